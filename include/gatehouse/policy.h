@@ -1,0 +1,58 @@
+/* include/gatehouse/policy.h: routes as plain data: which route a request belongs to, whether it may pass,
+ * what it is told. */
+#ifndef GATEHOUSE_POLICY_H
+#define GATEHOUSE_POLICY_H
+
+#include "gatehouse/http.h"
+#include "gatehouse/token.h"
+
+/* The policy half of a route; transport settings live with the upstream. Owned by the settings snapshot. */
+struct gh_policy {
+    gh_str route;           /* name in the settings */
+    gh_str tenant;          /* name in the settings */
+    struct gh_url resource; /* parsed canonical resource */
+    gh_str resource_text;   /* as published and compared */
+    gh_str resource_name;   /* human-readable; may be empty */
+    gh_str
+        metadata_url; /* absolute URL of the path-inserted document, for challenges; empty for edge routes */
+    struct gh_strs scopes;                /* every request needs all of these */
+    struct gh_strs scopes_supported;      /* published */
+    struct gh_strs scope_hierarchy;       /* pairs "broad>narrow": broad satisfies narrow */
+    struct gh_strs authorization_servers; /* advertised issuers, verbatim, in order */
+    struct gh_strs origins;               /* allowed Origin values; the resource's own origin is always in */
+    struct gh_binding binding;
+};
+
+/* GH_OK or GH_SCOPE_MISSING. A broader scope satisfies a narrower one (MCP 2026-07-28). Allocates nothing. */
+GH_MUST_USE enum gh_reason gh_policy_decide(const struct gh_policy *policy,
+                                            const struct gh_principal *principal);
+/* GH_OK, or GH_HTTP_ORIGIN when an Origin is present and not listed (also "null" and repeated ones). */
+GH_MUST_USE enum gh_reason gh_policy_origin(const struct gh_policy *policy, const struct gh_headers *headers);
+
+/* The value of WWW-Authenticate for this reason on this route, one line, every value quoted; ptr NULL when
+ * the reason carries none. RFC 6750 section 3, RFC 9728 section 5.1. `principal` adds the granted scopes to
+ * an insufficient_scope challenge and may be NULL. */
+gh_str gh_challenge_write(struct gh_arena *arena, const struct gh_policy *policy, enum gh_reason reason,
+                          const struct gh_principal *principal);
+/* The fixed JSON body of a reason: {"error":...,"error_description":...}. Static or in the arena. */
+gh_str gh_reason_body(struct gh_arena *arena, enum gh_reason reason);
+
+/* The RFC 9728 section 2 document of a route. */
+gh_str gh_metadata_write(struct gh_arena *arena, const struct gh_policy *policy);
+/* "/.well-known/oauth-protected-resource" + path of the resource (RFC 9728 section 3.1). */
+gh_str gh_metadata_path(struct gh_arena *arena, const struct gh_policy *policy);
+
+/* Where an issuer's metadata may stand, in the order they are asked (byoa.md section 5): at most 4 absolute
+ * URLs. */
+GH_MUST_USE enum gh_reason gh_discovery_urls(struct gh_arena *arena, gh_str issuer, struct gh_strs *ret_urls);
+/* What is needed of an authorization server's metadata (RFC 8414 section 2). */
+struct gh_issuer_metadata {
+    gh_str issuer, jwks_uri, introspection_endpoint;
+    bool s256;
+};
+/* GH_METADATA_MALFORMED, or GH_METADATA_ISSUER when doc.issuer is none of `issuers`, byte for byte. */
+GH_MUST_USE enum gh_reason gh_issuer_metadata_read(struct gh_arena *arena, gh_str text,
+                                                   struct gh_strs issuers,
+                                                   struct gh_issuer_metadata *ret_metadata);
+
+#endif

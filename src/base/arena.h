@@ -1,0 +1,37 @@
+/* base/arena.h: memory given back all at once, as long as the exchange or snapshot that owns it lives. */
+#ifndef GH_BASE_ARENA_H
+#define GH_BASE_ARENA_H
+
+#include <stdarg.h>
+
+#include "gatehouse/types.h"
+
+/* Takes the size of the first block (0: 4 KiB, allocated on first use). NULL when out of memory. */
+struct gh_arena *gh_arena_new(size_t first_block);
+void gh_arena_free(struct gh_arena *arena);
+void gh_arena_free_cleanup(struct gh_arena **arena);
+/* Forgets everything but keeps the first block for reuse. */
+void gh_arena_reset(struct gh_arena *arena);
+
+/* 16-byte aligned, not cleared. NULL when out of memory: callers answer GH_OUT_OF_MEMORY. */
+void *gh_arena_alloc(struct gh_arena *arena, size_t size) GH_MUST_USE;
+/* Cleared, with overflow check on count * size. */
+void *gh_arena_calloc(struct gh_arena *arena, size_t count, size_t size) GH_MUST_USE;
+/* Copies, with a NUL behind the copy that len does not count. ptr is NULL when out of memory. */
+gh_str gh_arena_dup(struct gh_arena *arena, gh_str s);
+gh_str gh_arena_printf(struct gh_arena *arena, const char *format, ...) GH_PRINTF(2, 3);
+/* Joins with a separator. */
+gh_str gh_arena_join(struct gh_arena *arena, struct gh_strs parts, gh_str separator);
+size_t gh_arena_used(const struct gh_arena *arena);
+
+#define GH_ARENA_NEW(arena, type) ((type *)gh_arena_calloc((arena), 1, sizeof(type)))
+
+/* For the out-of-memory sweep of the tests: the n-th allocation from now on in this thread fails once
+ * (0 switches it off). Also counts what gh_arena_* and gh_buf_* took from the heap. */
+void gh_alloc_fail_at(unsigned long n);
+/* malloc/calloc/realloc that obey gh_alloc_fail_at. */
+void *gh_malloc(size_t size) GH_MUST_USE;
+void *gh_calloc(size_t count, size_t size) GH_MUST_USE;
+void *gh_realloc(void *old, size_t size) GH_MUST_USE;
+
+#endif
