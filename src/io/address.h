@@ -1,0 +1,38 @@
+/* io/address.h: socket addresses: read from settings, written for logs, matched against CIDR lists,
+ * special-use checks. */
+#ifndef GH_IO_ADDRESS_H
+#define GH_IO_ADDRESS_H
+
+#include <sys/socket.h>
+
+#include "gatehouse/reason.h"
+
+struct gh_address {
+    struct sockaddr_storage storage;
+    socklen_t len;
+};
+
+/* "127.0.0.1:80", "[::1]:80", "unix:/path". GH_SETTINGS_INVALID otherwise. */
+GH_MUST_USE enum gh_reason gh_address_read(gh_str text, struct gh_address *ret_address);
+/* Without port ("127.0.0.1", "::1", "unix"); v4-mapped v6 as v4. At most 64 bytes with the NUL. */
+#define GH_ADDRESS_TEXT 64
+size_t gh_address_ip_text(const struct gh_address *address, char *out);
+uint16_t gh_address_port(const struct gh_address *address);
+bool gh_address_is_loopback(const struct gh_address *address);
+/* Any IANA special-purpose range (RFC 6890 and its registries): loopback, private, link-local, NAT64, 6to4,
+ * metadata... */
+bool gh_address_is_special(const struct gh_address *address);
+
+struct gh_cidr {
+    unsigned char bytes[16]; /* v4 as v4-mapped */
+    unsigned bits;           /* of 128 */
+};
+/* "10.0.0.0/8", "::1", "fd00::/8"; host bits must be zero. */
+GH_MUST_USE enum gh_reason gh_cidr_read(gh_str text, struct gh_cidr *ret_cidr);
+struct gh_cidrs {
+    const struct gh_cidr *at;
+    size_t count;
+};
+bool gh_cidrs_have(struct gh_cidrs list, const struct gh_address *address);
+
+#endif

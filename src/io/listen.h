@@ -1,0 +1,25 @@
+/* io/listen.h: listening sockets: opened or inherited by the control thread, accepted from in a worker's
+ * loop. */
+#ifndef GH_IO_LISTEN_H
+#define GH_IO_LISTEN_H
+
+#include "io/address.h"
+#include "io/loop.h"
+
+/* Opens a non-blocking, close-on-exec listening socket; SO_REUSEPORT for TCP so that each worker has its own
+ * queue. -1 with errno on failure. A unix socket replaces a dead one of the same name, never a live one. */
+int gh_listen_open(const struct gh_address *address, bool reuseport);
+/* Sockets handed over by the service manager (LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES of sd_listen_fds(3))
+ * whose local address equals `address`: takes at most `max`, marks them close-on-exec; returns how many. */
+size_t gh_listen_inherited(const struct gh_address *address, int *ret_fds, size_t max);
+
+struct gh_listener;
+/* The callback owns the fd (non-blocking, close-on-exec, TCP_NODELAY). When descriptors run out, accepting
+ * rests 100 ms. */
+struct gh_listener *gh_listener_new(struct gh_loop *loop, int fd,
+                                    void (*accepted)(void *ctx, int fd, const struct gh_address *peer),
+                                    void *ctx);
+/* Stops accepting; the socket stays open unless close_fd. */
+void gh_listener_free(struct gh_listener *listener, bool close_fd);
+
+#endif

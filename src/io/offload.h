@@ -1,0 +1,23 @@
+/* io/offload.h: threads for work that would hold up a worker: costly signatures, name look-ups, files. */
+#ifndef GH_IO_OFFLOAD_H
+#define GH_IO_OFFLOAD_H
+
+#include "io/mailbox.h"
+
+/* A job owns its bytes and references. `work` runs on an offload thread and touches nothing but the job; then
+ * the job's letter is posted to `reply_to`. */
+struct gh_job {
+    struct gh_letter letter; /* first; open/discard set by the sender */
+    struct gh_mailbox *reply_to;
+    void (*work)(struct gh_job *job);
+    struct gh_job *next;
+};
+
+struct gh_offload;
+struct gh_offload *gh_offload_new(unsigned threads, size_t max_queued);
+/* Waits for running jobs; queued ones are discarded. */
+void gh_offload_free(struct gh_offload *offload);
+/* False when the queue is full: the job is untouched and still the caller's. */
+bool gh_offload_submit(struct gh_offload *offload, struct gh_job *job) GH_MUST_USE;
+
+#endif
