@@ -1,0 +1,22 @@
+// Prints a free loopback port for each preferred one given: that one where it is free, another where it is taken.
+//   node ports.mjs 8080 9400    ->    8080 41327
+import net from 'node:net';
+import { pathToFileURL } from 'node:url';
+
+// Listens on port (0: any) and returns the socket, or undefined when it is taken.
+const hold = (port) => new Promise((done) => {
+  const server = net.createServer();
+  server.once('error', () => done(undefined));
+  server.listen({ port, host: '127.0.0.1', exclusive: true }, () => done(server));
+});
+
+// All sockets are held until every port is chosen, so that no two are the same.
+export async function freePorts(...preferred) {
+  const held = [];
+  for (const port of preferred) held.push((await hold(port)) ?? (await hold(0)));
+  const ports = held.map((server) => server.address().port);
+  await Promise.all(held.map((server) => new Promise((done) => server.close(done))));
+  return ports;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) console.log((await freePorts(...process.argv.slice(2).map(Number))).join(' '));
