@@ -1,0 +1,96 @@
+/* gateway/site.h: what one settings snapshot says about routes: immutable, refcounted, read by every worker.
+ */
+#ifndef GH_GATEWAY_SITE_H
+#define GH_GATEWAY_SITE_H
+
+#include "base/map.h"
+#include "keys/keyring.h"
+#include "upstream/upstream.h"
+
+/* Headers that carry the verified identity to the upstream; an empty name: not sent. */
+struct gh_identity_headers {
+    gh_str user, client, tenant, issuer, agent, scopes, kind;
+};
+
+struct gh_issuer {
+    struct gh_issuer_conf conf;
+    uint32_t slot; /* in the key rings */
+};
+
+struct gh_route {
+    struct gh_policy policy;
+    const struct gh_issuer **issuers; /* trusted here, in order */
+    size_t issuer_count;
+    bool is_edge; /* no metadata is served */
+    struct gh_upstream_conf upstream_conf;
+    struct gh_upstream_target *target; /* a reference */
+    gh_str upstream_path;              /* of the first endpoint: replaces the resource's path */
+    struct gh_identity_headers identity;
+    struct gh_strs forward_headers; /* further request headers that pass, lower case */
+    int64_t body_max;               /* bytes of a request body; 0: no bound */
+    bool body_whole;                /* hold the body before forwarding (body stage) */
+    int64_t keepalive_ms;           /* SSE comments on event boundaries; 0: none */
+    bool seal_sessions;
+    gh_str metadata_document; /* built once */
+    gh_str metadata_path;     /* path-inserted */
+    gh_str suffix_path;       /* resource path + well-known suffix */
+    uint32_t stats_id;        /* in the registry */
+    uint32_t index;           /* in site->routes */
+};
+
+struct gh_tenant {
+    gh_str name;
+    struct gh_strs hosts; /* "name" (any port) or "name:port", lower case */
+};
+
+/* One public host name: what is found there. */
+struct gh_site_host {
+    struct gh_map_node node;           /* key: "name" or "name:port" */
+    struct gh_map paths;               /* of struct gh_site_path */
+    const struct gh_route *only_route; /* when exactly one non-edge route lives here: the root document */
+    size_t route_count;
+};
+enum gh_site_what { GH_SITE_ROUTE, GH_SITE_METADATA };
+struct gh_site_path {
+    struct gh_map_node node; /* key: the canonical path */
+    enum gh_site_what what;
+    const struct gh_route *route;
+};
+
+struct gh_site_limits {
+    int64_t max_token; /* 8 KiB */
+    int64_t verdicts;  /* cached verdicts per worker */
+    int64_t verify_burst,
+        verify_per_s;          /* failed first-sight verifications per connection, and tenfold per address */
+    int64_t body_pool;         /* bytes of whole bodies held per worker */
+    int64_t sse_per_principal; /* open event streams per principal and worker group */
+    int64_t keys_wait_ms;      /* how long a request waits for a key fetch */
+};
+
+struct gh_site {
+    unsigned refs; /* atomic */
+    struct gh_arena *arena;
+    uint64_t generation;
+    struct gh_route *routes;
+    size_t route_count;
+    struct gh_issuer *issuers;
+    size_t issuer_count;
+    struct gh_tenant *tenants;
+    size_t tenant_count;
+    struct gh_site_limits limits;
+    struct gh_map hosts; /* of struct gh_site_host */
+};
+
+struct gh_site *gh_site_ref(struct gh_site *site);
+/* The last reference frees targets, maps and the arena. */
+void gh_site_unref(struct gh_site *site);
+/* Builds `hosts` from routes, tenants and policies, and the metadata documents. After it the site is
+ * immutable. */
+GH_MUST_USE enum gh_reason gh_site_index(struct gh_site *site);
+
+/* GH_OK with the route (ret_route) or the metadata document's route (*ret_metadata), GH_HTTP_HOST_UNKNOWN,
+ * GH_WELLKNOWN_UNKNOWN below /.well-known/, GH_ROUTE_UNKNOWN. Allocates nothing. */
+GH_MUST_USE enum gh_reason gh_site_find(const struct gh_site *site, const struct gh_authority *authority,
+                                        gh_str path, const struct gh_route **ret_route, bool *ret_metadata);
+
+#endif

@@ -1,0 +1,77 @@
+/* keys/keyring.h: the key sets of all issuers: fetched, refreshed and kept by the control thread, published
+ * to workers. */
+#ifndef GH_KEYS_KEYRING_H
+#define GH_KEYS_KEYRING_H
+
+#include "gatehouse/policy.h"
+#include "observe/metrics.h"
+#include "upstream/fetch.h"
+
+/* Settings of one issuer; owned by the snapshot. */
+struct gh_issuer_conf {
+    struct gh_profile profile; /* profile.name is the issuer's name in the settings */
+    bool advertise;
+    gh_str discovery_url; /* empty: the four layouts of byoa.md section 5 */
+    gh_str jwks_url;      /* empty: from the metadata */
+    gh_str jwks_file;     /* static keys: nothing is fetched */
+    int64_t max_age_s;    /* 600: how long a withdrawn key may live; the TTL is the issuer's max-age within [5
+                             min, this] */
+    int64_t max_stale_s;  /* 3,600: how long a set is used after its last good fetch */
+    int64_t cooldown_s;   /* 30: after a fruitless fetch for an unknown kid */
+    gh_str token_header;  /* edge: the header with the assertion, lower case; empty: Authorization */
+    /* opaque tokens */
+    gh_str introspection_url;
+    gh_str introspection_client;
+    gh_str introspection_secret_file;
+    gh_str token_prefix;             /* tokens that go to this issuer; empty: all */
+    int64_t introspection_max_age_s; /* 30 */
+    int64_t introspection_parallel;  /* 32 */
+};
+
+enum gh_keys_status {
+    GH_KEYS_WAITING, /* none yet, a fetch is under way or will be */
+    GH_KEYS_READY,
+    GH_KEYS_STALE /* beyond max_stale, or never had one after failing: 503 */
+};
+
+/* What workers know of one issuer. `set` is a reference of its own, NULL unless READY. */
+struct gh_keys_view {
+    struct gh_jwks *set;
+    enum gh_keys_status status;
+    int64_t retry_after_s;  /* for Retry-After while not READY */
+    int64_t quiet_until_ms; /* monotonic: an unknown kid is refused without asking until then */
+};
+
+struct gh_keyrings;
+/* `publish` runs on the control thread whenever the view of a slot changes; it takes over view->set's
+ * reference. */
+struct gh_keyrings *gh_keyrings_new(
+    struct gh_loop *loop, struct gh_fetcher *fetcher, struct gh_registry *registry,
+    void (*publish)(void *ctx, uint32_t slot, const struct gh_keys_view *view), void *ctx);
+void gh_keyrings_free(struct gh_keyrings *rings);
+/* The issuer's slot, stable while its settings stay the same (name, URLs, algs); added and fetched when new.
+ * Called for each issuer of a new snapshot between _begin and _end; rings not named in between are dropped.
+ * UINT32_MAX: out of memory. A jwks_file is read here: GH_SETTINGS_INVALID with a strdup'd text in ret_why.
+ */
+void gh_keyrings_begin(struct gh_keyrings *rings);
+GH_MUST_USE enum gh_reason gh_keyrings_add(struct gh_keyrings *rings, const struct gh_issuer_conf *conf,
+                                           uint32_t *ret_slot, char **ret_why);
+void gh_keyrings_end(struct gh_keyrings *rings, bool commit);
+#define GH_KEYRING_SLOTS 1024
+/* The present view with a reference of its own (for a new worker). */
+struct gh_keys_view gh_keyrings_view(struct gh_keyrings *rings, uint32_t slot);
+
+/* An unknown kid: `done` runs (from the loop, never inside) when the one fetch that may bring it has ended,
+ * or at once next turn when a fetch is not due (cool-down, negative entry). A view published before `done`
+ * holds the result. */
+bool gh_keyrings_want(struct gh_keyrings *rings, uint32_t slot, gh_str kid, void (*done)(void *ctx),
+                      void *ctx) GH_MUST_USE;
+/* RFC 7662, single flight by SHA-256 of the token: the answer's body is lent. GH_OK, GH_INTROSPECTION_DOWN,
+ * GH_OVERLOADED. */
+bool gh_keyrings_introspect(struct gh_keyrings *rings, uint32_t slot, gh_str token,
+                            void (*done)(void *ctx, enum gh_reason reason, gh_str answer), void *ctx)
+    GH_MUST_USE;
+/* Are all advertised or used issuers ready? For /readyz; the first that is not is named (lent). */
+bool gh_keyrings_ready(struct gh_keyrings *rings, gh_str *ret_not_ready);
+
+#endif
