@@ -139,6 +139,7 @@ up() { # NAME URL STATUS...
         fetch(url).then((r) => process.exit(good.includes(String(r.status)) ? 0 : 1), () => process.exit(1))' "$url" "$@"; do
         if ! kill -0 "${pids[-1]}" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; then
             tail -n 20 "$run/$name.log"
+            echo "the $name ended, or does not answer at $url"
             return 1
         fi
         sleep 0.1
