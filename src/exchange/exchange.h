@@ -71,7 +71,7 @@ struct gh_exchange {
     gh_str client_ip;
     gh_str sni;
     uint64_t connection_id;          /* for budgets per connection */
-    struct gh_budget *verify_budget; /* of the connection; may be NULL */
+    struct gh_budget *verify_budget; /* of the connection: spent by failed verifications; may be NULL */
     char request_id[33];
 
     /* The two tables. */

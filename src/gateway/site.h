@@ -36,6 +36,9 @@ struct gh_route {
     gh_str suffix_path;       /* resource path + well-known suffix */
     uint32_t stats_id;        /* in the registry */
     uint32_t index;           /* in site->routes */
+    /* Over all that the settings say of the route, its tenant and its issuers: while it stays the same,
+     * cached verdicts and open streams survive a reload. */
+    uint64_t fingerprint;
 };
 
 struct gh_tenant {
