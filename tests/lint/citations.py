@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""Checks that rules are cited as `RFC NNNN section X`; with --list prints all citations, by document and section."""
+import re
+import sys
+
+import tree
+
+NAMED = re.compile(r"\b[Rr][Ff][Cc][ -]?\d{3,5}[^\n]{0,24}")
+GOOD = re.compile(r"RFC \d{3,5}(?: (?:section|appendix) ([A-Z]|\d+)(?:\.\d+)*)?(?![\w§])")
+# A document may be named as a whole, but a number or sign behind it is a section written in another way.
+ODD = re.compile(r"RFC \d{3,5}(?:,? ?(?:§|[Ss]ect?\.|Section|[Ss]ections|s\d)|,? (?:section|appendix)(?! (?:[A-Z]|\d))|, section| \d+(?:\.\d+)*\b)")
+BEHIND = re.compile(r"\b[Ss]ection \d[\d.]* of RFC \d+")
+ALLOWED = "allowed: RFC NNNN section X, or RFC NNNN for the whole document"
+
+
+def lines(root):
+    for path in tree.files(root, (".c", ".h", ".py", ".sh", ".mjs", ".cases"), ("src/", "include/", "tests/")):
+        if path.startswith("tests/lint/"):
+            continue
+        text = tree.read(root, path)
+        # A citation may be broken over two lines of a comment.
+        joined = re.sub(r"(RFC)\n[ \t]*[*#/]*[ \t]*(?=\d)", r"\1 ", text)
+        joined = re.sub(r"(RFC \d+|section)\n[ \t]*[*#/]*[ \t]*(?=section|appendix|\d)", r"\1 ", joined)
+        yield path, (text if joined.count("\n") == text.count("\n") else joined), text
+
+
+def check(root):
+    findings = []
+    for path, joined, text in lines(root):
+        for pattern, kind in ((NAMED, "named"), (BEHIND, "behind")):
+            for match in pattern.finditer(joined):
+                cited = match.group()
+                if kind == "named" and GOOD.match(cited) and not ODD.match(cited):
+                    continue
+                line = text.count("\n", 0, text.find(cited)) + 1 if cited in text else 1
+                findings.append((path, line, f'"{cited.strip()}"', ALLOWED))
+    return findings
+
+
+def print_list(root):
+    cited = {}
+    for path, joined, _ in lines(root):
+        for match in GOOD.finditer(joined):
+            cited.setdefault(match.group(), set()).add(path)
+    for name in sorted(cited, key=lambda n: [int(p) if p.isdigit() else p for p in re.findall(r"\d+|[A-Z]\b", n)][:1] + [n]):
+        print(f"{name}: {', '.join(sorted(cited[name]))}")
+
+
+if __name__ == "__main__":
+    if "--list" in sys.argv:
+        sys.argv.remove("--list")
+        print_list(sys.argv[1] if len(sys.argv) > 1 else ".")
+    else:
+        tree.main(check)
