@@ -13,6 +13,8 @@ for tree in "$demo" "$here"; do # quickstart.sh leaves the same mark
     fi
 done
 
+out=$(mktemp)
+trap 'rm -f "$out"' EXIT
 [ "$#" -gt 0 ] || set -- matrix conformance
 passed=0 failed=0
 for part in "$@"; do
@@ -22,7 +24,8 @@ for part in "$@"; do
         *) echo "unknown part: $part" >&2; exit 2 ;;
     esac
     echo "== $part"
-    sum=$("$demo/node_modules/.bin/node" "$here/$script" | tee /dev/stderr | tail -n 1) || true
+    "$demo/node_modules/.bin/node" "$here/$script" | tee "$out" || true
+    sum=$(tail -n 1 "$out")
     if [[ $sum =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
         passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2]))
     else
