@@ -55,17 +55,18 @@ struct gh_target {
     gh_str query; /* behind '?', NULL ptr when there is none */
 };
 
-/* Origin-form only (RFC 9112 section 3.2.1), plus "*" for OPTIONS when `asterisk` is allowed by the caller.
- * Refuses with GH_HTTP_PATH: dot segments, "//", backslash, NUL, control and 8-bit bytes, bad
- * percent-encoding, encoded dots, slashes, backslashes, percent signs and unreserved characters, ';' in a
- * segment, '#'. Nothing is decoded. */
+/* Origin-form only (RFC 9112 section 3.2.1): the "*" of OPTIONS is no path. Refuses with GH_HTTP_PATH: dot
+ * segments, "//", backslash, NUL, control and 8-bit bytes, bad percent-encoding, lower-case hex in the path,
+ * encoded control bytes, dots, slashes, backslashes, percent signs, ';', '?', '#' and unreserved characters,
+ * encoded bytes that are no UTF-8, ';' in a segment, '#'. Nothing is decoded. */
 GH_MUST_USE enum gh_reason gh_target_read(gh_str raw, struct gh_target *ret_target);
 
 struct gh_authority {
     gh_str host;   /* lower case, no trailing dot, no brackets around IPv6 */
     uint16_t port; /* 0 when none was given */
 };
-/* Host or :authority: no userinfo, no list, no path. The lower-cased copy is in the arena. GH_HTTP_HOST. */
+/* Host or :authority: no userinfo, no list, no path, no empty port; IPv6 literals are written anew, numbers
+ * that are no dotted quad are refused. The lower-cased copy is in the arena. GH_HTTP_HOST. */
 GH_MUST_USE enum gh_reason gh_authority_read(struct gh_arena *arena, gh_str raw,
                                              struct gh_authority *ret_authority);
 
@@ -73,12 +74,13 @@ GH_MUST_USE enum gh_reason gh_authority_read(struct gh_arena *arena, gh_str raw,
 struct gh_url {
     gh_str scheme; /* "http" or "https" */
     struct gh_authority authority;
-    gh_str authority_text; /* host[:port] as Host carries it */
+    gh_str authority_text; /* host[:port] as Host carries it: without the scheme's default port */
     gh_str path;           /* "/" when empty */
     gh_str query;          /* NULL ptr when none */
     uint16_t port;         /* with the scheme's default filled in */
 };
-/* GH_SETTINGS_INVALID for anything else: other schemes, userinfo, fragment, white space. */
+/* GH_SETTINGS_INVALID for anything else: other schemes, userinfo, fragment, white space. The path is not held
+ * to gh_target_read: who matches requests against it does that too. All slices are in the arena. */
 GH_MUST_USE enum gh_reason gh_url_read(struct gh_arena *arena, gh_str text, struct gh_url *ret_url);
 
 /* ---- credentials
