@@ -213,4 +213,4 @@ class Format(Lint):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    unittest.main()

@@ -1,0 +1,398 @@
+#!/usr/bin/env bash
+# Builds and runs the tests on Debian 12, with all the set-up they need; the last line is "N passed, N failed".
+set -uo pipefail
+
+usage() {
+    cat <<'TEXT'
+usage: tests/run.sh [--quick | --full | --long] [SUITE...]
+
+Installs what is missing (apt as root or by sudo; npm packages for the full tier), builds under build-test/, runs the
+suites, and prints a line for each with its count and its time. Exit status 0 when nothing failed and every suite ran.
+
+  --quick   about 90 seconds once built, no npm: clang with address and undefined-behaviour sanitizers
+  --full    the default: adds gcc, thread sanitizer, integration, real clients and issuers, conformance, short fuzzing
+  --long    what wants a quiet machine: ten million executions per fuzz target with coverage, planted bugs, tests/long/*
+  --list    the suites of each tier
+  --help    this text
+
+Names select suites of any tier: tests/run.sh unit lint
+CI=true: nothing may be skipped. JOBS=N: parallel jobs, default one per processor. SECONDS_PER_TARGET=N: fuzzing, 10.
+RUNS_PER_TARGET=N: long fuzzing, 10000000. Logs: build-test/logs/SUITE.log
+TEXT
+}
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root" || exit 1
+out=$root/build-test
+logs=$out/logs
+jobs=${JOBS:-$(nproc)}
+quick=(lint clang unit tables corpora replay)
+full=("${quick[@]}" gcc threads integration interop conformance fuzz)
+long=(fuzz-long planted)
+for hook in tests/long/*; do
+    [ -x "$hook" ] && [ -f "$hook" ] && hook=${hook##*/} && long+=("${hook%.*}")
+done
+
+# ---- the command line
+
+tier=full
+names=()
+for argument in "$@"; do
+    case $argument in
+        --quick | --full | --long) tier=${argument#--} ;;
+        --list)
+            printf 'quick  %s\n' "${quick[*]}"
+            printf 'full   %s\n' "${full[*]}"
+            printf 'long   %s\n' "${long[*]}"
+            exit 0
+            ;;
+        --help | -h) usage; exit 0 ;;
+        -*) usage >&2; exit 2 ;;
+        *)
+            if [[ " ${full[*]} ${long[*]} " != *" $argument "* ]]; then
+                echo "tests/run.sh: no suite named $argument; there are: ${full[*]} ${long[*]}" >&2
+                exit 2
+            fi
+            names+=("$argument")
+            ;;
+    esac
+done
+declare -n of_tier=$tier
+[ "${#names[@]}" -gt 0 ] && suites=("${names[@]}") || suites=("${of_tier[@]}")
+
+selected() { # SUITE...: is one of them to run?
+    local name
+    for name in "$@"; do
+        [[ " ${suites[*]} " == *" $name "* ]] && return 0
+    done
+    return 1
+}
+
+# ---- set-up
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        echo "this is neither root nor a sudoer; run by hand: $*" >&2
+        return 1
+    fi
+}
+
+missing_packages() {
+    local package wanted=(
+        ca-certificates clang-14 clang-format-14 libclang-rt-14-dev llvm-14 libc6-dev gcc meson ninja-build pkg-config
+        libssl-dev libevent-dev libnghttp2-dev libjansson-dev libcurl4-openssl-dev libyaml-dev libseccomp-dev libcmocka-dev
+        openssl procps python3)
+    selected integration threads "${long[@]:2}" && wanted+=(python3-pytest python3-cryptography python3-yaml)
+    selected interop conformance && ! command -v npm >/dev/null && wanted+=(npm)
+    selected planted && wanted+=(patch)
+    for package in "${wanted[@]}"; do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
+    done
+}
+
+set_up() {
+    local missing
+    mapfile -t missing < <(missing_packages)
+    [ "${#missing[@]}" -eq 0 ] && return 0
+    echo "installing: ${missing[*]}"
+    as_root apt-get update && as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
+}
+
+# ---- counting: a suite calls tally; what it leaves in its .count file is summed up here
+
+tally() { # PASSED FAILED [SKIPPED]
+    echo "$1 $2 ${3:-0}" >>"$logs/$suite.count"
+}
+
+tally_junit() { # FILE: each case of a JUnit report
+    python3 - "$1" <<'PYTHON' >>"$logs/$suite.count"
+import sys
+import xml.etree.ElementTree as tree
+passed = failed = skipped = 0
+for group in tree.parse(sys.argv[1]).iter("testsuite"):
+    before = failed
+    for case in group.iter("testcase"):
+        kinds = {child.tag for child in case}
+        if kinds & {"failure", "error"}:
+            failed += 1
+            print("FAILED", case.get("classname"), case.get("name"), file=sys.stderr)
+        elif "skipped" in kinds:
+            skipped += 1
+        else:
+            passed += 1
+    if failed > before:  # what TAP programs say about it
+        lines = (group.findtext("system-out") or "").splitlines()
+        print(*(line for line in lines if line.startswith(("#", "not ok", "Bail"))), sep="\n", file=sys.stderr)
+print(passed, failed, skipped)
+PYTHON
+}
+
+tally_lines() { # the interop programs print a line per case: "ok ...", "FAILED ...", "skipped ..."
+    local log=$1
+    tally "$(grep -c '^ok ' "$log")" "$(grep -c '^FAILED ' "$log")" "$(grep -c '^skipped ' "$log")"
+}
+
+try() { # TITLE COMMAND...: one case that is a whole command
+    local title=$1
+    shift
+    if "$@"; then
+        echo "ok $title"
+        tally 1 0
+    else
+        echo "FAILED $title"
+        tally 0 1
+    fi
+}
+
+# ---- builds: each once a run, whoever asks first
+
+# Sanitizers stop at the first report; leaks count as one.
+export ASAN_OPTIONS="detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:handle_abort=1"
+export UBSAN_OPTIONS="print_stacktrace=1"
+export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1"
+export ASAN_SYMBOLIZER_PATH=/usr/bin/llvm-symbolizer-14
+
+build() { # NAME COMPILER MESON-OPTION...
+    local name=$1 compiler=$2
+    shift 2
+    local folder=$out/$name
+    [ -e "$folder.built" ] && return 0
+    if [ -e "$folder.broken" ]; then
+        echo "build-test/$name did not build, see above"
+        return 1
+    fi
+    if compile "$folder" "$compiler" "$@"; then touch "$folder.built"; else
+        touch "$folder.broken"
+        return 1
+    fi
+}
+
+compile() { # FOLDER COMPILER MESON-OPTION...
+    local folder=$1 compiler=$2
+    shift 2
+    if [ ! -f "$folder/build.ninja" ]; then
+        rm -rf "$folder"
+        CC=$compiler meson setup "$folder" --werror "$@" || return 1
+    fi
+    ninja -j "$jobs" -C "$folder"
+}
+
+build_clang() { build clang clang-14 -Db_sanitize=address,undefined; }
+build_gcc() { build gcc gcc --buildtype=release; }
+build_tsan() { build tsan clang-14 -Db_sanitize=thread; }
+build_fuzz() { build fuzz clang-14 -Db_sanitize=address,undefined -Dfuzz=true; }
+
+binary_of() { # NAME OF BUILD
+    local path
+    for path in "$out/$1/gatehouse" "$out/$1/src/app/gatehouse"; do
+        [ -x "$path" ] && echo "$path" && return 0
+    done
+    echo "build-test/$1 holds no gatehouse" >&2
+    return 1
+}
+
+meson_suite() { # BUILD SUITE
+    local report=$out/$1/meson-logs/testlog.junit.xml
+    rm -f "$report"
+    meson test -C "$out/$1" --no-rebuild --num-processes "$jobs" --suite "$2" --print-errorlogs
+    local status=$?
+    [ ! -f "$report" ] || tally_junit "$report"
+    return "$status"
+}
+
+# ---- the suites
+
+suite_lint() {
+    local lint
+    for lint in floors sizes reasons citations firstline words; do
+        try "$lint" python3 "tests/lint/$lint.py"
+    done
+    try format tests/lint/format.sh
+    try "the lints can fail" python3 tests/lint/selftest.py
+}
+
+suite_clang() { try "builds with clang, warnings are errors, sanitizers on" build_clang; }
+suite_gcc() {
+    try "builds with gcc, warnings are errors" build_gcc
+    [ -e "$out/gcc.built" ] && meson_suite gcc unit
+}
+suite_unit() { build_clang && meson_suite clang unit; }
+suite_tables() { build_clang && meson_suite clang tables; }
+suite_corpora() { build_clang && meson_suite clang corpora; }
+suite_replay() { build_clang && meson_suite clang replay; }
+
+pytest_with() { # BUILD PYTEST-ARGUMENT...
+    local report=$logs/$suite.xml binary
+    binary=$(binary_of "$1") || return 1
+    shift
+    rm -f "$report"
+    GATEHOUSE=$binary timeout 600 python3 -B -m pytest -p no:cacheprovider --junitxml="$report" "$@" tests/integration
+    local status=$?
+    [ ! -f "$report" ] || tally_junit "$report"
+    return "$status"
+}
+
+suite_integration() { build_clang && pytest_with clang -q; }
+
+suite_threads() {
+    build_tsan || return 1
+    meson_suite tsan threads && pytest_with tsan -q -m threads
+}
+
+node_suite() { # PROGRAM in tests/interop
+    local program=tests/interop/$1 folder log=$logs/$suite.lines binary
+    build_clang && binary=$(binary_of clang) || return 1
+    for folder in deploy/demo tests/interop; do
+        npm ci --prefix "$folder" --no-audit --no-fund --loglevel=error || return 1
+    done
+    GATEHOUSE=$binary timeout 600 node "$program" | tee "$log"
+    local status=${PIPESTATUS[0]}
+    tally_lines "$log"
+    return "$status"
+}
+
+suite_interop() { node_suite run.mjs; }
+suite_conformance() { node_suite conformance.mjs; }
+
+# ---- fuzzing
+
+fuzz_targets() { find "$out/fuzz/tests/fuzz" -maxdepth 1 -type f -name 'fuzz_*' -perm -u+x -printf '%f\n' | sed 's/^fuzz_//' | sort; }
+
+fuzz_one() { # THING LIBFUZZER-OPTION...: findings are kept, with the corpus that grew, under build-test/
+    local thing=$1 grown=$out/corpus/$1 found=$out/findings/$1
+    shift
+    mkdir -p "$grown" "$found"
+    "$out/fuzz/tests/fuzz/fuzz_$thing" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$found/" "$@" \
+        "$grown" "tests/fuzz/corpus/$thing" >"$logs/fuzz_$thing.log" 2>&1
+}
+
+fuzz_all() { # LIBFUZZER-OPTION...: a few targets side by side
+    local thing pids=() things=()
+    for thing in $(fuzz_targets); do
+        while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n; done
+        fuzz_one "$thing" "$@" &
+        pids+=($!) things+=("$thing")
+    done
+    local i figures
+    for i in "${!pids[@]}"; do
+        if wait "${pids[$i]}"; then tally 1 0; else
+            tally 0 1
+            tail -n 30 "$logs/fuzz_${things[$i]}.log"
+            echo "FAILED ${things[$i]}: the input is in build-test/findings/${things[$i]}/"
+        fi
+        figures=$(grep -h 'number_of_executed_units' "$logs/fuzz_${things[$i]}.log" | grep -o '[0-9]*$')
+        echo "${things[$i]}: ${figures:-0} executions"
+    done
+}
+
+suite_fuzz() { build_fuzz && fuzz_all -max_total_time="${SECONDS_PER_TARGET:-10}"; }
+
+# Lines of the parser that its grown corpus reaches: each target names its source as `covers: src/...`.
+coverage_of() { # THING
+    local thing=$1 source profile=$out/coverage/$1.profraw program=$out/coverage/tests/fuzz/replay_$1 percent
+    source=$(grep -ohE 'covers: \S+' "tests/fuzz/fuzz_$thing.c" | cut -d' ' -f2)
+    [ -n "$source" ] || { echo "tests/fuzz/fuzz_$thing.c names no source: covers: src/..."; return 1; }
+    local all=$out/coverage/corpus/$thing
+    rm -rf "$all" && mkdir -p "$all"
+    find "$out/corpus/$thing" "tests/fuzz/corpus/$thing" -type f -exec cp -t "$all" {} +
+    LLVM_PROFILE_FILE=$profile "$program" "$all" >/dev/null 2>&1 || return 1
+    llvm-profdata-14 merge -sparse "$profile" -o "$profile.data" || return 1
+    percent=$(llvm-cov-14 export -summary-only -instr-profile "$profile.data" "$program" "$source" |
+        python3 -c 'import json, sys; print("%.1f" % json.load(sys.stdin)["data"][0]["totals"]["lines"]["percent"])') || return 1
+    echo "$thing: $percent % of the lines of $source"
+    [ "${percent%.*}" -ge 90 ]
+}
+
+suite_fuzz-long() {
+    build_fuzz && build coverage clang-14 -Dc_args='-fprofile-instr-generate -fcoverage-mapping' \
+        -Dc_link_args='-fprofile-instr-generate' || return 1
+    fuzz_all -runs="${RUNS_PER_TARGET:-10000000}"
+    local thing
+    for thing in $(fuzz_targets); do
+        try "$thing reaches 90 % of its parser" coverage_of "$thing"
+    done
+}
+
+# tests/fuzz/planted/THING.patch puts a bug into the parser; its target must find it.
+planted_found() { # THING
+    local thing=$1 copy=$out/planted/$1
+    rm -rf "$copy" && mkdir -p "$copy"
+    cp -a include src tests meson.build meson_options.txt .clang-format "$copy/" 2>/dev/null
+    patch -d "$copy" -p1 -s <"tests/fuzz/planted/$thing.patch" || return 1
+    (cd "$copy" && CC=clang-14 meson setup build -Db_sanitize=address,undefined -Dfuzz=true >/dev/null &&
+        ninja -j "$jobs" -C build "tests/fuzz/fuzz_$thing" >/dev/null) || return 1
+    mkdir -p "$copy/grown"
+    ! "$copy/build/tests/fuzz/fuzz_$thing" -max_total_time=120 -artifact_prefix="$copy/" "$copy/grown" \
+        "tests/fuzz/corpus/$thing" >"$copy/log" 2>&1 && grep -qE 'SUMMARY: (Address|Undefined|libFuzzer)' "$copy/log"
+}
+
+suite_planted() {
+    build_fuzz || return 1
+    local thing
+    for thing in $(fuzz_targets); do
+        try "$thing finds its planted bug" planted_found "$thing"
+    done
+}
+
+# The other long suites are programs in tests/long/: GATEHOUSE names the binary, and they print a line per case.
+suite_hook() {
+    local program log=$logs/$suite.lines binary
+    program=$(find tests/long -maxdepth 1 -type f -name "$suite.*" -perm -u+x | head -n 1)
+    build_gcc && binary=$(binary_of gcc) || return 1
+    GATEHOUSE=$binary "$program" | tee "$log"
+    local status=${PIPESTATUS[0]}
+    tally_lines "$log"
+    return "$status"
+}
+
+# ---- the run
+
+sum_passed=0 sum_failed=0 sum_skipped=0
+
+run_suite() {
+    suite=$1
+    local started=$SECONDS log=$logs/$1.log function=suite_$1 passed=0 failed=0 skipped=0 why='' status
+    declare -F "$function" >/dev/null || function=suite_hook
+    rm -f "$logs/$suite.count"
+    printf '%-12s ' "$suite"
+    ("$function") >"$log" 2>&1
+    status=$?
+    if [ -f "$logs/$suite.count" ]; then
+        read -r passed failed skipped < <(awk '{ p += $1; f += $2; s += $3 } END { print p + 0, f + 0, s + 0 }' "$logs/$suite.count")
+    fi
+    if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then
+        failed=1 why=' (did not run to its end)'
+    elif [ "$((passed + failed + skipped))" -eq 0 ]; then
+        failed=1 why=' (ran nothing)'
+    elif [ "$skipped" -gt 0 ] && { [ "${CI:-}" = true ] || [ -d ../shared ]; }; then
+        failed=$((failed + skipped)) skipped=0 why=' (skipped what must run here)'
+    fi
+    printf '%5d passed, %d failed' "$passed" "$failed"
+    [ "$skipped" -eq 0 ] || printf ', %d skipped' "$skipped"
+    printf '%s in %d s\n' "$why" $((SECONDS - started))
+    if [ "$failed" -gt 0 ]; then
+        sed 's/^/    /' "$log" | tail -n 30
+        printf '    all of it: %s\n' "build-test/logs/$suite.log"
+    fi
+    sum_passed=$((sum_passed + passed)) sum_failed=$((sum_failed + failed)) sum_skipped=$((sum_skipped + skipped))
+}
+
+mkdir -p "$logs"
+rm -f "$out"/*.built "$out"/*.broken
+if ! set_up >"$logs/set-up.log" 2>&1; then
+    tail -n 30 "$logs/set-up.log" >&2
+    echo "the packages above could not be installed" >&2
+    echo "0 passed, 1 failed"
+    exit 1
+fi
+for name in "${suites[@]}"; do
+    run_suite "$name"
+done
+printf '%d passed, %d failed' "$sum_passed" "$sum_failed"
+[ "$sum_skipped" -eq 0 ] || printf ', %d skipped' "$sum_skipped"
+printf '\n'
+[ "$sum_failed" -eq 0 ]
