@@ -8,7 +8,7 @@
 
 /* Dotted quad without leading zeros: "127.0.0.1", nothing shorter. */
 bool gh_ipv4_is_legal(gh_str text);
-/* Writes the form of RFC 5952 sections 4.2 and 4.3 and returns its length; 0 when `text` is no address of RFC
+/* Writes the form of RFC 5952 section 4 and returns its length; 0 when `text` is no address of RFC
  * 4291 section 2.2. Zones are refused. */
 size_t gh_ipv6_normalise(gh_str text, char ret_text[GH_IPV6_TEXT_MAX]);
 
