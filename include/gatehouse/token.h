@@ -45,7 +45,8 @@ enum gh_key_fault {
     GH_KEY_FAULT_MALFORMED,
     GH_KEY_FAULT_TYPE,      /* unknown kty, crv, or oct */
     GH_KEY_FAULT_USE,       /* use=enc, key_ops without verify */
-    GH_KEY_FAULT_WEAK,      /* RSA below 2048 or above 4096 bits, e below 65537 or even, ROCA */
+    GH_KEY_FAULT_WEAK,      /* RSA below 2048 or above 4096 bits, e below 65537 or even, ROCA,
+                               an Ed25519 point of small order, a published private half */
     GH_KEY_FAULT_ALGORITHM, /* alg outside the issuer's algs, or not for this type */
     GH_KEY_FAULT_DUPLICATE, /* two different keys under one kid: both are dropped */
     GH_KEY_FAULT_EXCESS,    /* beyond 64 */
@@ -138,8 +139,9 @@ struct gh_token {
 
 /* Form and header: steps 2 and 4 of byoa.md section 4 that need no issuer. Refuses five segments, strange
  * base64url, duplicates, crit, b64, unknown algorithms. Never looks at jwk, jku, x5u, x5c. GH_TOKEN_OPAQUE
- * when it is no JWS at all, GH_TOKEN_ENCRYPTED, GH_TOKEN_MALFORMED, GH_TOKEN_ALGORITHM, GH_TOKEN_CRITICAL,
- * GH_OUT_OF_MEMORY. RFC 7515 section 3.1, RFC 8725. */
+ * when it is no JWS at all, GH_TOKEN_LARGE above 32 KiB, GH_TOKEN_ENCRYPTED, GH_TOKEN_MALFORMED,
+ * GH_TOKEN_ALGORITHM, GH_TOKEN_CRITICAL, GH_TOKEN_ISSUER without an iss, GH_OUT_OF_MEMORY. RFC 7515
+ * section 3.1, RFC 8725. */
 GH_MUST_USE enum gh_reason gh_token_open(struct gh_arena *arena, gh_str text, struct gh_token *ret_token);
 
 /* Is this token's issuer the profile's (byte compare; with a template: tid substituted and listed)? */
@@ -147,11 +149,18 @@ bool gh_profile_matches(const struct gh_profile *profile, const struct gh_token 
 /* Algorithm and typ against the profile: GH_OK, GH_TOKEN_ALGORITHM, GH_TOKEN_TYPE. */
 GH_MUST_USE enum gh_reason gh_token_fits(const struct gh_token *token, const struct gh_profile *profile);
 
+/* The key that must have signed the token. GH_TOKEN_KEY_UNKNOWN: the set has nothing under its kid, or,
+ * without kid, not exactly one key that fits; a newer set may help. GH_TOKEN_ALGORITHM: what is under that
+ * kid is no key for alg. GH_TOKEN_ISSUER: with an issuer template, the key itself is another tenant's. */
+GH_MUST_USE enum gh_reason gh_token_key(const struct gh_jwks *set, const struct gh_token *token,
+                                        const struct gh_profile *profile, struct gh_key **ret_key);
+
 /* ---- step 2: signature
  * -------------------------------------------------------------------------------------- */
 
 /* Callable on any thread: takes bytes and a key reference, touches nothing else. GH_OK or GH_TOKEN_SIGNATURE;
- * GH_TOKEN_ALGORITHM when the key is not for alg. RFC 7515 section 5.2, RFC 7518 section 3. */
+ * GH_TOKEN_ALGORITHM when the key is not for alg; GH_OUT_OF_MEMORY. RFC 7515 section 5.2, RFC 7518 section 3.
+ */
 GH_MUST_USE enum gh_reason gh_token_signature(const struct gh_key *key, enum gh_alg alg, gh_str signed_part,
                                               gh_str signature);
 
@@ -195,8 +204,11 @@ GH_MUST_USE enum gh_reason gh_introspection_judge(struct gh_arena *arena, gh_str
                                                   const struct gh_binding *binding, int64_t now,
                                                   struct gh_principal *ret_principal);
 
-/* A built-in provider profile by name ("generic", "okta", "auth0", "entra", "keycloak", ...), or NULL. */
+/* A built-in provider profile by name ("generic", "okta", "auth0", "entra-id", "keycloak", ...), or NULL. It
+ * names no issuer and no tenant; gh_profile_refusal says why a known provider has none. */
 const struct gh_profile *gh_profile_builtin(gh_str name);
+/* Why there is no such profile, one sentence for the operator; ptr NULL for names that are just unknown. */
+gh_str gh_profile_refusal(gh_str name);
 /* The names, for error messages: "auth0, clerk, ...". */
 gh_str gh_profile_builtin_names(void);
 
