@@ -1,0 +1,59 @@
+/* conf/build.h: sound values checked against each other and made into what the process runs on. */
+#ifndef GH_CONF_BUILD_H
+#define GH_CONF_BUILD_H
+
+#include "conf/settings.h"
+
+/* What the checks share. conf.front and the site are filled as they go. */
+struct gh_build {
+    struct gh_teller *teller;
+    struct gh_settings *settings;
+    struct gh_arena *arena; /* of the process-wide half */
+    struct gh_site *site;   /* with its own arena; issuers and routes stand in the order of the settings */
+};
+
+/* All checks, then the index of the site. Faults are told; the caller counts them. */
+void gh_build_settings(struct gh_build *build);
+
+/* In this order; each fills its part. */
+void gh_build_listeners(struct gh_build *build);
+void gh_build_issuers(struct gh_build *build);
+void gh_build_tenants(struct gh_build *build);
+void gh_build_routes(struct gh_build *build);
+/* The endpoints of one route's upstream, its credential and its headers; check_upstream.c. */
+void gh_build_upstream(struct gh_build *build, const struct gh_settings_route *from, struct gh_route *route);
+void gh_build_headers(struct gh_build *build, const struct gh_settings_route *from, struct gh_route *route);
+/* Origins as browsers send them; the result is `own` (may be empty) and the list. */
+struct gh_strs gh_build_origins(struct gh_build *build, const struct gh_node *node, gh_str own,
+                                struct gh_strs origins);
+/* What ties tokens to one route: audiences, issuers beside each other, edge issuers and listeners. */
+void gh_build_binding(struct gh_build *build, const struct gh_settings_route *from, struct gh_route *route);
+void gh_check_routes_together(struct gh_build *build);
+void gh_check_edge_listeners(struct gh_build *build);
+
+/* From the site's arena; NULL notes that memory ran out. */
+void *gh_build_alloc(struct gh_build *build, size_t count, size_t size);
+/* A text of the site that could not be made: notes that memory ran out. */
+gh_str gh_build_text(struct gh_build *build, gh_str text);
+/* localhost, or a literal loopback address. */
+bool gh_build_is_loopback(gh_str host);
+bool gh_build_is_unix(const struct gh_address *address);
+
+static inline struct gh_settings_listen *gh_listen_at(const struct gh_settings *settings, size_t i)
+{
+    return (struct gh_settings_listen *)settings->listen.at + i;
+}
+static inline struct gh_settings_issuer *gh_issuer_at(const struct gh_settings *settings, size_t i)
+{
+    return (struct gh_settings_issuer *)settings->issuers.at + i;
+}
+static inline struct gh_settings_tenant *gh_tenant_at(const struct gh_settings *settings, size_t i)
+{
+    return (struct gh_settings_tenant *)settings->tenants.at + i;
+}
+static inline struct gh_settings_route *gh_route_at(const struct gh_settings *settings, size_t i)
+{
+    return (struct gh_settings_route *)settings->routes.at + i;
+}
+
+#endif

@@ -1,0 +1,172 @@
+/* conf/schema.c: the rows of the process-wide settings: listeners, admin, logs, egress. */
+/* size: table - the rows of the sections, which must stand together */
+#include "conf/settings.h"
+
+#define AT(type, field) offsetof(struct type, field)
+
+static const struct gh_row offload_rows[] = {
+    { "threads", GH_ROW_INT, AT(gh_conf, offload_threads), .fallback = "2", .min = 1, .max = 64,
+      .doc =
+          "Threads for work that would hold up a worker: costly signatures (ES384, ES512), name look-ups." },
+    { .key = NULL }
+};
+static const struct gh_section offload_section = { .title = "offload",
+                                                   .doc = "Work that leaves the workers.",
+                                                   .rows = offload_rows };
+
+static const struct gh_row pair_rows[] = {
+    { "certificate", GH_ROW_FILE, AT(gh_settings_pair, certificate), GH_ROW_REQUIRED,
+      .doc = "PEM file with the certificate and its chain." },
+    { "key", GH_ROW_FILE, AT(gh_settings_pair, key), GH_ROW_REQUIRED | GH_ROW_SECRET,
+      .doc = "PEM file with the private key: RSA of at least 2048 bits, or P-256 and larger." },
+    { .key = NULL }
+};
+static const struct gh_section pair_section = {
+    .title = "listen[].tls.certificates[]",
+    .doc = "One certificate with its key.",
+    .rows = pair_rows,
+    .size = sizeof(struct gh_settings_pair),
+};
+
+static const struct gh_row tls_rows[] = {
+    { "certificate", GH_ROW_FILE, AT(gh_settings_listen, pair.certificate), .unset = "certificates",
+      .doc = "PEM file with the one certificate and its chain." },
+    { "key", GH_ROW_FILE, AT(gh_settings_listen, pair.key), GH_ROW_SECRET, .unset = "certificates",
+      .doc = "PEM file with its private key." },
+    { "certificates", GH_ROW_SECTIONS, AT(gh_settings_listen, pairs), .min = 1, .max = 256,
+      .section = &pair_section, .unset = "certificate and key",
+      .doc = "Several certificates; SNI chooses, the first serves names that fit none." },
+    { .key = NULL }
+};
+static const struct gh_section tls_section = {
+    .title = "listen[].tls",
+    .doc = "TLS 1.3 and 1.2 with ECDHE and AEAD. Either `certificate` and `key`, or `certificates`.",
+    .rows = tls_rows,
+};
+
+static const struct gh_row listen_rows[] = {
+    { "address", GH_ROW_TEXT, AT(gh_settings_listen, address), GH_ROW_REQUIRED,
+      .doc = "`127.0.0.1:8080`, `[::1]:8080` or `unix:/path`." },
+    { "tls", GH_ROW_SECTION, 0, .section = &tls_section, .unset = "plain HTTP",
+      .doc =
+          "Certificates. Without them the listener speaks plain HTTP, which is allowed on loopback, on unix "
+          "sockets, and behind `trusted_proxies`." },
+    { "proxy_protocol", GH_ROW_BOOL, AT(gh_settings_listen, proxy_protocol), .fallback = "false",
+      .doc =
+          "Every connection begins with a PROXY protocol header, version 1 or 2; needs `trusted_proxies`." },
+    { .key = NULL }
+};
+const struct gh_section gh_listen_section = {
+    .title = "listen[]",
+    .doc = "Where clients connect.",
+    .rows = listen_rows,
+    .size = sizeof(struct gh_settings_listen),
+};
+
+static const struct gh_row admin_rows[] = {
+    { "address", GH_ROW_TEXT, AT(gh_admin_conf, address_text), GH_ROW_REQUIRED,
+      .doc = "Where metrics, health and the admin interface are; never one of the public listeners." },
+    { "token_file", GH_ROW_FILE, AT(gh_admin_conf, token_file), GH_ROW_SECRET, .unset = "no token is asked",
+      .doc = "File with the token that `/admin/v1` asks for. Mandatory where the address is neither loopback "
+             "nor "
+             "a unix socket." },
+    { .key = NULL }
+};
+static const struct gh_section admin_section = {
+    .title = "admin", .doc = "The admin listener; off when the section is missing.", .rows = admin_rows
+};
+
+static const struct gh_choice log_levels[] = { { "debug", GH_LOG_DEBUG },
+                                               { "info", GH_LOG_INFO },
+                                               { "warn", GH_LOG_WARN },
+                                               { "error", GH_LOG_ERROR },
+                                               { NULL, 0 } };
+static const struct gh_row log_rows[] = {
+    { "level", GH_ROW_CHOICE, AT(gh_log_conf, level), .fallback = "info", .choices = log_levels,
+      .doc = "The least level that is written." },
+    { "file", GH_ROW_OUTPUT, AT(gh_log_conf, file), .fallback = "stderr",
+      .doc = "Where the error log goes: one JSON object a line; reopened after rotation." },
+    { .key = NULL }
+};
+static const struct gh_section log_section = { .title = "log", .doc = "The error log.", .rows = log_rows };
+
+static const struct gh_row audit_rows[] = {
+    { "file", GH_ROW_OUTPUT, AT(gh_audit_conf, file), GH_ROW_OFF, .fallback = "stdout",
+      .doc = "Where the audit log goes: one JSON object per exchange, allowed or denied." },
+    { .key = NULL }
+};
+static const struct gh_section audit_section = { .title = "audit",
+                                                 .doc = "The audit log.",
+                                                 .rows = audit_rows };
+
+static const struct gh_row cache_rows[] = {
+    { "tokens", GH_ROW_INT, AT(gh_settings, limits.verdicts), .fallback = "16384", .min = 0, .max = 10000000,
+      .doc = "Verdicts on tokens kept per worker, each until the token or its key ends." },
+    { .key = NULL }
+};
+static const struct gh_section cache_section = { .title = "cache",
+                                                 .doc = "What workers remember.",
+                                                 .rows = cache_rows };
+
+static const struct gh_row fetch_rows[] = {
+    { "proxy", GH_ROW_URL, AT(gh_fetch_conf, proxy), .unset = "none; the environment is not read",
+      .doc = "Egress proxy for metadata, key sets and introspection." },
+    { "ca_file", GH_ROW_FILE, AT(gh_fetch_conf, ca_file), .unset = "the system's",
+      .doc = "PEM file with the only certificate authorities that issuers are trusted by." },
+    { "allow_http_loopback", GH_ROW_BOOL, AT(gh_fetch_conf, allow_http_loopback), .fallback = "false",
+      .doc = "Allow `http://` issuers on loopback, for tests and demonstrations." },
+    { "allow", GH_ROW_CIDRS, AT(gh_fetch_conf, allow), .max = 256, .unset = "none",
+      .doc = "Special-use ranges (private networks) that issuers may live in all the same." },
+    { "timeout", GH_ROW_MS, AT(gh_fetch_conf, timeout_ms), .fallback = "3s", .min = 100, .max = 30000,
+      .doc = "One fetch in all." },
+    { "max_body", GH_ROW_SIZE, AT(gh_fetch_conf, max_body), .fallback = "256KiB", .min = 1024, .max = 4 << 20,
+      .doc = "The largest document that is read." },
+    { .key = NULL }
+};
+static const struct gh_section fetch_section = { .title = "fetch",
+                                                 .doc = "How the gateway reaches issuers.",
+                                                 .rows = fetch_rows };
+
+static const struct gh_row root_rows[] = {
+    { "workers", GH_ROW_INT, AT(gh_settings, conf.workers), .fallback = "0", .min = 0, .max = 256,
+      .doc = "Worker threads; 0 is one per core." },
+    { "user", GH_ROW_TEXT, AT(gh_settings, conf.user), .unset = "stay who started it",
+      .doc = "User to become after the listeners are open." },
+    { "offload", GH_ROW_SECTION, AT(gh_settings, conf), .section = &offload_section,
+      .doc = "Work that leaves the workers." },
+    { "listen", GH_ROW_SECTIONS, AT(gh_settings, listen), .min = 1, .max = 64, .section = &gh_listen_section,
+      .unset = "plain HTTP on `127.0.0.1:8080`", .doc = "Where clients connect." },
+    { "trusted_proxies", GH_ROW_CIDRS, AT(gh_settings, conf.front.trusted_proxies), .max = 1024,
+      .unset = "none",
+      .doc = "Peers whose PROXY header and Forwarded or X-Forwarded-* fields are believed, and who may come "
+             "over "
+             "plain HTTP." },
+    { "shared_sources", GH_ROW_CIDRS, AT(gh_settings, conf.front.shared_sources), .max = 1024,
+      .unset = "none",
+      .doc = "Addresses that many users share (hosted MCP clients): exempt from limits per address." },
+    { "admin", GH_ROW_SECTION, AT(gh_settings, conf.admin), .section = &admin_section, .unset = "off",
+      .doc = "The admin listener." },
+    { "log", GH_ROW_SECTION, AT(gh_settings, conf.log), .section = &log_section, .doc = "The error log." },
+    { "audit", GH_ROW_SECTION, AT(gh_settings, conf.audit), .section = &audit_section,
+      .doc = "The audit log." },
+    { "cache", GH_ROW_SECTION, 0, .section = &cache_section, .doc = "What workers remember." },
+    { "fetch", GH_ROW_SECTION, AT(gh_settings, conf.fetch), .section = &fetch_section,
+      .doc = "How the gateway reaches issuers." },
+    { "limits", GH_ROW_SECTION, 0, .section = &gh_limits_section,
+      .doc = "Limits and timers of the public side." },
+    { "issuers", GH_ROW_NAMED, AT(gh_settings, issuers), GH_ROW_REQUIRED | GH_ROW_SITE, .min = 1, .max = 1024,
+      .section = &gh_issuer_section, .doc = "Whose tokens are believed." },
+    { "tenants", GH_ROW_NAMED, AT(gh_settings, tenants), GH_ROW_REQUIRED | GH_ROW_SITE, .min = 1, .max = 4096,
+      .section = &gh_tenant_section, .doc = "Who owns which public hosts and trusts which issuers." },
+    { "routes", GH_ROW_SECTIONS, AT(gh_settings, routes), GH_ROW_REQUIRED | GH_ROW_SITE, .min = 1,
+      .max = 4096, .section = &gh_route_section, .doc = "The protected MCP endpoints." },
+    { .key = NULL }
+};
+const struct gh_section gh_settings_section = {
+    .title = "the settings",
+    .doc =
+        "One YAML document. Paths of files are relative to it. Unknown and duplicate keys, anchors, aliases, "
+        "merge keys and tags are refused.",
+    .rows = root_rows,
+    .size = sizeof(struct gh_settings),
+};

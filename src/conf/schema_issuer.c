@@ -1,0 +1,146 @@
+/* conf/schema_issuer.c: the rows of an issuer: a built-in profile first, then what the operator overrides. */
+/* size: table - the rows of the sections, which must stand together */
+#include "base/str.h"
+#include "conf/settings.h"
+
+#define AT(field)      offsetof(struct gh_settings_issuer, field)
+#define PROFILE(field) offsetof(struct gh_settings_issuer, conf.profile.field)
+#define BY_PROFILE     .unset = "by profile"
+
+static void start_from_profile(struct gh_fill *fill, const struct gh_node *node, void *base);
+
+static const struct gh_row introspection_rows[] = {
+    { "url", GH_ROW_URL, AT(conf.introspection_url), GH_ROW_REQUIRED,
+      .doc = "RFC 7662 endpoint that opaque tokens are posted to." },
+    { "client_id", GH_ROW_TEXT, AT(conf.introspection_client), .unset = "no authentication",
+      .doc = "Our client id there." },
+    { "client_secret_file", GH_ROW_FILE, AT(conf.introspection_secret_file), GH_ROW_SECRET,
+      .unset = "no authentication", .doc = "File with our client secret. Secrets are never written inline." },
+    { "max_age", GH_ROW_SECONDS, AT(conf.introspection_max_age_s), .fallback = "30s", .min = 0, .max = 3600,
+      .doc = "How long a positive answer is used: as long may a token live here that has ended there." },
+    { "parallel", GH_ROW_INT, AT(conf.introspection_parallel), .fallback = "32", .min = 1, .max = 1024,
+      .doc = "Questions under way at once." },
+    { .key = NULL }
+};
+static const struct gh_section introspection_section = {
+    .title = "issuers.NAME.introspection",
+    .doc = "For issuers with opaque tokens.",
+    .rows = introspection_rows,
+};
+
+static const struct gh_choice shapes[] = { { "direct", GH_SHAPE_DIRECT },
+                                           { "edge", GH_SHAPE_EDGE },
+                                           { NULL, 0 } };
+
+static const struct gh_row issuer_rows[] = {
+    { "profile", GH_ROW_TEXT, AT(profile), .fallback = "generic",
+      .doc = "Built-in profile of the provider: how its tokens are read. Every key below overrides it." },
+    { "issuer", GH_ROW_TEXT, AT(issuer), .unset = "issuers or issuer_template",
+      .doc = "The issuer, compared byte for byte with `iss`, a slash at the end included." },
+    { "issuers", GH_ROW_TEXTS, PROFILE(issuers), .min = 1, .max = 16, .unset = "issuer",
+      .doc = "Several names of one issuer; the first is the one that is advertised." },
+    { "issuer_template", GH_ROW_TEXT, PROFILE(issuer_template), .unset = "issuer",
+      .doc = "Multi-tenant issuers: holds `{tid}`, which must be one of `tenants`." },
+    { "tenants", GH_ROW_TEXTS, PROFILE(tenant_ids), .min = 1, .max = 4096, .unset = "any",
+      .doc = "Allowed values of the tenant claim. Mandatory with `issuer_template`." },
+    { "shape", GH_ROW_CHOICE, PROFILE(shape), .choices = shapes, BY_PROFILE,
+      .doc = "`direct`: clients bring its tokens. `edge`: something in front passes its assertion in a "
+             "header." },
+    { "advertise", GH_ROW_BOOL, AT(conf.advertise), .unset = "true for direct, false for edge",
+      .doc = "Name it in the protected-resource metadata. Without, its tokens are only verified." },
+    { "discovery", GH_ROW_URL, AT(conf.discovery_url), .unset = "the four well-known places",
+      .doc = "Where its metadata is." },
+    { "jwks", GH_ROW_URL, AT(conf.jwks_url), .unset = "from the metadata", .doc = "Where its key set is." },
+    { "jwks_file", GH_ROW_FILE, AT(conf.jwks_file), .unset = "fetched",
+      .doc = "Static key set; nothing is fetched." },
+    { "algs", GH_ROW_ALGS, PROFILE(algs), .min = 1, .max = 10, BY_PROFILE,
+      .doc = "Signature algorithms; HMAC and `none` cannot be written." },
+    { "types", GH_ROW_TEXTS, PROFILE(types), GH_ROW_NULL | GH_ROW_LOWER, .min = 1, .max = 16, BY_PROFILE,
+      .doc = "Allowed `typ` of the token, compared without case; `null` stands for a token without." },
+    { "require", GH_ROW_RULES, PROFILE(require), BY_PROFILE,
+      .doc = "Claims that must have one of the values: `{ token_use: access }`; `[]`: must be there." },
+    { "reject", GH_ROW_RULES, PROFILE(reject), BY_PROFILE,
+      .doc = "Claims that must not have one of the values; `[]`: must not be there." },
+    { "scope_claims", GH_ROW_TEXTS, PROFILE(scope_claims), .max = 8, BY_PROFILE,
+      .doc = "Where scopes are, in order." },
+    { "extra_scope_claims", GH_ROW_TEXTS, PROFILE(extra_scope_claims), .max = 8, BY_PROFILE,
+      .doc = "Claims added to the scopes: `permissions`, `roles`." },
+    { "scope_prefix", GH_ROW_TEXT, PROFILE(scope_prefix), BY_PROFILE, .doc = "Removed from each scope." },
+    { "client_claims", GH_ROW_TEXTS, PROFILE(client_claims), .max = 8, BY_PROFILE,
+      .doc = "Where the client id is, in order." },
+    { "subject_claims", GH_ROW_TEXTS, PROFILE(subject_claims), .min = 1, .max = 8, BY_PROFILE,
+      .doc = "Where the user is, in order. Never an e-mail address." },
+    { "jti_claims", GH_ROW_TEXTS, PROFILE(jti_claims), .max = 8, BY_PROFILE,
+      .doc = "Where the token id is." },
+    { "group_claims", GH_ROW_TEXTS, PROFILE(group_claims), .max = 8, BY_PROFILE, .doc = "Where groups are." },
+    { "tenant_claims", GH_ROW_TEXTS, PROFILE(tenant_claims), .max = 8, BY_PROFILE,
+      .doc = "Where the tenant is: `org_id`, `tid`." },
+    { "leeway", GH_ROW_SECONDS, PROFILE(leeway), .min = 0, .max = 120, BY_PROFILE,
+      .doc = "Clock difference that is forgiven." },
+    { "max_lifetime", GH_ROW_SECONDS, PROFILE(max_lifetime), GH_ROW_OFF, .min = 60, .max = 31536000,
+      BY_PROFILE, .doc = "Longest life of a token, `exp` less `iat`." },
+    { "login_clients", GH_ROW_TEXTS, PROFILE(login_clients), .max = 256, .unset = "none",
+      .doc = "Client ids of login applications: a token for one of them is an ID token and refused." },
+    { "max_age", GH_ROW_SECONDS, AT(conf.max_age_s), .fallback = "10m", .min = 300, .max = 86400,
+      .doc = "How long a withdrawn key may live on here: bound of the key set's Cache-Control." },
+    { "max_stale", GH_ROW_SECONDS, AT(conf.max_stale_s), .fallback = "1h", .min = 0, .max = 86400,
+      .doc = "How long keys are used after the last good fetch; then 503." },
+    { "cooldown", GH_ROW_SECONDS, AT(conf.cooldown_s), .fallback = "30s", .min = 5, .max = 3600,
+      .doc = "Rest after a fruitless fetch for an unknown key id." },
+    { "token_header", GH_ROW_HEADER, AT(conf.token_header),
+      .unset = "Authorization, or the edge product's own",
+      .doc = "Edge: the header field that carries the assertion." },
+    { "token_prefix", GH_ROW_TEXT, AT(conf.token_prefix), .unset = "all opaque tokens",
+      .doc = "Opaque tokens that begin with this go to this issuer." },
+    { "introspection", GH_ROW_SECTION, 0, .section = &introspection_section,
+      .unset = "opaque tokens are refused", .doc = "For issuers with opaque tokens." },
+    { .key = NULL }
+};
+const struct gh_section gh_issuer_section = {
+    .title = "issuers.NAME",
+    .doc = "Whose tokens are believed, and how they are read.",
+    .rows = issuer_rows,
+    .size = sizeof(struct gh_settings_issuer),
+    .prepare = start_from_profile,
+};
+
+static const struct gh_row tenant_rows[] = {
+    { "hosts", GH_ROW_TEXTS, offsetof(struct gh_settings_tenant, hosts), GH_ROW_REQUIRED, .min = 1,
+      .max = 256, .doc = "Public host names: `mcp.example.com` (any port) or `mcp.example.com:8443`." },
+    { "issuers", GH_ROW_TEXTS, offsetof(struct gh_settings_tenant, issuers), GH_ROW_REQUIRED, .min = 1,
+      .max = 64, .doc = "Names of the issuers this tenant trusts, in the order they are advertised." },
+    { "origins", GH_ROW_TEXTS, offsetof(struct gh_settings_tenant, origins), .max = 256, .unset = "none",
+      .doc = "Origins of browser clients; a resource's own origin is always allowed." },
+    { "tenant_ids", GH_ROW_TEXTS, offsetof(struct gh_settings_tenant, tenant_ids), .max = 256, .unset = "any",
+      .doc = "Values of the issuers' tenant claim that belong to this tenant." },
+    { .key = NULL }
+};
+const struct gh_section gh_tenant_section = {
+    .title = "tenants.NAME",
+    .doc = "Who owns which public hosts and trusts which issuers.",
+    .rows = tenant_rows,
+    .size = sizeof(struct gh_settings_tenant),
+};
+
+/* An unknown profile is told here; the rows are then read over the generic one. */
+static void start_from_profile(struct gh_fill *fill, const struct gh_node *node, void *base)
+{
+    struct gh_settings_issuer *issuer = base;
+    const struct gh_node *name = gh_node_get(node, "profile");
+    gh_str text = name != NULL && name->kind == GH_NODE_SCALAR ? name->text : GH_STR("generic");
+    bool is_google = gh_str_eq(text, GH_STR("google"));
+    const struct gh_profile *profile = is_google ? NULL : gh_profile_builtin(text);
+    if (is_google)
+        gh_tell_wrong(
+            fill->teller, name, NULL,
+            GH_STR("another profile: any app a user ever approved holds a Google access token, so none "
+                   "of them is made for this resource"));
+    else if (profile == NULL)
+        gh_tell_wrong(fill->teller, name, NULL,
+                      gh_tell_text(fill->teller, "%.*s", GH_STR_FMT(gh_profile_builtin_names())));
+    if (profile == NULL)
+        profile = gh_profile_builtin(GH_STR("generic"));
+    if (profile != NULL)
+        issuer->conf.profile = *profile;
+    issuer->conf.profile.name = issuer->at.name;
+}

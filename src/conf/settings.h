@@ -1,0 +1,62 @@
+/* conf/settings.h: the settings as they were written, one struct per section, before they are checked against
+ * each other. */
+#ifndef GH_CONF_SETTINGS_H
+#define GH_CONF_SETTINGS_H
+
+#include "conf/rows.h"
+
+struct gh_settings_pair {
+    struct gh_element at;
+    gh_str certificate, key;
+};
+
+struct gh_settings_listen {
+    struct gh_element at;
+    gh_str address;
+    struct gh_settings_pair pair; /* tls: { certificate, key } */
+    struct gh_elements pairs;     /* tls: { certificates: [...] } of gh_settings_pair */
+    bool proxy_protocol;
+};
+
+struct gh_settings_issuer {
+    struct gh_element at;
+    gh_str profile; /* name of the built-in profile */
+    gh_str issuer;  /* one, or conf.profile.issuers */
+    struct gh_issuer_conf conf;
+};
+
+struct gh_settings_tenant {
+    struct gh_element at;
+    struct gh_strs hosts, issuers, origins, tenant_ids;
+    const struct gh_issuer **trusted; /* built: as many as issuers, under this tenant's tenant_ids */
+};
+
+struct gh_settings_upstream {
+    struct gh_strs urls;
+    struct gh_upstream_conf conf; /* endpoints: filled later from urls */
+};
+
+struct gh_settings_route {
+    struct gh_element at;
+    gh_str name, tenant, resource;
+    struct gh_settings_upstream upstream;
+    struct gh_strs issuers, origins;
+    struct gh_policy policy; /* resource and authorization_servers: filled later */
+    struct gh_identity_headers identity;
+    struct gh_strs forward_headers;
+    int64_t body_max, keepalive_ms;
+    bool body_whole, seal_sessions;
+};
+
+/* The root. */
+struct gh_settings {
+    struct gh_conf conf; /* listeners and site: filled later */
+    struct gh_site_limits limits;
+    struct gh_elements listen, issuers, tenants, routes;
+};
+
+/* The sections that stand in tables of their own. */
+extern const struct gh_section gh_issuer_section, gh_tenant_section, gh_route_section, gh_limits_section,
+    gh_listen_section;
+
+#endif

@@ -1,0 +1,310 @@
+/* conf/values.c: one value of the settings: what each row type takes, in words and in code. */
+#include <ctype.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/str.h"
+#include "conf/rows.h"
+
+#define MS_DAY 86400000
+
+static bool put_int(const struct gh_row *row, gh_str text, void *at);
+static bool put_bool(gh_str text, void *at);
+static bool put_duration(const struct gh_row *row, gh_str text, void *at);
+static bool put_size(const struct gh_row *row, gh_str text, void *at);
+static bool put_choice(const struct gh_row *row, gh_str text, void *at);
+static bool put_text(struct gh_fill *fill, const struct gh_row *row, gh_str text, gh_str *at);
+static void fill_file(struct gh_fill *fill, const struct gh_row *row, const struct gh_node *node, gh_str *at);
+static void fill_list(struct gh_fill *fill, const struct gh_row *row, const struct gh_node *node, void *at);
+static bool put_entries(struct gh_fill *fill, const struct gh_row *row, const struct gh_node *first,
+                        size_t count, void *at);
+static void fill_rules(struct gh_fill *fill, const struct gh_node *node, struct gh_claim_rules *at);
+
+static bool is_list(enum gh_row_type type)
+{
+    return type == GH_ROW_TEXTS || type == GH_ROW_URLS || type == GH_ROW_HEADERS || type == GH_ROW_SCOPES ||
+           type == GH_ROW_ALGS || type == GH_ROW_CIDRS;
+}
+
+static bool is_null(const struct gh_node *node)
+{
+    return node->plain && (gh_str_is_empty(node->text) || gh_str_eq(node->text, GH_STR("~")) ||
+                           gh_str_eq_nocase(node->text, GH_STR("null")));
+}
+
+void gh_fill_value(struct gh_fill *fill, const struct gh_row *row, const struct gh_node *node, void *at)
+{
+    if (is_list(row->type)) {
+        fill_list(fill, row, node, at);
+        return;
+    }
+    if (row->type == GH_ROW_RULES) {
+        fill_rules(fill, node, at);
+        return;
+    }
+    bool good = node->kind == GH_NODE_SCALAR && !is_null(node);
+    bool is_off = good && (row->flags & GH_ROW_OFF) != 0 && gh_str_eq(node->text, GH_STR("off"));
+    if (is_off)
+        return;
+    if (good && (row->type == GH_ROW_FILE || row->type == GH_ROW_OUTPUT))
+        fill_file(fill, row, node, at);
+    else if (good && row->type == GH_ROW_INT)
+        good = put_int(row, node->text, at);
+    else if (good && row->type == GH_ROW_BOOL)
+        good = node->plain && put_bool(node->text, at);
+    else if (good && (row->type == GH_ROW_MS || row->type == GH_ROW_SECONDS))
+        good = put_duration(row, node->text, at);
+    else if (good && row->type == GH_ROW_SIZE)
+        good = put_size(row, node->text, at);
+    else if (good && row->type == GH_ROW_CHOICE)
+        good = put_choice(row, node->text, at);
+    else if (good)
+        good = put_text(fill, row, node->text, at);
+    if (!good)
+        gh_tell_wrong(fill->teller, node, NULL, gh_row_allowed(fill->teller->errors->arena, row));
+}
+
+/* ---- numbers ---- */
+
+static bool in_range(const struct gh_row *row, int64_t value)
+{
+    return value >= row->min && value <= row->max;
+}
+
+static bool put_int(const struct gh_row *row, gh_str text, void *at)
+{
+    uint64_t value;
+    if (!gh_str_to_u64(text, &value) || value > INT64_MAX || !in_range(row, (int64_t)value))
+        return false;
+    *(int64_t *)at = (int64_t)value;
+    return true;
+}
+
+static bool put_bool(gh_str text, void *at)
+{
+    bool value = gh_str_eq(text, GH_STR("true"));
+    if (!value && !gh_str_eq(text, GH_STR("false")))
+        return false;
+    *(bool *)at = value;
+    return true;
+}
+
+struct unit {
+    const char *suffix;
+    int64_t factor;
+};
+
+/* Digits, then one of the units; the units end with factor 0. */
+static bool read_unit(gh_str text, const struct unit *units, int64_t *ret_value)
+{
+    size_t digits = 0;
+    while (digits < text.len && isdigit((unsigned char)text.ptr[digits]))
+        digits++;
+    uint64_t number;
+    if (!gh_str_to_u64(gh_str_take(text, digits), &number) || number > INT64_MAX / 2)
+        return false;
+    for (; units->factor != 0; units++) {
+        if (gh_str_eq(gh_str_skip(text, digits), gh_str_from(units->suffix)))
+            return !__builtin_mul_overflow((int64_t)number, units->factor, ret_value);
+    }
+    return false;
+}
+
+static bool put_duration(const struct gh_row *row, gh_str text, void *at)
+{
+    static const struct unit units[] = { { "ms", 1 },      { "s", 1000 },   { "m", 60000 },
+                                         { "h", 3600000 }, { "d", MS_DAY }, { NULL, 0 } };
+    int64_t ms;
+    if (!read_unit(text, units, &ms) || (row->type == GH_ROW_SECONDS && ms % 1000 != 0))
+        return false;
+    int64_t value = row->type == GH_ROW_SECONDS ? ms / 1000 : ms;
+    if (!in_range(row, value))
+        return false;
+    *(int64_t *)at = value;
+    return true;
+}
+
+static bool put_size(const struct gh_row *row, gh_str text, void *at)
+{
+    static const struct unit units[] = { { "", 1 },          { "B", 1 },         { "KiB", 1 << 10 },
+                                         { "MiB", 1 << 20 }, { "GiB", 1 << 30 }, { NULL, 0 } };
+    int64_t value;
+    if (!read_unit(text, units, &value) || !in_range(row, value))
+        return false;
+    *(int64_t *)at = value;
+    return true;
+}
+
+static bool put_choice(const struct gh_row *row, gh_str text, void *at)
+{
+    for (const struct gh_choice *choice = row->choices; choice->text != NULL; choice++) {
+        if (!gh_str_eq(text, gh_str_from(choice->text)))
+            continue;
+        memcpy(at, &choice->value, sizeof(choice->value));
+        return true;
+    }
+    return false;
+}
+
+/* ---- texts ---- */
+
+static void lower(gh_str text, const char *source)
+{
+    char *out = (char *)(uintptr_t)source; /* just copied into our arena by the caller */
+    for (size_t i = 0; i < text.len; i++)
+        out[i] = (char)tolower((unsigned char)out[i]);
+}
+
+/* RFC 6749 section 3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E ). */
+static bool is_scope(gh_str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        if (c <= 0x20 || c >= 0x7f || c == '"' || c == '\\')
+            return false;
+    }
+    return text.len != 0;
+}
+
+static bool has_control(gh_str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        if (c < 0x20 || c == 0x7f)
+            return true;
+    }
+    return false;
+}
+
+static bool put_text(struct gh_fill *fill, const struct gh_row *row, gh_str text, gh_str *at)
+{
+    if (has_control(text) || text.len > 4096 || (text.len == 0 && (row->flags & GH_ROW_NULL) == 0))
+        return false;
+    gh_str copy = gh_fill_copy(fill, text);
+    if (copy.ptr == NULL)
+        return true; /* told otherwise */
+    bool is_header = row->type == GH_ROW_HEADER || row->type == GH_ROW_HEADERS;
+    if (is_header || (row->flags & GH_ROW_LOWER) != 0)
+        lower(copy, copy.ptr);
+    if (is_header && !gh_header_name_is_legal(copy))
+        return false;
+    if (row->type == GH_ROW_SCOPES && !is_scope(copy))
+        return false;
+    if ((row->flags & GH_ROW_LABEL) != 0 && !gh_label_is_legal(copy))
+        return false;
+    struct gh_url url;
+    if (row->type == GH_ROW_URL || row->type == GH_ROW_URLS) {
+        enum gh_reason reason = gh_url_read(fill->arena, copy, &url);
+        if (reason != GH_OK) {
+            fill->teller->out_of_memory |= reason == GH_OUT_OF_MEMORY;
+            return false;
+        }
+    }
+    *at = copy;
+    return true;
+}
+
+static void fill_file(struct gh_fill *fill, const struct gh_row *row, const struct gh_node *node, gh_str *at)
+{
+    gh_str text = node->text, base = fill->teller->base_dir;
+    bool is_stream = gh_str_eq(text, GH_STR("stdout")) || gh_str_eq(text, GH_STR("stderr"));
+    if (row->type == GH_ROW_OUTPUT && is_stream) {
+        *at = gh_fill_copy(fill, text);
+        return;
+    }
+    if (gh_str_is_empty(text) || has_control(text) || text.len > 4000) {
+        gh_tell_wrong(fill->teller, node, NULL, gh_row_allowed(fill->teller->errors->arena, row));
+        return;
+    }
+    if (text.ptr[0] == '/' || base.len == 0)
+        *at = gh_fill_copy(fill, text);
+    else
+        *at = gh_arena_printf(fill->arena, "%.*s/%.*s", GH_STR_FMT(base), GH_STR_FMT(text));
+    struct stat facts;
+    if (at->ptr == NULL)
+        fill->teller->out_of_memory = true;
+    else if (row->type == GH_ROW_FILE && stat(at->ptr, &facts) != 0)
+        gh_tell_warning(fill->teller, node, NULL,
+                        gh_tell_text(fill->teller, "%s, which cannot be read now",
+                                     gh_tell_quoted(fill->teller, text).ptr),
+                        GH_STR("a file that is there before the start"));
+    else if (row->type == GH_ROW_FILE && (row->flags & GH_ROW_SECRET) != 0 && (facts.st_mode & 077) != 0)
+        gh_tell_error(fill->teller, node, NULL,
+                      gh_tell_text(fill->teller, "a file with mode %04o", (unsigned)facts.st_mode & 07777u),
+                      GH_STR("0600 or 0400: nobody else may read a secret"));
+}
+
+/* ---- lists ---- */
+
+static void fill_list(struct gh_fill *fill, const struct gh_row *row, const struct gh_node *node, void *at)
+{
+    bool is_one = node->kind == GH_NODE_SCALAR && !is_null(node) && (row->flags & GH_ROW_ONE) != 0;
+    bool is_full = node->kind == GH_NODE_LIST && (int64_t)node->count >= row->min &&
+                   (row->max == 0 || (int64_t)node->count <= row->max);
+    if (!is_one && !is_full) {
+        gh_tell_wrong(fill->teller, node, NULL, gh_row_allowed(fill->teller->errors->arena, row));
+        return;
+    }
+    put_entries(fill, row, is_one ? node : node->children, is_one ? 1 : node->count, at);
+}
+
+static bool put_entry(struct gh_fill *fill, const struct gh_row *row, const struct gh_node *node, size_t i,
+                      void *values)
+{
+    bool null_is_fine = (row->flags & GH_ROW_NULL) != 0;
+    if (node->kind != GH_NODE_SCALAR || (is_null(node) && !null_is_fine))
+        return false;
+    gh_str text = is_null(node) ? GH_STR("") : node->text;
+    if (row->type == GH_ROW_CIDRS)
+        return gh_cidr_read(text, &((struct gh_cidr *)values)[i]) == GH_OK;
+    enum gh_alg alg;
+    if (row->type != GH_ROW_ALGS)
+        return put_text(fill, row, text, &((gh_str *)values)[i]);
+    if (gh_alg_read(text, &alg) != GH_OK)
+        return false;
+    *(gh_algs *)values |= GH_ALG_BIT(alg);
+    return true;
+}
+
+static bool put_entries(struct gh_fill *fill, const struct gh_row *row, const struct gh_node *first,
+                        size_t count, void *at)
+{
+    gh_algs algs = 0;
+    bool is_cidrs = row->type == GH_ROW_CIDRS;
+    void *values = &algs;
+    if (row->type != GH_ROW_ALGS)
+        values = gh_fill_alloc(fill, count, is_cidrs ? sizeof(struct gh_cidr) : sizeof(gh_str));
+    if (values == NULL)
+        return false;
+    const struct gh_node *node = first;
+    for (size_t i = 0; i < count; i++, node = node->next) {
+        if (!put_entry(fill, row, node, i, values))
+            gh_tell_wrong(fill->teller, node, NULL, gh_row_allowed(fill->teller->errors->arena, row));
+    }
+    if (row->type == GH_ROW_ALGS)
+        *(gh_algs *)at = algs;
+    else if (is_cidrs)
+        *(struct gh_cidrs *)at = (struct gh_cidrs){ .at = values, .count = count };
+    else
+        *(struct gh_strs *)at = (struct gh_strs){ .at = values, .count = count };
+    return true;
+}
+
+/* { claim: value, claim: [value, ...], claim: [] } */
+static void fill_rules(struct gh_fill *fill, const struct gh_node *node, struct gh_claim_rules *at)
+{
+    static const struct gh_row values_row = { .key = "", .type = GH_ROW_TEXTS, .flags = GH_ROW_ONE };
+    if (node->kind != GH_NODE_MAP) {
+        gh_tell_wrong(fill->teller, node, NULL, GH_STR("a map from claims to a value or a list of values"));
+        return;
+    }
+    struct gh_claim_rule *rules = gh_fill_alloc(fill, node->count, sizeof(*rules));
+    if (rules == NULL)
+        return;
+    size_t i = 0;
+    for (const struct gh_node *child = node->children; child != NULL; child = child->next, i++) {
+        rules[i].claim = gh_fill_copy(fill, child->key);
+        gh_fill_value(fill, &values_row, child, &rules[i].values);
+    }
+    *at = (struct gh_claim_rules){ .at = rules, .count = node->count };
+}
