@@ -5,10 +5,11 @@ import sys
 
 import tree
 
-NAMED = re.compile(r"\b[Rr][Ff][Cc][ -]?\d{3,5}[^\n]{0,24}")
-GOOD = re.compile(r"RFC \d{3,5}(?: (?:section|appendix) ([A-Z]|\d+)(?:\.\d+)*)?(?![\w§])")
-# A document may be named as a whole, but a number or sign behind it is a section written in another way.
-ODD = re.compile(r"RFC \d{3,5}(?:,? ?(?:§|[Ss]ect?\.|Section|[Ss]ections|s\d)|,? (?:section|appendix)(?! (?:[A-Z]|\d))|, section| \d+(?:\.\d+)*\b)")
+NAMED = re.compile(r"\b[Rr][Ff][Cc][ -]?\d{3,5}[^\n]{0,40}")
+PLACE = r"(?:[A-Z]|\d+)(?:\.\d+)*"
+GOOD = re.compile(rf"RFC \d{{3,5}}(?: (?:section|appendix) {PLACE}| sections {PLACE}(?:, {PLACE})* (?:and|to) {PLACE})?\b")
+# A document may be named as a whole, but what reads like a place behind it is a place written in another way.
+ODD = re.compile(r",? ?(?:§|[Ss]ec|[Aa]ppendix|s\d|\d)")
 BEHIND = re.compile(r"\b[Ss]ection \d[\d.]* of RFC \d+")
 ALLOWED = "allowed: RFC NNNN section X, or RFC NNNN for the whole document"
 
@@ -30,10 +31,11 @@ def check(root):
         for pattern, kind in ((NAMED, "named"), (BEHIND, "behind")):
             for match in pattern.finditer(joined):
                 cited = match.group()
-                if kind == "named" and GOOD.match(cited) and not ODD.match(cited):
+                good = kind == "named" and GOOD.match(cited)
+                if good and not ODD.match(cited, good.end()):
                     continue
                 line = text.count("\n", 0, text.find(cited)) + 1 if cited in text else 1
-                findings.append((path, line, f'"{cited.strip()}"', ALLOWED))
+                findings.append((path, line, f'"{cited[:24].strip()}"', ALLOWED))
     return findings
 
 

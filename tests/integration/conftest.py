@@ -1,0 +1,59 @@
+"""Fixtures of the integration tests: each test gets its own gateway, upstream and issuer on free loopback ports."""
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from support.certificates import Authority  # noqa: E402
+from support.gateway import Gateway  # noqa: E402
+from support.issuer import Issuer, Key  # noqa: E402
+from support.upstream import Canary, Upstream  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def keys():
+    """Keys for all tests: making an RSA key takes a while."""
+    return [Key("RS256"), Key("ES256"), Key("EdDSA")]
+
+
+@pytest.fixture
+def issuer(keys):
+    """An issuer whose keys the gateway reads from a file."""
+    made = Issuer("", keys=list(keys))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def upstream():
+    made = Upstream()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def canary():
+    made = Canary()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def authority(tmp_path):
+    return Authority(tmp_path)
+
+
+@pytest.fixture
+def site(tmp_path, issuer, upstream):
+    """A gateway with settings, not yet started; ended and judged after the test."""
+    made = Gateway(tmp_path, issuer, upstream)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def gateway(site):
+    """A gateway that is ready."""
+    return site.start()

@@ -1,0 +1,182 @@
+"""The gateway under test: writes its settings, runs the binary, reads its audit lines, and judges how it ends."""
+import json
+import os
+import re
+import signal
+import subprocess
+import urllib.error
+import urllib.request
+
+from .http1 import WAYS, Broken, Connection, Request, whole
+from .issuer import SIGNATURES
+from .wait import free_port, until
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+BINARY = os.environ.get("GATEHOUSE", os.path.join(ROOT, "build", "gatehouse"))
+REPORTS = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|UndefinedBehavior|runtime error:|Assertion|Bail out")
+INITIALIZE = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+    "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}}).encode()
+
+
+class Gateway:
+    """Settings are plain data: change `settings` before start()."""
+
+    def __init__(self, folder, issuer, upstream):
+        self.folder, self.issuer, self.upstream = str(folder), issuer, upstream
+        self.port, self.admin_port, self.process, self.read = free_port(), free_port(), None, 0
+        self.authority = f"127.0.0.1:{self.port}"
+        self.origin = f"http://{self.authority}"
+        self.audit_path = os.path.join(self.folder, "audit.jsonl")
+        self.settings = {
+            "workers": 2,
+            "listen": [{"address": self.authority}],
+            "admin": {"address": f"127.0.0.1:{self.admin_port}"},
+            "fetch": {"allow_http_loopback": True},
+            "audit": {"file": "audit.jsonl"},
+            "log": {"level": "debug"},
+            "issuers": {"idp": {"issuer": issuer.url, "algs": [key.alg for key in issuer.keys]}},
+            "tenants": {"acme": {"hosts": [self.authority], "issuers": ["idp"], "origins": ["https://app.example"]}},
+            "routes": [{
+                "name": "weather", "tenant": "acme", "resource": f"{self.origin}/weather/mcp", "upstream": upstream.url,
+                "scopes": ["mcp:read"],
+                "identity_headers": {"user": "X-Gatehouse-User", "client": "X-Gatehouse-Client",
+                                     "tenant": "X-Gatehouse-Tenant"}}],
+        }
+        issuer.resource = f"{self.origin}/weather/mcp"
+        if issuer.server is None:
+            self.write("jwks.json", issuer.key_set())
+            self.settings["issuers"]["idp"]["jwks_file"] = "jwks.json"
+
+    @property
+    def route(self):
+        return self.settings["routes"][0]
+
+    def write(self, name, value):
+        with open(os.path.join(self.folder, name), "w", encoding="utf-8") as file:
+            json.dump(value, file, indent=2)  # JSON is YAML
+
+    # ---- its life
+
+    def start(self, ready="/readyz"):
+        """Runs the binary and waits until its admin listener answers 200 there; None waits for no answer."""
+        assert os.access(BINARY, os.X_OK), f"there is no {BINARY}: build it, or name it by GATEHOUSE"
+        self.write("gatehouse.yaml", self.settings)
+        with open(os.path.join(self.folder, "stderr"), "ab") as errors:
+            self.process = subprocess.Popen([BINARY, "serve", "-c", "gatehouse.yaml"], cwd=self.folder,
+                                            stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
+        if ready is not None:
+            until(lambda: self.answers(ready), f"200 from {ready}; the log says:\n{self.log()[-2000:]}")
+        return self
+
+    def answers(self, path):
+        assert self.process.poll() is None, f"exit status {self.process.returncode}; the log says:\n{self.log()[-4000:]}"
+        return self.admin(path)[0] == 200
+
+    def admin(self, path):
+        """(status, text) from the admin listener; status 0 while it does not answer."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}{path}", timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def log(self):
+        with open(os.path.join(self.folder, "stderr"), encoding="utf-8", errors="backslashreplace") as file:
+            return file.read()
+
+    def stop(self):
+        """Ends it as an operator would, and checks that nothing went wrong that no answer showed."""
+        if self.process is None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            status = self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"SIGTERM did not end it; the log says:\n{self.log()[-4000:]}") from None
+        self.process = None
+        log = self.log()
+        assert not REPORTS.search(log), log[-8000:]
+        assert status == 0, f"exit status {status}; the log says:\n{log[-4000:]}"
+        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", log), "a raw control byte in the log"
+        written = log + "".join(json.dumps(line) for line in self.audit())
+        leaked = [signature for signature in SIGNATURES if signature in written]
+        assert not leaked, f"a token was logged: {leaked[0]}"
+
+    # ---- what it says about exchanges
+
+    def audit(self):
+        if not os.path.exists(self.audit_path):
+            return []
+        with open(self.audit_path, encoding="utf-8") as file:
+            return [json.loads(line) for line in file.read().split("\n")[:-1]]
+
+    def next_audit(self):
+        """The next line nobody has read yet."""
+        lines = until(lambda: (found := self.audit())[self.read:] and found, "audit line")
+        self.read += 1
+        return lines[self.read - 1]
+
+    # ---- requests
+
+    def post(self, token=None, target="/weather/mcp", body=INITIALIZE):
+        """A good request of an MCP client, with a good token unless told otherwise (False: none)."""
+        fields = (("Host", self.authority), ("Content-Type", "application/json"),
+                  ("Accept", "application/json, text/event-stream"))
+        if token is not False:
+            fields += (("Authorization", f"Bearer {token or self.issuer.token()}"),)
+        return Request(target=target, fields=fields, body=body)
+
+    def connect(self, **options):
+        return Connection(self.port, **options)
+
+    def send(self, request, way=whole):
+        """One request on a connection of its own: the answer, with its audit line as answer.audit."""
+        raw = request if isinstance(request, bytes) else request.wire()
+        with self.connect() as connection:
+            try:
+                way(connection, raw)
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # refused before the end of the request: the answer is what counts
+            answer = connection.read(getattr(request, "method", "POST"))
+        answer.audit = self.next_audit()
+        return answer
+
+    def accepted(self, request):
+        """The request reaches the upstream, and its answer comes back; returns (answer, what the upstream saw)."""
+        before = len(self.upstream.seen)
+        answer = self.send(request)
+        assert (answer.status, answer.audit["reason"]) == (200, "ok"), (answer, answer.audit)
+        assert len(self.upstream.seen) == before + 1
+        return answer, self.upstream.seen[-1]
+
+    def refused(self, bad, status, reason, good=None, ways=WAYS):
+        """The bad request ends with this status and reason and the upstream gets no byte of it, in whichever way it
+        is sent; its unmodified twin is accepted before and after. Returns the last answer to the bad one."""
+        good = good or self.post()
+        self.accepted(good)
+        for way in ways:
+            before = self.upstream.bytes
+            answer = self.send(bad, way)
+            assert (answer.status, answer.audit["reason"]) == (status, reason), (way.__name__, answer, answer.audit)
+            assert answer.audit["status"] == status and answer.clean
+            assert self.upstream.bytes == before, "the upstream was contacted"
+        self.accepted(good)
+        return answer
+
+    def second_on_connection(self, first, second):
+        """Both requests on one connection; the second answer, or None when the gateway closed before it."""
+        with self.connect() as connection:
+            connection.send(first.wire())
+            connection.read(first.method)
+            self.next_audit()
+            connection.send(second.wire() if not isinstance(second, bytes) else second)
+            try:
+                answer = connection.read()
+            except Broken:
+                return None
+            answer.audit = self.next_audit()
+            return answer
