@@ -19,8 +19,8 @@ GH_MUST_USE enum gh_reason gh_address_read(gh_str text, struct gh_address *ret_a
 size_t gh_address_ip_text(const struct gh_address *address, char *out);
 uint16_t gh_address_port(const struct gh_address *address);
 bool gh_address_is_loopback(const struct gh_address *address);
-/* Any IANA special-purpose range (RFC 6890 and its registries): loopback, private, link-local, NAT64, 6to4,
- * metadata... */
+/* True for a unix socket, as for loopback. Any IANA special-purpose range (RFC 6890 and its registries):
+ * loopback, private, link-local, NAT64, 6to4, metadata... */
 bool gh_address_is_special(const struct gh_address *address);
 
 struct gh_cidr {

@@ -1,0 +1,230 @@
+/* io/listen.c: listening sockets, and accepting from them a bounded number at a time. */
+#include "io/listen.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/str.h"
+
+#define BACKLOG          4096
+#define ACCEPTS_PER_TURN 16
+#define REST_MS          100
+/* sd_listen_fds(3): "The first file descriptor may be found at file descriptor number 3". */
+#define INHERITED_FIRST 3
+
+struct gh_listener {
+    struct gh_loop *loop;
+    int fd;
+    bool close_fd, gone;
+    struct event *ready;
+    struct gh_deadline rest;
+    void (*accepted)(void *ctx, int fd, const struct gh_address *peer);
+    void *ctx;
+};
+
+static bool set_options(int fd, int family, bool reuseport);
+static int bind_to(int fd, const struct gh_address *address);
+static bool is_dead_socket(const struct gh_address *address);
+static size_t inherited_count(void);
+static bool is_bound_to(int fd, const struct gh_address *address);
+static void on_ready(evutil_socket_t fd, short what, void *arg);
+static void on_rested(struct gh_deadline *rest);
+static void bury(void *ptr);
+
+int gh_listen_open(const struct gh_address *address, bool reuseport)
+{
+    int family = address->storage.ss_family;
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    if (!set_options(fd, family, reuseport) || bind_to(fd, address) != 0 || listen(fd, BACKLOG) != 0) {
+        int why = errno;
+        close(fd);
+        errno = why;
+        return -1;
+    }
+    return fd;
+}
+
+/* Linux hands TCP_NODELAY down from the listening socket to what is accepted: one system call per listener
+ * instead of one per connection. */
+static void set_nodelay(int fd)
+{
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+static bool set_options(int fd, int family, bool reuseport)
+{
+    int on = 1;
+    if (family == AF_UNIX)
+        return true;
+    set_nodelay(fd);
+    if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0)
+        return false;
+    if (reuseport && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0)
+        return false;
+    return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0;
+}
+
+static int bind_to(int fd, const struct gh_address *address)
+{
+    const struct sockaddr *at = (const struct sockaddr *)&address->storage;
+    if (bind(fd, at, address->len) == 0)
+        return 0;
+    if (errno != EADDRINUSE || address->storage.ss_family != AF_UNIX || !is_dead_socket(address)) {
+        errno = EADDRINUSE;
+        return -1;
+    }
+    struct sockaddr_un un;
+    memcpy(&un, &address->storage, sizeof(un));
+    if (unlink(un.sun_path) != 0)
+        return -1;
+    return bind(fd, at, address->len);
+}
+
+/* A socket file that nobody listens on any more refuses; anything else is somebody's. */
+static bool is_dead_socket(const struct gh_address *address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    bool dead =
+        connect(fd, (const struct sockaddr *)&address->storage, address->len) != 0 && errno == ECONNREFUSED;
+    close(fd);
+    return dead;
+}
+
+size_t gh_listen_inherited(const struct gh_address *address, int *ret_fds, size_t max)
+{
+    size_t found = 0, count = inherited_count();
+    for (size_t i = 0; i < count && found < max; i++) {
+        int fd = INHERITED_FIRST + (int)i;
+        if (!is_bound_to(fd, address))
+            continue;
+        int flags = fcntl(fd, F_GETFL);
+        if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
+            continue;
+        if (address->storage.ss_family != AF_UNIX)
+            set_nodelay(fd);
+        ret_fds[found++] = fd;
+    }
+    return found;
+}
+
+static bool number_from(const char *name, uint64_t *ret_value)
+{
+    const char *text = getenv(name);
+    return text != NULL && gh_str_to_u64(gh_str_from(text), ret_value);
+}
+
+static size_t inherited_count(void)
+{
+    uint64_t pid, count;
+    if (!number_from("LISTEN_PID", &pid) || pid != (uint64_t)getpid() || !number_from("LISTEN_FDS", &count) ||
+        count > 1024)
+        return 0;
+    return (size_t)count;
+}
+
+static bool is_bound_to(int fd, const struct gh_address *address)
+{
+    struct gh_address bound = { .len = sizeof(bound.storage) };
+    int listening = 0;
+    socklen_t len = sizeof(listening);
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) != 0 || listening == 0 ||
+        getsockname(fd, (struct sockaddr *)&bound.storage, &bound.len) != 0 ||
+        bound.storage.ss_family != address->storage.ss_family)
+        return false;
+    if (bound.storage.ss_family == AF_UNIX) {
+        struct sockaddr_un a = { 0 }, b = { 0 };
+        memcpy(&a, &bound.storage, bound.len < sizeof(a) ? bound.len : sizeof(a) - 1);
+        memcpy(&b, &address->storage, sizeof(b));
+        return strncmp(a.sun_path, b.sun_path, sizeof(a.sun_path)) == 0;
+    }
+    char here[GH_ADDRESS_TEXT], there[GH_ADDRESS_TEXT];
+    gh_address_ip_text(&bound, here);
+    gh_address_ip_text(address, there);
+    return strcmp(here, there) == 0 && gh_address_port(&bound) == gh_address_port(address);
+}
+
+struct gh_listener *gh_listener_new(struct gh_loop *loop, int fd,
+                                    void (*accepted)(void *ctx, int fd, const struct gh_address *peer),
+                                    void *ctx)
+{
+    struct gh_listener *listener = gh_calloc(1, sizeof(*listener));
+    if (listener == NULL)
+        return NULL;
+    *listener = (struct gh_listener){ .loop = loop, .fd = fd, .accepted = accepted, .ctx = ctx };
+    gh_deadline_init(&listener->rest, on_rested);
+    listener->ready = event_new(gh_loop_peek_base(loop), fd, EV_READ | EV_PERSIST, on_ready, listener);
+    if (listener->ready == NULL || event_add(listener->ready, NULL) != 0)
+        goto fail;
+    return listener;
+fail:
+    bury(listener);
+    return NULL;
+}
+
+void gh_listener_free(struct gh_listener *listener, bool close_fd)
+{
+    if (listener == NULL)
+        return;
+    listener->gone = true;
+    listener->close_fd = close_fd;
+    gh_deadline_clear(&listener->rest);
+    event_del(listener->ready);
+    gh_loop_free_later(listener->loop, bury, listener);
+}
+
+static void bury(void *ptr)
+{
+    struct gh_listener *listener = ptr;
+    if (listener->ready != NULL)
+        event_free(listener->ready);
+    if (listener->close_fd)
+        close(listener->fd);
+    free(listener);
+}
+
+/* Errors of the connection that was waiting are accept(2)'s own; only a lack of resources makes us rest. */
+static bool is_shortage(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+static void on_ready(evutil_socket_t fd, short what, void *arg)
+{
+    struct gh_listener *listener = arg;
+    for (int i = 0; i < ACCEPTS_PER_TURN && !listener->gone; i++) {
+        struct gh_address peer = { .len = sizeof(peer.storage) };
+        int got =
+            accept4(listener->fd, (struct sockaddr *)&peer.storage, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (got >= 0) {
+            listener->accepted(listener->ctx, got, &peer);
+            continue;
+        }
+        if (is_shortage(errno)) {
+            event_del(listener->ready);
+            gh_deadline_set(listener->loop, &listener->rest, REST_MS);
+            return;
+        }
+        if (errno == EAGAIN)
+            return;
+    }
+}
+
+static void on_rested(struct gh_deadline *rest)
+{
+    struct gh_listener *listener = GH_LIST_ENTRY(rest, struct gh_listener, rest);
+    if (event_add(listener->ready, NULL) != 0)
+        gh_deadline_set(listener->loop, rest, REST_MS);
+}
