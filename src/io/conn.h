@@ -21,12 +21,13 @@ struct gh_conn_events {
     /* The output queue is about to be flushed, or has room again: produce more by gh_conn_write (pull; may be
      * NULL). Called while fewer than GH_CONN_HIGH bytes are queued. */
     void (*fill)(void *ctx);
-    /* The peer will send no more (FIN or close_notify): input ended cleanly. Output still works. May be NULL:
-     * then it is `closed`. */
+    /* The peer will send no more (FIN, or with TLS close_notify): input ended cleanly. Output still works.
+     * May be NULL: then it is `closed`. */
     void (*ended)(void *ctx);
-    /* Gone: GH_CLIENT_GONE (or reset), GH_UPSTREAM_UNREACHABLE (connect failed), GH_TLS_FAILED,
-     * GH_UPSTREAM_TLS, GH_HTTP_TIMEOUT_TAKE (the peer did not take pending bytes in time). The owner frees it
-     * by gh_conn_free. */
+    /* Gone: GH_CLIENT_GONE or, where we connected, GH_UPSTREAM_ABORTED (reset, or TLS ended without
+     * close_notify), GH_UPSTREAM_UNREACHABLE (connect failed), GH_TLS_FAILED, GH_UPSTREAM_TLS,
+     * GH_HTTP_TIMEOUT_TAKE (the peer did not take pending bytes in time), GH_OUT_OF_MEMORY. The owner frees
+     * it by gh_conn_free. */
     void (*closed)(void *ctx, enum gh_reason why);
 };
 

@@ -21,9 +21,10 @@ struct gh_tls_server_conf {
     bool h2; /* offer h2 beside http/1.1 by ALPN */
 };
 /* TLS 1.3 and 1.2 with ECDHE and AEAD only, no renegotiation, no compression, no early data; tickets under
- * `ticket_keys`. GH_SETTINGS_INVALID with a text for the operator in ret_why (static or strdup'd: free() it):
+ * `tickets`. GH_SETTINGS_INVALID with a text for the operator in ret_why (free() it):
  * unreadable file, mismatched pair, key below RSA 2048 or P-256, key file readable by others. */
-struct gh_ticket_keys; /* shared by workers, rotated every 12 h, two old kept; thread-safe */
+struct gh_ticket_keys; /* shared by workers, rotated every 12 h, two old kept; thread-safe; outlives contexts
+                        */
 struct gh_ticket_keys *gh_ticket_keys_new(void);
 void gh_ticket_keys_free(struct gh_ticket_keys *keys);
 /* Called by the control thread with now in seconds; rotates when due. */
@@ -31,7 +32,7 @@ void gh_ticket_keys_tick(struct gh_ticket_keys *keys, int64_t now);
 GH_MUST_USE enum gh_reason gh_tls_server_context(const struct gh_tls_server_conf *conf,
                                                  struct gh_ticket_keys *tickets,
                                                  struct gh_tls_context **ret_context, char **ret_why);
-/* Hex serial of the certificate for that name ("" for the default): tells a reload apart. */
+/* Hex serial of the default certificate: tells a reload apart. */
 gh_str gh_tls_context_serial(const struct gh_tls_context *context);
 /* Seconds since 1970 when the first of its certificates ends. */
 int64_t gh_tls_context_expires(const struct gh_tls_context *context);
@@ -62,11 +63,16 @@ enum gh_tls_state gh_tls_state(const struct gh_tls *tls);
  * (connect side). After GH_TLS_CLOSED (close_notify) nothing more comes. */
 GH_MUST_USE enum gh_reason gh_tls_read(struct gh_tls *tls, gh_str cipher, struct gh_buf *plain,
                                        struct gh_buf *send);
+/* The same for callers with memory of their own: `plain` has room for all of `cipher` and one kept record
+ * more (GH_TLS_RECORD_MAX), since plain text is never longer than what carried it. */
+#define GH_TLS_RECORD_MAX (5 + 16384 + 2048)
+GH_MUST_USE enum gh_reason gh_tls_feed(struct gh_tls *tls, gh_str cipher, char *plain, size_t cap,
+                                       size_t *ret_len, struct gh_buf *send);
 /* First flight of a client, or nothing for a server. */
 GH_MUST_USE enum gh_reason gh_tls_start(struct gh_tls *tls, struct gh_buf *send);
-/* Encrypts all of `plain` into `send`. Only in GH_TLS_OPEN. */
+/* Encrypts all of `plain` into `send`. Once the handshake is done, and until gh_tls_close. */
 GH_MUST_USE enum gh_reason gh_tls_write(struct gh_tls *tls, gh_str plain, struct gh_buf *send);
-/* Appends close_notify. */
+/* Appends close_notify, once. */
 void gh_tls_close(struct gh_tls *tls, struct gh_buf *send);
 /* "h2", "http/1.1" or empty. */
 gh_str gh_tls_alpn(const struct gh_tls *tls);
