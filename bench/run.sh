@@ -35,7 +35,7 @@ compile() {
 }
 
 build_gateway() {
-    [ -d "$out/gateway" ] || meson setup "$out/gateway" "$root" --buildtype=release -Dtests=false
+    [ -e "$out/gateway/build.ninja" ] || meson setup "$out/gateway" "$root" --buildtype=release -Dtests=false
     ninja -C "$out/gateway" gatehouse
 }
 
