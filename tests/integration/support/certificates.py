@@ -34,6 +34,7 @@ class Authority:
         path = os.path.join(self.folder, name)
         with open(path, "wb") as file:
             file.write(data)
+        os.chmod(path, 0o600)
         return path
 
     def leaf(self, *hosts):

@@ -149,7 +149,7 @@ class Gateway:
         """The request reaches the upstream, and its answer comes back; returns (answer, what the upstream saw)."""
         before = len(self.upstream.seen)
         answer = self.send(request)
-        assert (answer.status, answer.audit["reason"]) == (200, "ok"), (answer, answer.audit)
+        assert (answer.status, answer.audit["reason"]) == (200, "ok"), (answer, answer.audit)  # reason: ok
         assert len(self.upstream.seen) == before + 1
         return answer, self.upstream.seen[-1]
 

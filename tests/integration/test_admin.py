@@ -1,0 +1,85 @@
+"""The admin listener and settings: health, metrics, what check says, and that the public side knows nothing of it."""
+import os
+import re
+import subprocess
+
+import pytest
+
+from support.gateway import BINARY
+
+pytestmark = pytest.mark.threads
+
+
+def test_health_and_metrics(gateway):
+    gateway.accepted(gateway.post())
+    gateway.send(gateway.post(token=False))
+    assert gateway.admin("/healthz")[0] == 200 and gateway.admin("/readyz")[0] == 200
+    status, text = gateway.admin("/metrics")
+    assert status == 200 and text.endswith("\n")
+    for line in text.splitlines():
+        assert re.match(r'(# (HELP|TYPE) [a-z_:]+ .+|[a-z_:]+(\{([a-z_]+="[^"\\]*",?)*\})? [0-9.e+-]+(Inf|NaN)?)$', line), line
+    for reason in ("ok", "token_missing"):
+        counted = [line for line in text.splitlines() if f'reason="{reason}"' in line and not line.startswith("#")]
+        assert counted and sum(float(line.rsplit(" ", 1)[1]) for line in counted) >= 1, reason
+    assert "alice" not in text and gateway.authority not in text
+
+
+def test_the_public_listener_knows_no_admin_paths(gateway):
+    unknown = gateway.send(gateway.post(target="/unknown"))
+    for path in ("/metrics", "/healthz", "/readyz", "/admin/v1"):
+        answer = gateway.send(gateway.post(target=path))
+        assert (answer.status, answer.body, answer.audit["reason"]) == (404, unknown.body, "route_unknown")
+
+
+def check(site):
+    site.write("gatehouse.yaml", site.settings)
+    return subprocess.run([BINARY, "check", "-c", "gatehouse.yaml"], cwd=site.folder, capture_output=True, text=True, timeout=60)
+
+
+def test_check_accepts_good_settings(site):
+    found = check(site)
+    assert found.returncode == 0, found.stderr
+
+
+BROKEN = {
+    "unknown key": (lambda s: s.update(wokers=2), "wokers"),
+    "wrong type": (lambda s: s.update(workers="many"), "workers"),
+    "out of range": (lambda s: s.update(workers=100000), "workers"),
+    "no tenant": (lambda s: s["routes"][0].update(tenant="nobody"), "tenant"),
+    "no issuer": (lambda s: s["tenants"]["acme"].update(issuers=["nobody"]), "issuers"),
+    "HMAC": (lambda s: s["issuers"]["idp"].update(algs=["HS256"]), "algs"),
+    "none": (lambda s: s["issuers"]["idp"].update(algs=["none"]), "algs"),
+    "shared audience": (lambda s: s["routes"].append({**s["routes"][0], "name": "twin"}), "routes"),
+    "no binding": (lambda s: s["routes"][0].update(audiences=[]), "audiences"),
+    "missing file": (lambda s: s["issuers"]["idp"].update(jwks_file="nowhere.json"), "jwks_file"),
+}
+
+
+@pytest.mark.parametrize("change, key", BROKEN.values(), ids=BROKEN)
+def test_check_says_where_and_what(site, change, key):
+    assert check(site).returncode == 0
+    change(site.settings)
+    found = check(site)
+    said = found.stdout + found.stderr
+    assert found.returncode == 1
+    assert re.search(rf"^[^\n]*gatehouse\.yaml:\d+:\d+: [^\n]*{key}[^\n]*: .+, .+$", said, re.M), said  # reason: settings_invalid
+
+
+def test_serve_refuses_what_check_refuses(site):
+    site.settings["wokers"] = 2
+    site.write("gatehouse.yaml", site.settings)
+    run = subprocess.run([BINARY, "serve", "-c", "gatehouse.yaml"], cwd=site.folder, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 1 and "wokers" in run.stderr and not os.path.exists(site.audit_path)
+
+
+def test_duplicate_keys_and_anchors(site):
+    good = check(site)
+    assert good.returncode == 0
+    with open(os.path.join(site.folder, "gatehouse.yaml"), encoding="utf-8") as file:
+        text = file.read()
+    for bad in (text.replace('"workers": 2,', '"workers": 2,\n"workers": 2,'), text.replace('"workers": 2', '"workers": &a 2')):
+        assert bad != text
+        with open(os.path.join(site.folder, "bad.yaml"), "w", encoding="utf-8") as file:
+            file.write(bad)
+        run = subprocess.run([BINARY, "check", "-c", "bad.yaml"], cwd=site.folder, capture_output=True, text=True, timeout=60)
+        assert run.returncode == 1 and re.search(r"bad\.yaml:\d+:\d+:", run.stdout + run.stderr)

@@ -1,0 +1,252 @@
+"""Limits and timers of the public side: each ends an exchange under a reason of its own, and good clients do not feel it."""
+import socket
+import ssl
+import threading
+
+import pytest
+
+from support.http1 import Connection
+from support.wait import until
+
+
+def limited(site, **limits):
+    site.settings["limits"] = limits
+    return site.start()
+
+
+def reasons(site):
+    return [line["reason"] for line in site.audit()]
+
+
+def wait_reason(site, reason):
+    until(lambda: reason in reasons(site), f"audit line with {reason}; there are {reasons(site)}")
+    site.read = len(site.audit())
+
+
+def test_a_body_over_the_limit(site):
+    site.route["max_body"] = "1KiB"
+    site.start()
+    good = site.post(body=b"x" * 1024)
+    site.accepted(good)
+    answer = site.send(site.post(body=b"x" * 1025))
+    assert (answer.status, answer.audit["reason"]) == (413, "http_body_large")  # reason: http_body_large
+    chunked = site.post(body=b"").also("Transfer-Encoding", "chunked").wire() + b"800\r\n" + b"x" * 2048 + b"\r\n0\r\n\r\n"
+    answer = site.send(chunked)
+    assert answer.status == 413 and answer.audit["reason"] == "http_body_large"
+    site.accepted(good)
+
+
+def test_a_header_that_takes_too_long(site):
+    limited(site, head_timeout="500ms")
+    site.accepted(site.post())
+    with site.connect() as slow:
+        slow.send(site.post().wire()[:40])
+        answer = slow.read()
+    assert (answer.status, site.next_audit()["reason"]) == (408, "http_timeout_head")  # reason: http_timeout_head
+    site.accepted(site.post())
+
+
+def test_a_body_that_takes_too_long(site):
+    limited(site, body_idle="500ms")
+    site.accepted(site.post())
+    with site.connect() as slow:
+        slow.send(site.post(body=b"x" * 4000).wire()[:-2000])
+        answer = slow.read()
+    assert (answer.status, site.next_audit()["reason"]) == (408, "http_timeout_body")  # reason: http_timeout_body
+    site.accepted(site.post())
+
+
+def test_an_answer_that_is_not_taken(site):
+    body = b"x" * (64 << 20)
+    site.upstream.script = lambda call: call.answer(200, body)
+    limited(site, stall="1s")
+    stuck = site.connect()
+    stuck.send(site.post().wire())
+    wait_reason(site, "http_timeout_take")  # reason: http_timeout_take
+    stuck.close()
+    site.upstream.script = lambda call: call.json({"jsonrpc": "2.0", "id": 1, "result": {"answered": True}})
+    site.accepted(site.post())
+
+
+def test_connections_of_one_address(site):
+    limited(site, connections_per_ip=4)
+    held = [site.connect(source="127.0.0.9") for _ in range(4)]
+    extra = site.connect(source="127.0.0.9")
+    wait_reason(site, "connections_many")  # reason: connections_many
+    site.accepted(site.post())
+    for connection in held + [extra]:
+        connection.close()
+
+
+def test_event_streams_of_one_user(site):
+    site.upstream.script = lambda call: (call.open_stream(), call.event(b"data: 1\n\n"), call.wait_gone())
+    limited(site, sse_per_principal=2)
+    held = []
+    for _ in range(2):
+        connection = site.connect()
+        connection.send(site.post().wire())
+        next(connection.events(connection.read_head()))
+        held.append(connection)
+    answer = site.send(site.post())
+    assert (answer.status, answer.audit["reason"]) == (429, "streams_many")  # reason: streams_many
+    other = site.connect()
+    other.send(site.post(site.issuer.token(sub="bob")).wire())
+    assert other.read_head().status == 200
+    for connection in held + [other]:
+        connection.close()
+
+
+def test_bad_tokens_have_a_budget_and_good_ones_do_not(site):
+    limited(site, verify_burst=5, verify_per_s=1)
+    with site.connect() as connection:
+        for i in range(20):
+            forged = site.issuer.token(jti=f"forged-{i}").rsplit(".", 1)[0] + "." + site.issuer.token().rsplit(".", 1)[1]
+            connection.send(site.post(forged).wire())
+            assert connection.read().status in (401, 429)
+            if site.next_audit()["reason"] == "verify_budget":  # reason: verify_budget
+                break
+        else:
+            raise AssertionError("twenty forged tokens cost nothing")
+        for _ in range(20):
+            connection.send(site.post().wire())
+            assert connection.read().status == 200
+            assert site.next_audit()["reason"] == "ok"
+    assert len(site.upstream.seen) == 20
+
+
+def test_an_upstream_that_takes_too_long(site):
+    go = threading.Event()
+    site.route["upstream"] = {"urls": [site.upstream.url], "first_byte_timeout": "500ms"}
+    site.start()
+    site.accepted(site.post())
+    good, site.upstream.script = site.upstream.script, lambda call: (go.wait(30), call.hang_up())
+    answer = site.send(site.post())
+    assert (answer.status, answer.audit["reason"]) == (504, "upstream_timeout")  # reason: upstream_timeout
+    go.set()
+    site.upstream.script = good
+    site.accepted(site.post())
+
+
+def test_an_upstream_with_all_connections_in_use(site):
+    go = threading.Event()
+    site.settings["workers"] = 1
+    site.route["upstream"] = {"urls": [site.upstream.url], "max_connections": 1}
+    site.start()
+    good, site.upstream.script = site.upstream.script, lambda call: (go.wait(30), call.json({}))
+    first = site.connect()
+    first.send(site.post().wire())
+    site.upstream.wait_seen(1)
+    answer = site.send(site.post())
+    assert (answer.status, answer.audit["reason"]) == (503, "upstream_busy") and answer["retry-after"]  # reason: upstream_busy
+    go.set()
+    assert first.read().status == 200 and site.next_audit()["reason"] == "ok"
+    first.close()
+    site.upstream.script = good
+    site.accepted(site.post())
+
+
+def tls_site(site, authority, **limits):
+    certificate, key = authority.leaf("localhost", "127.0.0.1")
+    site.settings["listen"][0]["tls"] = {"certificate": certificate, "key": key}
+    return limited(site, **limits)
+
+
+def check_tls(site, authority):
+    with site.connect(tls=authority.client("http/1.1")) as good:
+        good.send(site.post().wire())
+        assert good.read().status == 200
+    wait_reason(site, "ok")
+
+
+def test_plain_text_to_a_tls_listener(site, authority):
+    tls_site(site, authority)
+    check_tls(site, authority)
+    with site.connect() as plain:
+        plain.send(site.post().wire())
+        until(lambda: not plain.fill(), "end of the connection")
+        assert b"HTTP/1.1 200" not in plain.buffer
+    wait_reason(site, "plaintext_refused")  # reason: plaintext_refused
+    check_tls(site, authority)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_1], ids=["TLS 1.1"])
+def test_old_versions_of_tls(site, authority, version):
+    tls_site(site, authority)
+    check_tls(site, authority)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = context.maximum_version = version
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        site.connect(tls=context)
+    wait_reason(site, "tls_failed")  # reason: tls_failed
+    check_tls(site, authority)
+
+
+def test_a_handshake_that_takes_too_long(site, authority):
+    tls_site(site, authority, handshake="500ms")
+    with site.connect() as silent:
+        silent.send(b"\x16\x03\x01\x02\x00\x01")
+        assert not silent.fill()
+    wait_reason(site, "tls_timeout")  # reason: tls_timeout
+    check_tls(site, authority)
+
+
+def test_proxy_headers(site):
+    site.settings["trusted_proxies"] = ["127.0.0.1/32"]
+    site.settings["listen"][0]["proxy_protocol"] = True
+    site.start()
+
+    def send(header):
+        with site.connect() as connection:
+            connection.send(header + site.post().wire())
+            return connection.read() if header.startswith(b"PROXY TCP4") else connection.fill() and connection.read()
+
+    assert send(b"PROXY TCP4 192.0.2.7 192.0.2.1 40000 443\r\n").status == 200
+    line = site.next_audit()
+    assert (line["reason"], line["client_ip"]) == ("ok", "192.0.2.7")
+    for bad in (b"PROXY TCP5 x\r\n", b"PROXY TCP4\r\n".replace(b"TCP4", b"tcp4"), b""):
+        send(bad)
+        wait_reason(site, "proxy_header")  # reason: proxy_header
+    assert len(site.upstream.seen) == 1
+
+
+def test_an_upstream_with_a_foreign_certificate(site, authority, tmp_path):
+    """TLS to the upstream is verified; the gateway sends it nothing before."""
+    certificate, key = authority.leaf("other.example")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def serve():
+            while True:
+                try:
+                    sock, _ = listener.accept()
+                    context.wrap_socket(sock, server_side=True).close()
+                except ssl.SSLError:
+                    continue
+                except OSError:
+                    return
+        threading.Thread(target=serve, daemon=True).start()
+        port = listener.getsockname()[1]
+        site.settings["routes"].append({**site.route, "name": "foreign", "resource": f"{site.origin}/foreign/mcp",
+                                        "upstream": {"urls": [f"https://127.0.0.1:{port}/mcp"], "ca_file": authority.path}})
+        site.start()
+        answer = site.send(site.post(site.issuer.token(aud=f"{site.origin}/foreign/mcp"), target="/foreign/mcp"))
+    assert (answer.status, answer.audit["reason"]) == (502, "upstream_tls")  # reason: upstream_tls
+    site.accepted(site.post())
+
+
+def test_draining(site):
+    """SIGTERM lets a running exchange end; what comes on its connection afterwards is told to go elsewhere or cut."""
+    go = threading.Event()
+    site.upstream.script = lambda call: (go.wait(30), call.json({"done": True}))
+    site.start()
+    with Connection(site.port) as connection:
+        connection.send(site.post().wire())
+        site.upstream.wait_seen(1)
+        site.process.terminate()
+        go.set()
+        answer = connection.read()
+        assert answer.status == 200 and answer.clean and answer["connection"] == "close"
+    assert site.process.wait(30) == 0
+    assert reasons(site) == ["ok"]

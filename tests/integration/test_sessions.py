@@ -1,0 +1,122 @@
+"""Sealed sessions and reloads: ids that only their owner can use, and settings that change under open streams."""
+import signal
+import threading
+
+import pytest
+
+from support.http1 import Broken
+from support.upstream import echo
+from support.wait import until
+
+pytestmark = pytest.mark.threads
+
+
+def with_session(call):
+    fields = [("Content-Type", "application/json")]
+    if not call.seen.all("mcp-session-id"):
+        fields.append(("Mcp-Session-Id", "upstream-session-1"))
+    call.answer(200, b"{}", fields)
+
+
+@pytest.fixture
+def session(gateway):
+    """The sealed id of a session that alice opened."""
+    gateway.upstream.script = with_session
+    answer, seen = gateway.accepted(gateway.post())
+    assert seen.all("mcp-session-id") == []
+    return answer["mcp-session-id"]
+
+
+def test_the_client_never_sees_the_upstreams_id(gateway, session):
+    assert session and "upstream-session-1" not in session and all(0x21 <= ord(c) <= 0x7E for c in session)
+    for _ in range(4):  # over both workers
+        _, seen = gateway.accepted(gateway.post().with_field("Mcp-Session-Id", session))
+        assert seen.all("mcp-session-id") == ["upstream-session-1"]
+
+
+def test_another_users_session_is_unknown(gateway, session):
+    good = gateway.post().with_field("Mcp-Session-Id", session)
+    for claims in ({"sub": "bob"}, {"client_id": "other"}):
+        bob = gateway.post(gateway.issuer.token(**claims)).with_field("Mcp-Session-Id", session)
+        gateway.refused(bob, 404, reason="session_unknown", good=good)
+
+
+def test_ids_that_do_not_open_are_unknown(gateway, session):
+    good = gateway.post().with_field("Mcp-Session-Id", session)
+    twisted = session[:-2] + ("AA" if session[-2:] != "AA" else "BB")
+    for bad in (twisted, session[:-1], session + "A", "upstream-session-1", "x"):
+        gateway.refused(good.with_field("Mcp-Session-Id", bad), 404, reason="session_unknown", good=good)
+
+
+def test_a_session_belongs_to_its_route(site):
+    site.settings["routes"].append({**site.route, "name": "maps", "resource": f"{site.origin}/maps/mcp"})
+    site.upstream.script = with_session
+    site.start()
+    session = site.accepted(site.post())[0]["mcp-session-id"]
+    maps = site.post(site.issuer.token(aud=f"{site.origin}/maps/mcp"), target="/maps/mcp")
+    site.refused(maps.with_field("Mcp-Session-Id", session), 404, reason="session_unknown", good=maps)
+
+
+def reload(site, applied):
+    site.write("gatehouse.yaml", site.settings)
+    site.process.send_signal(signal.SIGHUP)
+    until(applied, f"new settings; the log says:\n{site.log()[-2000:]}")
+    site.read = len(site.audit())
+
+
+def metadata_names(site, scope):
+    answer = site.send(site.post(token=False).to("/.well-known/oauth-protected-resource/weather/mcp", "GET"))
+    return scope.encode() in answer.body
+
+
+def test_a_reload_ends_streams_that_the_new_settings_forbid(site):
+    def script(call):
+        call.open_stream()
+        call.event(b"data: 1\n\n")
+        call.wait_gone()
+
+    site.upstream.script = script
+    site.start()
+    with site.connect() as connection:
+        connection.send(site.post().wire())
+        events = connection.events(connection.read_head())
+        assert next(events) == b"data: 1\n\n"
+        site.route["scopes"] = ["mcp:write"]
+        reload(site, lambda: metadata_names(site, "mcp:write"))
+        with pytest.raises(Broken):
+            next(events)
+    until(lambda: "policy_changed" in [line["reason"] for line in site.audit()], "the stream's audit line")  # reason: policy_changed
+    site.upstream.script = echo
+    site.read = len(site.audit())
+    site.refused(site.post(), 403, reason="scope_missing", good=site.post(site.issuer.token(scope="mcp:write")))
+
+
+def test_a_reload_leaves_other_streams_alone(site):
+    go = threading.Semaphore(0)
+
+    def script(call):
+        call.open_stream()
+        for i in range(2):
+            assert go.acquire(timeout=60)
+            call.event(b"data: %d\n\n" % i)
+        call.close_stream()
+
+    site.upstream.script = script
+    site.start()
+    with site.connect() as connection:
+        connection.send(site.post().wire())
+        events = connection.events(connection.read_head())
+        go.release()
+        assert next(events) == b"data: 0\n\n"
+        site.settings["routes"].append({**site.route, "name": "maps", "resource": f"{site.origin}/maps/mcp"})
+        maps = site.post(token=False, target="/maps/mcp")
+        reload(site, lambda: site.send(maps).status == 401)
+        go.release()
+        assert list(events) == [b"data: 1\n\n"]
+
+
+def test_a_bad_reload_leaves_the_old_settings(gateway):
+    gateway.accepted(gateway.post())
+    gateway.settings["wokers"] = 2
+    reload(gateway, lambda: "wokers" in gateway.log())
+    gateway.accepted(gateway.post())
