@@ -10,6 +10,8 @@
 #include <openssl/ec.h>
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/pem.h>
 #include <openssl/rsa.h>
 
 #include "base/arena.h"
@@ -140,4 +142,17 @@ gh_str gh_signer_token(struct gh_arena *arena, const struct gh_signer *signer, c
                                   gh_test_base64url(arena, payload).ptr);
     gh_str signature = gh_signer_sign(arena, signer, alg, body);
     return gh_arena_printf(arena, "%s.%s", body.ptr, gh_test_base64url(arena, signature).ptr);
+}
+
+gh_str gh_signer_confuse(struct gh_arena *arena, const struct gh_signer *signer, gh_str bytes)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *pem = NULL;
+    unsigned char out[32];
+    must(bio != NULL && PEM_write_bio_PUBKEY(bio, signer->pkey) == 1, "write a key");
+    long len = BIO_get_mem_data(bio, &pem);
+    must(HMAC(EVP_sha256(), pem, (int)len, (const unsigned char *)bytes.ptr, bytes.len, out, NULL) != NULL,
+         "hash");
+    BIO_free(bio);
+    return gh_arena_dup(arena, gh_str_of(out, sizeof(out)));
 }

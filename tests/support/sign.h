@@ -17,6 +17,8 @@ gh_str gh_signer_sign(struct gh_arena *arena, const struct gh_signer *signer, co
 /* BASE64URL(header).BASE64URL(payload).BASE64URL(signature) */
 gh_str gh_signer_token(struct gh_arena *arena, const struct gh_signer *signer, const char *alg, gh_str header,
                        gh_str payload);
+/* HMAC-SHA256 keyed with the PEM form of the public key: what a confused verifier would accept. */
+gh_str gh_signer_confuse(struct gh_arena *arena, const struct gh_signer *signer, gh_str bytes);
 gh_str gh_test_base64url(struct gh_arena *arena, gh_str bytes);
 
 #endif
