@@ -52,7 +52,8 @@ trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# ---- set-up: each job is one line with its time; its output is shown only when it fails
+# ---- set-up: each job is one line with its time; its output is shown only when it fails. A function run as a job
+# chains its commands: `set -e` does not hold inside a condition.
 
 job() { # TITLE COMMAND...
     local title=$1 started=${EPOCHREALTIME/[.,]/}
@@ -90,23 +91,21 @@ missing_packages() {
 }
 
 install_packages() {
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q update
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install "$@"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q update &&
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install "$@"
 }
 
 install_node_side() { # only when the installed tree is not the locked one
-    cd "$demo"
-    if ! cmp -s package-lock.json node_modules/.installed; then
-        npm ci --no-audit --no-fund --loglevel=error
-        cp package-lock.json node_modules/.installed
-    fi
+    cd "$demo" || return
+    cmp -s package-lock.json node_modules/.installed ||
+        { npm ci --no-audit --no-fund --loglevel=error && cp package-lock.json node_modules/.installed; }
 }
 
 build_release() {
     if [ -f "$root/build/build.ninja" ]; then
-        meson configure "$root/build" -Dbuildtype=release
+        meson configure "$root/build" -Dbuildtype=release || return
     else
-        meson setup "$root/build" "$root" -Dbuildtype=release -Dwerror=false -Dtests=false
+        meson setup "$root/build" "$root" -Dbuildtype=release -Dwerror=false -Dtests=false || return
     fi
     ninja -C "$root/build"
 }
