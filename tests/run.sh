@@ -243,20 +243,17 @@ suite_threads() {
     meson_suite tsan threads && pytest_with tsan -q -m threads
 }
 
-node_suite() { # PROGRAM in tests/interop
-    local program=tests/interop/$1 folder log=$logs/$suite.lines binary
+node_suite() { # PART of tests/interop/run.sh, which installs the npm packages and runs them under the locked Node
+    local log=$logs/$suite.lines binary
     build_clang && binary=$(binary_of clang) || return 1
-    for folder in deploy/demo tests/interop; do
-        npm ci --prefix "$folder" --no-audit --no-fund --loglevel=error || return 1
-    done
-    GATEHOUSE=$binary timeout 600 node "$program" | tee "$log"
+    GATEHOUSE=$binary timeout 600 tests/interop/run.sh "$1" | tee "$log"
     local status=${PIPESTATUS[0]}
     tally_lines "$log"
     return "$status"
 }
 
-suite_interop() { node_suite run.mjs; }
-suite_conformance() { node_suite conformance.mjs; }
+suite_interop() { node_suite matrix; }
+suite_conformance() { node_suite conformance; }
 
 # ---- fuzzing
 

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { getCACertificates as defaults, setDefaultCACertificates as trust } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { freePorts } from '../../deploy/demo/ports.mjs';
@@ -16,7 +16,7 @@ export const paths = {
   everything: at('node_modules/@modelcontextprotocol/server-everything/dist/index.js'),
   conformanceServer: at('conformance-server.mjs'),
   conformance: at('node_modules/@modelcontextprotocol/conformance/dist/index.js'),
-  gatehouse: process.env.GATEHOUSE ?? at('../../build/gatehouse'),
+  gatehouse: resolve(process.env.GATEHOUSE ?? at('../../build/gatehouse')),
   here: at('.'),
 };
 
