@@ -1,0 +1,143 @@
+/* observe/audit.c: writes the audit line of one exchange: fixed order, escaped values, bounded length. */
+#include "observe/audit.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/str.h"
+
+/* Room that is kept for the end of the line whatever comes before. */
+#define TAIL 64
+
+struct line {
+    char *out;
+    size_t len;
+};
+
+static void put(struct line *line, gh_str bytes)
+{
+    if (line->len + bytes.len + TAIL > GH_AUDIT_LINE)
+        return;
+    memcpy(line->out + line->len, bytes.ptr, bytes.len);
+    line->len += bytes.len;
+}
+
+static void put_name(struct line *line, const char *name)
+{
+    put(line, line->len > 1 ? GH_STR(",\"") : GH_STR("\""));
+    put(line, gh_str_from(name));
+    put(line, GH_STR("\":"));
+}
+
+/* Values are cut at `max` bytes of their escaped form. Room is looked at first, so that no member is left
+ * half. */
+static void text(struct line *line, const char *name, gh_str value, size_t max)
+{
+    if (value.len == 0 || line->len + strlen(name) + max + 8 + TAIL > GH_AUDIT_LINE)
+        return;
+    put_name(line, name);
+    line->out[line->len++] = '"';
+    line->len += gh_json_escape(value, line->out + line->len, max);
+    line->out[line->len++] = '"';
+}
+
+static void number(struct line *line, const char *name, int64_t value)
+{
+    char digits[24];
+    size_t n = sizeof(digits);
+    bool negative = value < 0;
+    uint64_t rest = negative ? 0 - (uint64_t)value : (uint64_t)value;
+    if (line->len + strlen(name) + sizeof(digits) + 8 + TAIL > GH_AUDIT_LINE)
+        return;
+    do {
+        digits[--n] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (negative)
+        digits[--n] = '-';
+    put_name(line, name);
+    put(line, gh_str_of(digits + n, sizeof(digits) - n));
+}
+
+/* RFC 3339 in UTC with microseconds; the second's text is kept per thread, since it changes once a second. */
+static void when(struct line *line, int64_t wall_us)
+{
+    static _Thread_local int64_t second = INT64_MIN;
+    static _Thread_local char stamp[40];
+    if (wall_us / 1000000 != second) {
+        second = wall_us / 1000000;
+        time_t seconds = (time_t)second;
+        struct tm utc;
+        (void)gmtime_r(&seconds, &utc);
+        (void)strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S.000000Z", &utc);
+    }
+    char value[28];
+    memcpy(value, stamp, 27);
+    int64_t micros = wall_us % 1000000;
+    for (size_t i = 25; i >= 20; i--, micros /= 10)
+        value[i] = (char)('0' + micros % 10);
+    text(line, "time", gh_str_of(value, 27), 40);
+}
+
+static const char *kind_name(enum gh_principal_kind kind)
+{
+    switch (kind) {
+    case GH_PRINCIPAL_USER:
+        return "user";
+    case GH_PRINCIPAL_SERVICE:
+        return "service";
+    case GH_PRINCIPAL_AGENT:
+        return "agent";
+    }
+    return "";
+}
+
+/* Who the human is, which agent acts, all from a verified token. */
+static void who(struct line *line, const struct gh_principal *principal)
+{
+    text(line, "issuer", principal->issuer_name, 128);
+    text(line, "user", principal->subject, 512);
+    text(line, "client", principal->client, 512);
+    text(line, "kind", gh_str_from(kind_name(principal->kind)), 16);
+    if (principal->actor_count > 0)
+        text(line, "agent", principal->actors[0].sub, 512);
+    if (principal->actor_count > 1)
+        number(line, "agents", (int64_t)principal->actor_count);
+    text(line, "org", principal->tenant_id, 256);
+    text(line, "jti", principal->jti, 256);
+}
+
+size_t gh_audit_write(const struct gh_audit_record *record, char out[GH_AUDIT_LINE])
+{
+    struct line line = { .out = out };
+    put(&line, GH_STR("{"));
+    when(&line, record->wall_us);
+    text(&line, "request_id", record->request_id, 64);
+    text(&line, "trace_id", record->trace_id, 64);
+    text(&line, "reason", gh_str_from(gh_reason_row(record->reason)->slug), 64);
+    text(&line, "stage", gh_str_from(record->stage), 32);
+    number(&line, "status", record->status);
+    if (record->policy != NULL) {
+        text(&line, "tenant", record->policy->tenant, 128);
+        text(&line, "route", record->policy->route, 128);
+        text(&line, "resource", record->policy->resource_text, 512);
+    }
+    if (record->principal != NULL)
+        who(&line, record->principal);
+    text(&line, "method", record->method, 32);
+    text(&line, "host", record->host, 256);
+    text(&line, "path", record->path, 1024);
+    text(&line, "ip", record->client_ip, 64);
+    text(&line, "http", record->http_version, 8);
+    number(&line, "bytes_in", (int64_t)record->bytes_in);
+    number(&line, "bytes_out", (int64_t)record->bytes_out);
+    number(&line, "total_us", record->total_us);
+    if (record->verify_us >= 0)
+        number(&line, "verify_us", record->verify_us);
+    if (record->upstream_us >= 0)
+        number(&line, "upstream_us", record->upstream_us);
+    memcpy(out + line.len, "}\n", 2);
+    return line.len + 2;
+}
