@@ -201,3 +201,11 @@ void gh_exchange_gone(struct gh_exchange *x, enum gh_reason why)
     finish(x);
     x->handler->gone(x, why);
 }
+
+void gh_exchange_give_up(struct gh_exchange *x, enum gh_reason why)
+{
+    if (x->state == GH_EXCHANGE_DONE)
+        return;
+    gh_exchange_abort(x, why);
+    x->handler->gone(x, why);
+}

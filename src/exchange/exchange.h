@@ -79,6 +79,7 @@ struct gh_exchange {
     void *sink_ctx;
     const struct gh_handler *handler;
     void *handler_ctx;
+    void *handler_state; /* the handler's own, per exchange */
 
     /* The verdict: written by the handler. */
     const struct gh_policy *policy;
@@ -118,5 +119,7 @@ void gh_exchange_body(struct gh_exchange *x, gh_str bytes, bool end);
 void gh_exchange_room(struct gh_exchange *x);
 /* The client vanished or the front gave up. Harmless when the exchange is done already. */
 void gh_exchange_gone(struct gh_exchange *x, enum gh_reason why);
+/* The front gives up on a client that is still there: it is answered or cut, and the handler lets go. */
+void gh_exchange_give_up(struct gh_exchange *x, enum gh_reason why);
 
 #endif
