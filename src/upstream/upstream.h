@@ -52,6 +52,8 @@ size_t gh_upstream_up(const struct gh_upstream *upstream);
 
 /* ---- a call ---- */
 
+/* The path and the fields' bytes and array are lent as long as the call lives: it may begin only once a
+ * connection is there, and a second time on another one. */
 struct gh_call_request {
     enum gh_method method;
     gh_str path_and_query;            /* behind the endpoint's authority */
@@ -64,8 +66,9 @@ struct gh_call_request {
 
 struct gh_call_response {
     int status;                       /* final: 1xx were dropped */
-    const struct gh_headers *headers; /* lower case, as received, connection-specific fields removed */
-    int64_t content_length;           /* -1: not known */
+    const struct gh_headers *headers; /* lower case, as received, without those of the connection and of
+                                         framing (content-length too); lent until the call is dead */
+    int64_t content_length;           /* -1: not known; with HEAD and 304 what a GET would have had */
     int endpoint;
 };
 
@@ -74,6 +77,8 @@ struct gh_call_response {
 struct gh_call_events {
     void (*head)(void *ctx, const struct gh_call_response *response);
     void (*data)(void *ctx, gh_str bytes);
+    /* Clean and whole. Comes also while the call is paused, and before the request's body is over where the
+     * server answered early: the rest of it is not wanted. */
     void (*end)(void *ctx);
     /* GH_UPSTREAM_*: before `head` the caller may still answer with it; after it the response must be
      * aborted. */
