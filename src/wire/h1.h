@@ -47,8 +47,8 @@ struct gh_h1_lines {
     size_t scanned; /* no line end before this */
     size_t used;    /* of limits.head */
     size_t fields;
-    bool started; /* the start line is behind us (trailers have none) */
-    bool blank;   /* one empty line before a request was skipped */
+    bool started;   /* the start line is behind us (trailers have none) */
+    unsigned blank; /* empty lines skipped before a request */
 };
 
 /* Embed it; zero-filled is not enough: gh_h1_reader_init. Holds bytes itself only while a head, or the

@@ -5,6 +5,8 @@
 #include "base/str.h"
 #include "wire/h1_parts.h"
 
+#define BLANK_MAX 2u
+
 enum line { LINE_MORE, LINE_FOUND, LINE_LONG, LINE_BAD };
 
 static enum line find_line(gh_str bytes, struct gh_h1_lines *lines, size_t max, gh_str *ret_line);
@@ -40,11 +42,9 @@ enum gh_h1_event gh_h1_lines_read(enum gh_h1_side side, const struct gh_h1_limit
             return GH_H1_HEAD;
         if (!lines->started) {
             /* RFC 9112 section 2.2: a server "SHOULD ignore at least one empty line (CRLF) received prior to
-             * the request-line". One it is. */
-            if (line.len == 0 && side == GH_H1_REQUEST && !lines->blank) {
-                lines->blank = true;
+             * the request-line". */
+            if (line.len == 0 && side == GH_H1_REQUEST && lines->blank++ < BLANK_MAX)
                 continue;
-            }
             *ret_reason = start_read(side, bytes, line, &found->start);
             if (*ret_reason != GH_OK)
                 return GH_H1_ERROR;

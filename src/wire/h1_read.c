@@ -183,7 +183,7 @@ static enum gh_h1_event gather(struct gh_h1_reader *r, gh_str *input, struct gh_
     gh_str run = *input;
     if (held != 0) {
         /* More bytes than these cannot belong to a run within its limits. */
-        size_t most = r->limits->start_line + r->limits->head + 8;
+        size_t most = r->limits->start_line + r->limits->head + 16;
         if (!gh_buf_add(&r->partial, gh_str_take(*input, most > held ? most - held : 0)))
             return fail(r, GH_OUT_OF_MEMORY);
         run = gh_buf_peek(&r->partial);
