@@ -15,6 +15,7 @@
 // (client_credentials); gateway / gateway-secret (may introspect).
 //
 // Test controls:  POST /_test/rotate {"drop": false}        a new signing key; the old one is kept or dropped
+//                 POST /_test/ttl    {"seconds": 2}        life of the access tokens from now on
 //                 POST /_test/fault  {"path": "/jwks", "status": 503, "delayMs": 0, "times": 1}
 //                 GET  /_test/log                           requests and grants seen, newest last
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
@@ -31,7 +32,7 @@ const number = (name, fallback) => {
 };
 const ISSUER_PATH = (env.ISSUER_PATH ?? '').replace(/\/+$/, '');
 const AT_ALG = env.AT_ALG ?? 'RS256';
-const AT_TTL = number('AT_TTL', 300);
+let accessTokenTTL = number('AT_TTL', 300);
 const SCOPES = env.SCOPES ?? 'mcp:read mcp:write mcp:execute';
 const USERS = { alice: 'alice@example.com', bob: 'bob@example.org' };
 
@@ -89,7 +90,7 @@ const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]']);
 function resourceServer(_ctx, resource) {
   const url = URL.parse(resource);
   if (!url || !(url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.has(url.hostname)))) throw new errors.InvalidTarget();
-  const common = { scope: SCOPES, audience: resource, accessTokenTTL: AT_TTL };
+  const common = { scope: SCOPES, audience: resource, accessTokenTTL };
   if (url.pathname.startsWith('/opaque')) return { ...common, accessTokenFormat: 'opaque' };
   return { ...common, accessTokenFormat: 'jwt', jwt: { sign: { alg: AT_ALG } } };
 }
@@ -115,7 +116,7 @@ const configuration = () => ({
   clientBasedCORS: () => true,
   clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
   enabledJWA: { authorizationSigningAlgValues: [...new Set(['RS256', AT_ALG])] },
-  ttl: { AccessToken: AT_TTL, ClientCredentials: AT_TTL, RefreshToken: number('RT_TTL', 86400), IdToken: 300, Grant: 86400,
+  ttl: { AccessToken: () => accessTokenTTL, ClientCredentials: () => accessTokenTTL, RefreshToken: number('RT_TTL', 86400), IdToken: 300, Grant: 86400,
     Session: 86400, Interaction: 600 },
   issueRefreshToken: (_ctx, client) => client.grantTypeAllowed('refresh_token'),
   interactions: { url: (_ctx, { uid }) => `${ISSUER_PATH}/interaction/${uid}` },
@@ -180,6 +181,10 @@ async function control(req, res, path) {
   if (path === '/_test/log') return answer(200, log);
   if (path === '/_test/fault') {
     faults.set(input.path, { status: 503, delayMs: 0, times: 1, ...input });
+    return answer(200, {});
+  }
+  if (path === '/_test/ttl') {
+    accessTokenTTL = Number(input.seconds);
     return answer(200, {});
   }
   if (path === '/_test/rotate') {

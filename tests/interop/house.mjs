@@ -115,7 +115,7 @@ ${tls ? `    tls: { certificate: "${tls.certificate}", key: "${tls.key}" }\n` : 
 fetch: { allow_http_loopback: true${tls ? `, ca_file: "${tls.ca}"` : ''} }
 audit: { file: "${audit}" }
 issuers:
-  idp: { issuer: "${issuer}" }
+  idp: { issuer: "${issuer}", leeway: 0s }
 tenants:
   interop: { hosts: ["${host}"], issuers: [idp] }
 routes:

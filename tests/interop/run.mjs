@@ -106,6 +106,19 @@ function verdict(name, check) {
   }
 }
 
+// A token that runs out by itself: the gateway must refuse it, and the client refresh without being told.
+async function expiry(gateway) {
+  const ttl = (seconds) => fetch(`${gateway.issuer}/_test/ttl`, { method: 'POST', body: JSON.stringify({ seconds }) });
+  clients.expiry = (name, url) => [{ args: [paths.node, `${paths.here}client-v2.mjs`, url, ...ECHO, ...ECHO, '--wait', '4000'] }];
+  await ttl(3);
+  const observed = await observe('expiry', 'demo', gateway);
+  await ttl(600);
+  verdict('SDK v2 - dual-era demo: refresh after expiry', () => {
+    need(observed.trace.some((e) => e.status === 401 && /error="invalid_token"/.test(e.challenge)), 'the expired token was not refused');
+    checks.refresh(observed);
+  });
+}
+
 const gateway = await house({ tls, issuerEnv: { AT_TTL: '600' } });
 for (const client of Object.keys(clients)) {
   for (const [name, server] of Object.entries(SERVERS)) {
@@ -121,6 +134,7 @@ for (const client of Object.keys(clients)) {
     if (!good || opts.verbose) console.log(tail('client', 25), `\n---- issuer: ${JSON.stringify(observed.seen)}`);
   }
 }
+if (!opts.only) await expiry(gateway);
 verdict('the servers never see a token', () => need(!/"authorization"|eyJ/.test(readFileSync(log('demo'), 'utf8')), 'one did'));
 verdict('the audit log holds no token', () => {
   const audit = readFileSync(gateway.audit, 'utf8');
