@@ -60,7 +60,7 @@ static EVP_PKEY *from_rsa(const struct gh_key_parts *parts)
 static EVP_PKEY *from_point(const struct gh_key_parts *parts)
 {
     unsigned char point[POINT_MAX];
-    char group[8];
+    char group[8] = ""; /* OpenSSL reads it up to its NUL */
     if (1 + parts->a.len + parts->b.len > sizeof(point) || parts->crv.len >= sizeof(group))
         return NULL;
     point[0] = 4; /* uncompressed */
