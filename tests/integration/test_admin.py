@@ -83,3 +83,22 @@ def test_duplicate_keys_and_anchors(site):
             file.write(bad)
         run = subprocess.run([BINARY, "check", "-c", "bad.yaml"], cwd=site.folder, capture_output=True, text=True, timeout=60)
         assert run.returncode == 1 and re.search(r"bad\.yaml:\d+:\d+:", run.stdout + run.stderr)
+
+
+def test_the_admin_interface_asks_for_its_token(site, tmp_path):
+    token = tmp_path / "token"
+    token.write_text("t0p-s3cret\n")
+    token.chmod(0o600)
+    site.settings["admin"]["token_file"] = "token"
+    site.start()
+    status, text = site.admin("/admin/v1")
+    assert status == 401 and "The admin token is needed" in text  # reason: admin_unauthorized
+    assert site.admin("/healthz")[0] == 200  # reason: admin
+    assert "t0p-s3cret" not in site.log()
+
+
+def test_not_ready_without_keys(site):
+    site.settings["issuers"]["idp"] = {"issuer": "http://127.0.0.1:1", "algs": ["RS256"]}
+    site.start(ready="/healthz")
+    status, text = site.admin("/readyz")
+    assert status == 503 and "Not ready" in text  # reason: not_ready

@@ -141,8 +141,9 @@ def test_bound_tokens_are_refused(gateway, cnf):
     gateway.refused(gateway.post(gateway.issuer.token(cnf=cnf)), 401, reason="token_bound")
 
 
-def test_a_token_that_names_nobody(gateway):
-    gateway.refused(gateway.post(gateway.issuer.token(sub="")), 401, reason="token_subject")
+@pytest.mark.parametrize("sub", ["", None, ["alice"], 7])
+def test_a_token_that_names_nobody(gateway, sub):
+    gateway.refused(gateway.post(gateway.issuer.token(sub=sub)), 401, reason="token_subject")
 
 
 @pytest.mark.parametrize("token", ["a.b.c", "..", "a.b", "e30.e30.", "e30=.e30=.AA"])

@@ -250,3 +250,20 @@ def test_draining(site):
         assert answer.status == 200 and answer.clean and answer["connection"] == "close"
     assert site.process.wait(30) == 0
     assert reasons(site) == ["ok"]
+
+
+def test_whole_bodies_have_a_pool(site):
+    """Two bodies of 3 MiB do not fit into 4: the second one is refused, the first is served."""
+    site.settings["workers"] = 1
+    site.route["whole_body"] = True
+    limited(site, body_pool="4MiB")
+    body = b"[" + b"1," * (3 << 19) + b"1]"
+    site.accepted(site.post(body=body))
+    with site.connect() as first:
+        raw = site.post(body=body).wire()
+        first.send(raw[:-10])
+        answer = site.send(site.post(body=body))
+        assert (answer.status, answer.audit["reason"]) == (503, "overloaded")  # reason: overloaded
+        first.send(raw[-10:])
+        assert first.read().status == 200 and site.next_audit()["reason"] == "ok"
+    site.accepted(site.post(body=body))
