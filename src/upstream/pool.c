@@ -109,7 +109,9 @@ enum gh_reason gh_pool_place(struct gh_call *call)
     endpoint->outstanding++;
     queue(call);
     gh_endpoint_serve(endpoint);
-    if (call->queued && endpoint->waiting_count > (size_t)call->upstream->conf->max_connections) {
+    /* Those for whom a connection is being opened do not count: they are waiting for that. */
+    size_t most = (size_t)call->upstream->conf->max_connections + endpoint->connecting;
+    if (call->queued && endpoint->waiting_count > most) {
         gh_call_leave(call);
         return GH_UPSTREAM_BUSY;
     }

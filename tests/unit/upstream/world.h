@@ -102,7 +102,7 @@ static GH_UNUSED void world_free(struct world *w)
 static GH_UNUSED void turns(struct world *w, int n)
 {
     while (n-- > 0)
-        gh_loop_turn(w->loop, 1);
+        gh_loop_turn(w->loop, 0);
 }
 /* Moves the clock and lets the timers that are due fire. */
 static GH_UNUSED void pass(struct world *w, int64_t ms)
