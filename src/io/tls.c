@@ -22,7 +22,7 @@ static pthread_once_t bio_once = PTHREAD_ONCE_INIT;
 static void make_bio_method(void);
 static size_t record_len(gh_str at);
 static bool complete_kept(struct gh_tls *tls, gh_str *rest);
-static size_t whole_records(gh_str bytes);
+static size_t whole_records(gh_str bytes, bool *strange);
 static enum gh_reason pump(struct gh_tls *tls, char *plain, size_t cap, size_t *ret_len);
 static enum gh_reason shake_hands(struct gh_tls *tls);
 static enum gh_reason broken(struct gh_tls *tls, const char *why);
@@ -130,7 +130,8 @@ enum gh_reason gh_tls_feed(struct gh_tls *tls, gh_str cipher, char *plain, size_
     size_t kept_record = record_len(kept);
     if (kept.len != 0 && kept_record > kept.len)
         return GH_OK;
-    size_t whole = whole_records(rest);
+    bool strange = kept.len != 0 && kept_record == 0;
+    size_t whole = whole_records(rest, &strange);
     tls->first = kept;
     tls->input = gh_str_take(rest, whole);
     tls->send = send;
@@ -138,6 +139,8 @@ enum gh_reason gh_tls_feed(struct gh_tls *tls, gh_str cipher, char *plain, size_
     tls->send = NULL;
     tls->first = tls->input = GH_STR_NONE;
     gh_buf_consume(&tls->kept, kept.len);
+    if (why == GH_OK && strange) /* such as the first half of an SSL 2 hello */
+        why = broken(tls, "this is no TLS record");
     if (why == GH_OK && tls->state != GH_TLS_CLOSED && !gh_buf_add(&tls->kept, gh_str_skip(rest, whole)))
         why = broken(tls, "out of memory");
     gh_buf_trim(&tls->kept);
@@ -172,14 +175,17 @@ static bool complete_kept(struct gh_tls *tls, gh_str *rest)
     }
 }
 
-static size_t whole_records(gh_str bytes)
+/* All of them where something is no record at all: OpenSSL finds better words for it than we. */
+static size_t whole_records(gh_str bytes, bool *strange)
 {
     size_t at = 0;
     for (;;) {
         gh_str rest = gh_str_skip(bytes, at);
         size_t len = record_len(rest);
-        if (len == 0)
+        if (len == 0) {
+            *strange = true;
             return bytes.len;
+        }
         if (rest.len < RECORD_HEADER || len > rest.len)
             return at;
         at += len;

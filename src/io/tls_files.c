@@ -36,6 +36,12 @@ enum gh_reason gh_tls_use_pair(SSL_CTX *ctx, gh_str certificate_file, gh_str key
     return why;
 }
 
+static bool use_one(SSL_CTX *ctx, X509 *certificate, bool leaf)
+{
+    return (leaf ? SSL_CTX_use_certificate(ctx, certificate)
+                 : (int)SSL_CTX_add1_chain_cert(ctx, certificate)) == 1;
+}
+
 static enum gh_reason use_chain(SSL_CTX *ctx, gh_str path, char **ret_why)
 {
     struct gh_secret file = { 0 };
@@ -46,15 +52,20 @@ static enum gh_reason use_chain(SSL_CTX *ctx, gh_str path, char **ret_why)
     size_t count = 0;
     X509 *one;
     ERR_clear_error();
+    bool weak = false;
     while (bio != NULL && (one = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL)) != NULL) {
-        int used = count == 0 ? SSL_CTX_use_certificate(ctx, one) : SSL_CTX_add1_chain_cert(ctx, one) == 1;
+        weak = count == 0 && !is_strong(X509_get0_pubkey(one));
+        bool used = !weak && use_one(ctx, one, count == 0);
         X509_free(one);
-        if (used != 1)
+        if (!used)
             break;
         count++;
     }
     BIO_free(bio);
     gh_secret_done(&file);
+    if (weak)
+        return gh_tls_refuse(ret_why, "%.*s: the key is too weak: RSA of 2048 bits, P-256 or more is needed",
+                             GH_STR_FMT(path));
     unsigned long error = ERR_peek_last_error();
     bool at_end = ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
     if (count == 0 && at_end)
@@ -79,9 +90,6 @@ static enum gh_reason use_key(SSL_CTX *ctx, gh_str path, char **ret_why)
     X509 *leaf = SSL_CTX_get0_certificate(ctx);
     if (key == NULL)
         why = gh_tls_refuse(ret_why, "%.*s: holds no PEM private key without passphrase", GH_STR_FMT(path));
-    else if (!is_strong(key))
-        why = gh_tls_refuse(ret_why, "%.*s: the key is too weak: RSA of 2048 bits, P-256 or more is needed",
-                            GH_STR_FMT(path));
     else if (leaf == NULL || X509_check_private_key(leaf, key) != 1)
         why = gh_tls_refuse(ret_why, "%.*s: the key does not belong to the certificate", GH_STR_FMT(path));
     else if (SSL_CTX_use_PrivateKey(ctx, key) != 1)
@@ -92,6 +100,8 @@ static enum gh_reason use_key(SSL_CTX *ctx, gh_str path, char **ret_why)
 
 static bool is_strong(const EVP_PKEY *key)
 {
+    if (key == NULL)
+        return false;
     int bits = EVP_PKEY_get_bits(key);
     switch (EVP_PKEY_get_base_id(key)) {
     case EVP_PKEY_RSA:
