@@ -42,7 +42,7 @@ struct gh_h2_events {
      * stream. It is used until `head` or `closed`. */
     struct gh_arena *(*begin)(void *ctx, int32_t stream);
     /* A whole head. Server: a request; `why` is GH_OK, or the reason to answer with when the head itself is
-     * at fault in a way that deserves an answer (GH_HTTP_HEAD_LARGE, GH_HTTP_FIELDS_MANY,
+     * at fault in a way that deserves an answer (GH_HTTP_HEAD_LARGE, GH_HTTP_FIELDS_MANY, GH_HTTP_MALFORMED,
      * GH_HTTP_TARGET_LONG). Client: a response, 1xx included. */
     void (*head)(void *ctx, int32_t stream, const struct gh_h2_head *head, bool end, enum gh_reason why);
     /* Lent. The window stays closed until gh_h2_taken. */
@@ -85,6 +85,9 @@ size_t gh_h2_streams(const struct gh_h2 *h2);
 /* Why gh_h2_read failed, for the log; static. */
 const char *gh_h2_why(const struct gh_h2 *h2);
 
+/* Calls fn for each stream that is not over, as `closed` would; for a session that is about to be freed. */
+void gh_h2_each_stream(struct gh_h2 *h2, void (*fn)(void *ctx, int32_t stream, enum gh_reason why), void *ctx,
+                       enum gh_reason why);
 void gh_h2_set_stream_ctx(struct gh_h2 *h2, int32_t stream, void *stream_ctx);
 void *gh_h2_stream_ctx(const struct gh_h2 *h2, int32_t stream);
 
