@@ -33,6 +33,8 @@ gh_str gh_row_allowed(struct gh_arena *arena, const struct gh_row *row)
         return GH_STR("the name of a header field, letters, digits and '-'");
     case GH_ROW_CHOICE:
         return gh_row_choices_text(arena, row->choices);
+    case GH_ROW_PROFILE:
+        return gh_profile_builtin_names();
     case GH_ROW_RULES:
         return GH_STR("a map from claims to a value or a list of values");
     case GH_ROW_SECTION:
@@ -105,9 +107,9 @@ static gh_str list_text(struct gh_arena *arena, const struct gh_row *row)
         what = "ranges such as 10.0.0.0/8 or fd00::/8, host bits zero";
     else if (row->type == GH_ROW_SECTIONS)
         what = "maps of keys";
-    return gh_arena_printf(arena, "%sa list of %s%s%s", (row->flags & GH_ROW_ONE) != 0 ? "one, or " : "",
-                           what, (row->flags & GH_ROW_NULL) != 0 ? " or null" : "",
-                           row->min > 0 ? ", at least one" : "");
+    return gh_arena_printf(
+        arena, "%s%s%s%s", (row->flags & GH_ROW_ONE) != 0 ? "one or several " : "a list of ", what,
+        (row->flags & GH_ROW_NULL) != 0 ? " or null" : "", row->min > 0 ? ", at least one" : "");
 }
 
 gh_str gh_row_choices_text(struct gh_arena *arena, const struct gh_choice *choices)

@@ -40,6 +40,13 @@ gh_str gh_build_text(struct gh_build *build, gh_str text)
     return text;
 }
 
+bool gh_build_read_url(struct gh_teller *teller, gh_str text, struct gh_url *ret_url)
+{
+    enum gh_reason reason = gh_url_read(teller->errors->arena, text, ret_url);
+    teller->out_of_memory |= reason == GH_OUT_OF_MEMORY;
+    return reason == GH_OK;
+}
+
 bool gh_build_is_loopback(gh_str host)
 {
     if (gh_str_eq(host, GH_STR("localhost")))

@@ -23,7 +23,8 @@ void gh_build_routes(struct gh_build *build);
 /* The endpoints of one route's upstream, its credential and its headers; check_upstream.c. */
 void gh_build_upstream(struct gh_build *build, const struct gh_settings_route *from, struct gh_route *route);
 void gh_build_headers(struct gh_build *build, const struct gh_settings_route *from, struct gh_route *route);
-/* Origins as browsers send them; the result is `own` (may be empty) and the list. */
+/* The result is `own` (may be empty) and the list, checked against what browsers send unless `node` is NULL.
+ */
 struct gh_strs gh_build_origins(struct gh_build *build, const struct gh_node *node, gh_str own,
                                 struct gh_strs origins);
 /* What ties tokens to one route: audiences, issuers beside each other, edge issuers and listeners. */
@@ -35,6 +36,8 @@ void gh_check_edge_listeners(struct gh_build *build);
 void *gh_build_alloc(struct gh_build *build, size_t count, size_t size);
 /* A text of the site that could not be made: notes that memory ran out. */
 gh_str gh_build_text(struct gh_build *build, gh_str text);
+/* gh_url_read for checks: false notes it when memory ran out. */
+bool gh_build_read_url(struct gh_teller *teller, gh_str text, struct gh_url *ret_url);
 /* localhost, or a literal loopback address. */
 bool gh_build_is_loopback(gh_str host);
 bool gh_build_is_unix(const struct gh_address *address);

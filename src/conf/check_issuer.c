@@ -124,7 +124,7 @@ static void set_edge(struct gh_build *build, const struct gh_settings_issuer *fr
 static bool is_fetchable(const struct gh_build *build, gh_str text)
 {
     struct gh_url url;
-    if (gh_url_read(build->teller->errors->arena, text, &url) != GH_OK)
+    if (!gh_build_read_url(build->teller, text, &url))
         return false;
     return gh_str_eq(url.scheme, GH_STR("https")) ||
            (build->settings->conf.fetch.allow_http_loopback && gh_build_is_loopback(url.authority.host));
@@ -169,7 +169,7 @@ static void set_advertise(struct gh_build *build, const struct gh_settings_issue
     bool is_edge = conf->profile.shape == GH_SHAPE_EDGE;
     if (gh_node_get(node, "advertise") == NULL)
         conf->advertise = !is_edge;
-    if (!conf->advertise)
+    if (!conf->advertise || (conf->profile.issuers.count == 0 && conf->profile.issuer_template.len == 0))
         return;
     if (is_edge)
         gh_tell_wrong(teller, node, "advertise",

@@ -63,7 +63,7 @@ static void build_listener(struct gh_build *build, const struct gh_settings_list
     }
     build_pairs(build, from, listener);
     bool is_near = gh_build_is_unix(&listener->address) || gh_address_is_loopback(&listener->address);
-    if (listener->pair_count == 0 && !is_near && !has_proxies)
+    if (gh_node_get(node, "tls") == NULL && !is_near && !has_proxies)
         gh_tell_error(teller, node, "address",
                       gh_tell_text(teller, "%s in plain HTTP", gh_tell_quoted(teller, from->address).ptr),
                       GH_STR("tls, a loopback address, a unix socket, or trusted_proxies"));

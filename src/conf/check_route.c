@@ -72,7 +72,7 @@ static void build_route(struct gh_build *build, struct gh_settings_route *from, 
                                                       GH_STR_FMT(route->policy.resource.authority_text)));
     bool has_own = gh_node_get(from->at.node, "origins") != NULL;
     route->policy.origins = has_own ? gh_build_origins(build, from->at.node, own, from->origins)
-                                    : gh_build_origins(build, tenant->at.node, own, tenant->origins);
+                                    : gh_build_origins(build, NULL, own, tenant->origins);
     gh_build_upstream(build, from, route);
     gh_build_headers(build, from, route);
     gh_build_binding(build, from, route);

@@ -55,7 +55,9 @@ static void build_hosts(struct gh_build *build, const struct gh_settings_tenant 
     size_t count = 0;
     for (size_t i = 0; i < from->hosts.count; i++) {
         struct gh_authority authority;
-        if (gh_authority_read(arena, from->hosts.at[i], &authority) != GH_OK) {
+        enum gh_reason reason = gh_authority_read(arena, from->hosts.at[i], &authority);
+        if (reason != GH_OK) {
+            build->teller->out_of_memory |= reason == GH_OUT_OF_MEMORY;
             gh_tell_wrong(build->teller, child_at(gh_node_get(from->at.node, "hosts"), i), NULL,
                           GH_STR("a host name such as mcp.example.com or mcp.example.com:8443"));
             continue;
@@ -166,15 +168,15 @@ static void warn_unused(struct gh_build *build)
     }
 }
 
-static bool origin_is_legal(struct gh_arena *arena, gh_str origin)
+static bool origin_is_legal(struct gh_teller *teller, gh_str origin)
 {
     struct gh_url url;
-    if (gh_url_read(arena, origin, &url) != GH_OK)
+    if (!gh_build_read_url(teller, origin, &url))
         return false;
     bool has_default = (gh_str_eq(url.scheme, GH_STR("https")) && url.authority.port == 443) ||
                        (gh_str_eq(url.scheme, GH_STR("http")) && url.authority.port == 80);
     gh_str plain =
-        gh_arena_printf(arena, "%.*s://%.*s", GH_STR_FMT(url.scheme), GH_STR_FMT(url.authority_text));
+        gh_tell_text(teller, "%.*s://%.*s", GH_STR_FMT(url.scheme), GH_STR_FMT(url.authority_text));
     return !has_default && gh_str_eq(plain, origin);
 }
 
@@ -189,7 +191,7 @@ struct gh_strs gh_build_origins(struct gh_build *build, const struct gh_node *no
         all[count++] = own;
     for (size_t i = 0; i < origins.count; i++) {
         const struct gh_node *list = gh_node_get(node, "origins");
-        if (!origin_is_legal(build->teller->errors->arena, origins.at[i]))
+        if (node != NULL && !origin_is_legal(build->teller, origins.at[i]))
             gh_tell_wrong(
                 build->teller, list != NULL ? child_at(list, i) : node, NULL,
                 GH_STR("an origin as browsers send it: https://app.example, no path, no default port"));

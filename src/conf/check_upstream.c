@@ -3,7 +3,8 @@
 #include "base/str.h"
 #include "conf/build.h"
 
-static void check_endpoint(struct gh_build *build, const struct gh_node *node, const struct gh_url *url);
+static void check_endpoint(struct gh_build *build, const struct gh_node *node, gh_str text,
+                           const struct gh_url *url);
 
 void gh_build_upstream(struct gh_build *build, const struct gh_settings_route *from, struct gh_route *route)
 {
@@ -20,7 +21,7 @@ void gh_build_upstream(struct gh_build *build, const struct gh_settings_route *f
             teller->out_of_memory = true; /* it was read once already */
             return;
         }
-        check_endpoint(build, node, url);
+        check_endpoint(build, node, from->upstream.urls.at[i], url);
         if (!gh_str_eq(url->path, conf->endpoints[0].path))
             gh_tell_error(teller, node, "urls", gh_tell_quoted(teller, from->upstream.urls.at[i]),
                           GH_STR("endpoints with one and the same path"));
@@ -35,14 +36,16 @@ void gh_build_upstream(struct gh_build *build, const struct gh_settings_route *f
         gh_tell_wrong(teller, gh_node_get(node, "health"), "path", GH_STR("a path that begins with a slash"));
 }
 
-static void check_endpoint(struct gh_build *build, const struct gh_node *node, const struct gh_url *url)
+static void check_endpoint(struct gh_build *build, const struct gh_node *node, gh_str text,
+                           const struct gh_url *url)
 {
     struct gh_teller *teller = build->teller;
     struct gh_target target;
     if (url->query.ptr != NULL)
-        gh_tell_wrong(teller, node, "urls", GH_STR("URLs without query"));
+        gh_tell_error(teller, node, "urls", gh_tell_quoted(teller, text), GH_STR("URLs without query"));
     else if (gh_target_read(url->path, &target) != GH_OK)
-        gh_tell_wrong(teller, node, "urls", GH_STR("paths in their one canonical form"));
+        gh_tell_error(teller, node, "urls", gh_tell_quoted(teller, text),
+                      GH_STR("paths in their one canonical form"));
     else if (gh_str_eq(url->scheme, GH_STR("http")) && !gh_build_is_loopback(url->authority.host))
         gh_tell_warning(teller, node, "urls",
                         gh_tell_text(teller, "plain http to %.*s", GH_STR_FMT(url->authority_text)),

@@ -2,7 +2,7 @@
 #ifndef GH_CONF_ERRORS_H
 #define GH_CONF_ERRORS_H
 
-#include "conf/yaml.h"
+#include "conf/tree.h"
 
 /* Copies the slices of `error`. False when out of memory. */
 bool gh_conf_errors_add(struct gh_conf_errors *errors, const struct gh_conf_error *error);

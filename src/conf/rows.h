@@ -21,6 +21,7 @@ enum gh_row_type {
     GH_ROW_HEADERS,  /* struct gh_strs */
     GH_ROW_SCOPES,   /* struct gh_strs: RFC 6749 section 3.3 scope tokens */
     GH_ROW_CHOICE,   /* an enum */
+    GH_ROW_PROFILE,  /* gh_str: the name of a built-in profile; checked by the section */
     GH_ROW_ALGS,     /* gh_algs */
     GH_ROW_CIDRS,    /* struct gh_cidrs */
     GH_ROW_RULES,    /* struct gh_claim_rules: claim -> value or list of values */

@@ -33,7 +33,7 @@ static const struct gh_choice shapes[] = { { "direct", GH_SHAPE_DIRECT },
                                            { NULL, 0 } };
 
 static const struct gh_row issuer_rows[] = {
-    { "profile", GH_ROW_TEXT, AT(profile), .fallback = "generic",
+    { "profile", GH_ROW_PROFILE, AT(profile), .fallback = "generic",
       .doc = "Built-in profile of the provider: how its tokens are read. Every key below overrides it." },
     { "issuer", GH_ROW_TEXT, AT(issuer), .unset = "issuers or issuer_template",
       .doc = "The issuer, compared byte for byte with `iss`, a slash at the end included." },
@@ -128,16 +128,13 @@ static void start_from_profile(struct gh_fill *fill, const struct gh_node *node,
     struct gh_settings_issuer *issuer = base;
     const struct gh_node *name = gh_node_get(node, "profile");
     gh_str text = name != NULL && name->kind == GH_NODE_SCALAR ? name->text : GH_STR("generic");
-    bool is_google = gh_str_eq(text, GH_STR("google"));
-    const struct gh_profile *profile = is_google ? NULL : gh_profile_builtin(text);
-    if (is_google)
-        gh_tell_wrong(
-            fill->teller, name, NULL,
-            GH_STR("another profile: any app a user ever approved holds a Google access token, so none "
-                   "of them is made for this resource"));
-    else if (profile == NULL)
+    const struct gh_profile *profile = gh_profile_builtin(text);
+    gh_str refusal = gh_profile_refusal(text);
+    if (profile == NULL)
         gh_tell_wrong(fill->teller, name, NULL,
-                      gh_tell_text(fill->teller, "%.*s", GH_STR_FMT(gh_profile_builtin_names())));
+                      refusal.len != 0
+                          ? gh_tell_text(fill->teller, "another profile: %.*s", GH_STR_FMT(refusal))
+                          : gh_profile_builtin_names());
     if (profile == NULL)
         profile = gh_profile_builtin(GH_STR("generic"));
     if (profile != NULL)

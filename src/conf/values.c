@@ -1,5 +1,6 @@
 /* conf/values.c: one value of the settings: what each row type takes, in words and in code. */
 #include <ctype.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -15,6 +16,8 @@ static bool put_size(const struct gh_row *row, gh_str text, void *at);
 static bool put_choice(const struct gh_row *row, gh_str text, void *at);
 static bool put_text(struct gh_fill *fill, const struct gh_row *row, gh_str text, gh_str *at);
 static void fill_file(struct gh_fill *fill, const struct gh_row *row, const struct gh_node *node, gh_str *at);
+static void check_file(struct gh_teller *teller, const struct gh_row *row, const struct gh_node *node,
+                       const char *path);
 static void fill_list(struct gh_fill *fill, const struct gh_row *row, const struct gh_node *node, void *at);
 static bool put_entries(struct gh_fill *fill, const struct gh_row *row, const struct gh_node *first,
                         size_t count, void *at);
@@ -220,17 +223,32 @@ static void fill_file(struct gh_fill *fill, const struct gh_row *row, const stru
         *at = gh_fill_copy(fill, text);
     else
         *at = gh_arena_printf(fill->arena, "%.*s/%.*s", GH_STR_FMT(base), GH_STR_FMT(text));
-    struct stat facts;
     if (at->ptr == NULL)
         fill->teller->out_of_memory = true;
-    else if (row->type == GH_ROW_FILE && stat(at->ptr, &facts) != 0)
-        gh_tell_warning(fill->teller, node, NULL,
-                        gh_tell_text(fill->teller, "%s, which cannot be read now",
-                                     gh_tell_quoted(fill->teller, text).ptr),
-                        GH_STR("a file that is there before the start"));
-    else if (row->type == GH_ROW_FILE && (row->flags & GH_ROW_SECRET) != 0 && (facts.st_mode & 077) != 0)
-        gh_tell_error(fill->teller, node, NULL,
-                      gh_tell_text(fill->teller, "a file with mode %04o", (unsigned)facts.st_mode & 07777u),
+    else if (row->type == GH_ROW_FILE)
+        check_file(fill->teller, row, node, at->ptr);
+}
+
+/* Whether its content is any good is for those who read it. Where we may not even look (a folder of another
+ * user's), the process that will run may. */
+static void check_file(struct gh_teller *teller, const struct gh_row *row, const struct gh_node *node,
+                       const char *path)
+{
+    struct stat facts;
+    if (stat(path, &facts) != 0) {
+        gh_str found =
+            gh_tell_text(teller, "%s: %s", gh_tell_quoted(teller, node->text).ptr, strerror(errno));
+        if (errno == EACCES)
+            gh_tell_warning(teller, node, NULL, found, GH_STR("to check as the user who runs it"));
+        else
+            gh_tell_error(teller, node, NULL, found, GH_STR("a file that is there"));
+        return;
+    }
+    if (!S_ISREG(facts.st_mode) && !S_ISFIFO(facts.st_mode))
+        gh_tell_wrong(teller, node, NULL, GH_STR("a file"));
+    else if ((row->flags & GH_ROW_SECRET) != 0 && (facts.st_mode & 077) != 0)
+        gh_tell_error(teller, node, NULL,
+                      gh_tell_text(teller, "a file with mode %04o", (unsigned)facts.st_mode & 07777u),
                       GH_STR("0600 or 0400: nobody else may read a secret"));
 }
 

@@ -1,6 +1,6 @@
-/* conf/yaml.c: libyaml's events become a tree with places; everything two readers could take differently is
+/* conf/tree.c: libyaml's events become a tree with places; everything two readers could take differently is
  * refused. */
-#include "conf/yaml.h"
+#include "conf/tree.h"
 
 #include <string.h>
 #include <yaml.h>
@@ -10,6 +10,7 @@
 
 struct reader {
     yaml_parser_t *parser;
+    gh_str text;
     struct gh_arena *arena;
     struct gh_teller teller;
     unsigned nodes;
@@ -18,6 +19,7 @@ struct reader {
 static bool is_readable(struct reader *reader, gh_str text);
 static enum gh_reason read_document(struct reader *reader, const struct gh_node **ret_root);
 static enum gh_reason next_event(struct reader *reader, yaml_event_t *ret_event);
+static yaml_mark_t mark_at(gh_str text, size_t offset);
 static enum gh_reason read_node(struct reader *reader, const yaml_event_t *event, struct gh_node *parent,
                                 unsigned depth, struct gh_node **ret_node);
 static enum gh_reason read_list(struct reader *reader, struct gh_node *list, unsigned depth);
@@ -32,7 +34,7 @@ enum gh_reason gh_yaml_read(struct gh_arena *arena, gh_str file, gh_str text, st
                             const struct gh_node **ret_root)
 {
     yaml_parser_t parser;
-    struct reader reader = { .arena = arena, .parser = &parser };
+    struct reader reader = { .arena = arena, .parser = &parser, .text = text };
     reader.teller = (struct gh_teller){ .errors = errors, .file = file };
     if (!is_readable(&reader, text))
         return reader.teller.out_of_memory ? GH_OUT_OF_MEMORY : GH_SETTINGS_INVALID;
@@ -97,15 +99,30 @@ static enum gh_reason read_document(struct reader *reader, const struct gh_node 
 /* On GH_OK the event is the caller's to delete. */
 static enum gh_reason next_event(struct reader *reader, yaml_event_t *ret_event)
 {
+    const yaml_parser_t *parser = reader->parser;
     if (yaml_parser_parse(reader->parser, ret_event))
         return GH_OK;
-    if (reader->parser->error == YAML_MEMORY_ERROR)
+    if (parser->error == YAML_MEMORY_ERROR)
         return GH_OUT_OF_MEMORY;
-    const char *problem = reader->parser->problem != NULL ? reader->parser->problem : "a YAML error";
-    /* Errors of the byte reader (bad UTF-8) carry no mark, only where the scanner stood. */
-    yaml_mark_t *mark =
-        reader->parser->error == YAML_READER_ERROR ? &reader->parser->mark : &reader->parser->problem_mark;
-    return refuse(reader, mark, NULL, problem, "well-formed YAML");
+    gh_str found = gh_tell_text(&reader->teller, "a syntax error (%s)",
+                                parser->problem != NULL ? parser->problem : "unknown");
+    yaml_mark_t mark = parser->problem_mark;
+    if (parser->error == YAML_READER_ERROR) /* these carry an offset instead */
+        mark = mark_at(reader->text, parser->problem_offset);
+    return refuse(reader, &mark, NULL, found.ptr, "well-formed YAML");
+}
+
+static yaml_mark_t mark_at(gh_str text, size_t offset)
+{
+    yaml_mark_t mark = { 0, 0, 0 };
+    for (size_t i = 0; i < offset && i < text.len; i++) {
+        mark.column++;
+        if (text.ptr[i] == '\n') {
+            mark.line++;
+            mark.column = 0;
+        }
+    }
+    return mark;
 }
 
 static enum gh_reason read_node(struct reader *reader, const yaml_event_t *event, struct gh_node *parent,

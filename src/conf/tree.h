@@ -1,7 +1,7 @@
-/* conf/yaml.h: a YAML text as a tree in which every node knows its place; the risky half of YAML is refused.
+/* conf/tree.h: a YAML text as a tree in which every node knows its place; the risky half of YAML is refused.
  */
-#ifndef GH_CONF_YAML_H
-#define GH_CONF_YAML_H
+#ifndef GH_CONF_TREE_H
+#define GH_CONF_TREE_H
 
 #include "conf/conf.h"
 
