@@ -1,0 +1,90 @@
+/* front/facts.c: what a request head says, checked and put into the exchange, the same for HTTP/1.1 and
+ * HTTP/2. */
+#include <stdio.h>
+
+#include "base/arena.h"
+#include "base/str.h"
+#include "front/client.h"
+
+/* One Host (RFC 9112 section 3.2); with :authority it must say the same (threats.md H5). */
+static enum gh_reason read_host(struct gh_exchange *x, const struct gh_facts *facts)
+{
+    const struct gh_header *host = gh_headers_find(facts->headers, GH_STR("host"));
+    size_t count = gh_headers_count(facts->headers, GH_STR("host"));
+    gh_str raw = facts->authority;
+    if (raw.ptr == NULL)
+        raw = host != NULL ? host->value : GH_STR_NONE;
+    if (count > 1 || raw.len == 0 || (host != NULL && !gh_str_eq_nocase(raw, host->value)))
+        return GH_HTTP_HOST;
+    return gh_authority_read(x->arena, raw, &x->authority);
+}
+
+/* The right-most address that is not a trusted proxy's own: everything left of it is hearsay. */
+static gh_str forwarded_for(const struct gh_exchange *x, const struct gh_front *front)
+{
+    gh_str found = GH_STR_NONE;
+    for (size_t i = 0; i < x->headers.count; i++) {
+        if (!gh_str_eq(x->headers.at[i].name, GH_STR("x-forwarded-for")))
+            continue;
+        gh_str rest = x->headers.at[i].value;
+        while (rest.ptr != NULL) {
+            gh_str one = gh_str_trim(gh_str_cut(&rest, ','));
+            char text[GH_ADDRESS_TEXT + 8];
+            struct gh_address address;
+            size_t len =
+                (size_t)snprintf(text, sizeof(text), gh_str_find(one, ':') < one.len ? "[%.*s]:0" : "%.*s:0",
+                                 GH_STR_FMT(gh_str_take(one, GH_ADDRESS_TEXT - 1)));
+            if (gh_address_read(gh_str_of(text, len), &address) != GH_OK)
+                found = GH_STR_NONE; /* junk: nothing further left may count */
+            else if (!gh_cidrs_have(front->conf.trusted_proxies, &address))
+                found = one;
+        }
+    }
+    return found;
+}
+
+static void believe_proxy(struct gh_exchange *x, const struct gh_client *client)
+{
+    if (!client->trusted)
+        return;
+    gh_str ip = forwarded_for(x, client->front);
+    if (ip.len > 0)
+        x->client_ip = ip;
+    const struct gh_header *proto = gh_headers_find(&x->headers, GH_STR("x-forwarded-proto"));
+    if (proto != NULL && gh_headers_count(&x->headers, GH_STR("x-forwarded-proto")) == 1)
+        x->secure = gh_str_eq(proto->value, GH_STR("https"));
+}
+
+static enum gh_reason check_extensions(const struct gh_headers *headers)
+{
+    if (gh_headers_find(headers, GH_STR("upgrade")) != NULL ||
+        gh_headers_find(headers, GH_STR("http2-settings")) != NULL)
+        return GH_HTTP_UPGRADE;
+    const struct gh_header *expect = gh_headers_find(headers, GH_STR("expect"));
+    if (expect != NULL && !gh_str_eq_nocase(expect->value, GH_STR("100-continue")))
+        return GH_HTTP_EXPECT;
+    return GH_OK;
+}
+
+enum gh_reason gh_facts_fill(struct gh_exchange *x, struct gh_client *client, const struct gh_facts *facts)
+{
+    x->version = facts->version;
+    x->headers = *facts->headers;
+    x->content_length = facts->content_length;
+    x->has_body = facts->has_body;
+    x->secure = client->secure;
+    x->client_ip = gh_str_from(client->ip);
+    x->connection_id = client->id;
+    x->verify_budget = &client->verify_budget;
+    const struct gh_tls *tls = gh_conn_peek_tls(client->conn);
+    x->sni = tls != NULL ? gh_tls_sni(tls) : GH_STR_NONE;
+    enum gh_reason reason = gh_method_read(facts->method, &x->method);
+    if (reason == GH_OK)
+        reason = gh_target_read(facts->target, &x->target);
+    if (reason == GH_OK)
+        reason = read_host(x, facts);
+    if (reason == GH_OK)
+        reason = check_extensions(&x->headers);
+    believe_proxy(x, client);
+    return reason;
+}
