@@ -1,0 +1,368 @@
+/* gateway/authn.c: credential -> principal: known verdict, or open, find the key, check the signature, judge.
+ */
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/budget.h"
+#include "base/clock.h"
+#include "base/str.h"
+#include "gateway/request.h"
+
+static enum gh_next admit(struct gh_request *r)
+{
+    r->x->principal = &r->verdict->principal;
+    if (r->verify_started_ns != 0)
+        r->x->verify_ns = gh_clock_mono_ns() - r->verify_started_ns;
+    return GH_NEXT;
+}
+
+/* ---- where the token is ---- */
+
+/* Edge: the assertion stands in a header of its own; exactly one (byoa.md section 10). */
+static enum gh_reason read_assertion(struct gh_request *r, gh_str name)
+{
+    const struct gh_headers *headers = &r->x->headers;
+    const struct gh_header *field = gh_headers_find(headers, name);
+    if (field == NULL || field->value.len == 0)
+        return GH_ASSERTION_MISSING;
+    if (gh_headers_count(headers, name) > 1)
+        return GH_AUTHORIZATION_MANY;
+    if ((int64_t)field->value.len > r->site->limits.max_token)
+        return GH_TOKEN_LARGE;
+    r->token_text = field->value;
+    return GH_OK;
+}
+
+static enum gh_reason read_credential(struct gh_request *r)
+{
+    if (gh_query_has_token(r->x->target.query))
+        return GH_TOKEN_IN_QUERY;
+    if (r->route->is_edge)
+        return read_assertion(r, r->route->issuers[0]->conf.token_header);
+    struct gh_credential credential;
+    enum gh_reason reason =
+        gh_credential_read(&r->x->headers, (size_t)r->site->limits.max_token, &credential);
+    if (reason != GH_OK)
+        return reason;
+    if (credential.scheme != GH_SCHEME_BEARER)
+        return GH_AUTHORIZATION_SCHEME;
+    r->token_text = credential.token;
+    return GH_OK;
+}
+
+/* ---- a verdict given before ---- */
+
+/* A verdict dies with its key: by thumbprint, so that a refreshed set which still holds it changes nothing.
+ */
+static bool key_still_stands(struct gh_request *r, struct gh_verdict *verdict)
+{
+    if (!verdict->has_thumbprint)
+        return true;
+    const struct keys_here *keys = &r->gateway->keys[verdict->slot];
+    if (verdict->keys_seen == keys->published)
+        return true;
+    if (keys->view.set == NULL || !gh_jwks_has_thumbprint(keys->view.set, verdict->thumbprint))
+        return false;
+    verdict->keys_seen = keys->published;
+    return true;
+}
+
+static bool is_known(struct gh_request *r)
+{
+    struct gh_verdicts *verdicts = r->gateway->verdicts;
+    r->verdict = gh_verdicts_find(verdicts, r->verdict_key, gh_loop_wall_s(r->gateway->with.loop));
+    if (r->verdict == NULL)
+        return false;
+    if (key_still_stands(r, r->verdict))
+        return true;
+    gh_verdicts_drop(verdicts, r->verdict);
+    gh_verdict_unref(r->verdict);
+    r->verdict = NULL;
+    return false;
+}
+
+/* ---- waiting for another thread ---- */
+
+void gh_authn_expired(struct gh_deadline *deadline)
+{
+    struct gh_request *r = GH_LIST_ENTRY(deadline, struct gh_request, wait_deadline);
+    (void)gh_request_refuse(r, r->authn == AUTHN_ASKED ? GH_INTROSPECTION_DOWN : GH_KEYS_UNAVAILABLE);
+    gh_request_let_go(r);
+}
+
+static enum gh_next wait_for(struct gh_request *r, enum authn_step step)
+{
+    r->authn = step;
+    gh_deadline_set(r->gateway->with.loop, &r->wait_deadline, r->site->limits.keys_wait_ms);
+    return GH_WAIT;
+}
+
+static void resume(struct gh_request *r, enum gh_reason reason)
+{
+    gh_deadline_clear(&r->wait_deadline);
+    r->answer_reason = reason;
+    gh_request_run(r);
+}
+
+void gh_gateway_key_came(struct gh_gateway *gateway, uint64_t ticket)
+{
+    struct gh_request *r = gh_request_by_ticket(gateway, ticket);
+    if (r != NULL)
+        resume(r, GH_OK);
+}
+
+void gh_gateway_introspected(struct gh_gateway *gateway, uint64_t ticket, enum gh_reason reason,
+                             gh_str answer)
+{
+    struct gh_request *r = gh_request_by_ticket(gateway, ticket);
+    if (r == NULL)
+        return;
+    r->answer = reason == GH_OK ? gh_arena_dup(r->x->arena, answer) : GH_STR_NONE;
+    resume(r, reason == GH_OK && r->answer.ptr == NULL ? GH_OUT_OF_MEMORY : reason);
+}
+
+/* ---- the verdict ---- */
+
+/* Binding was checked by judge; the verdict lives until the token ends or, introspected, until it must be
+ * asked again. */
+static enum gh_next remember(struct gh_request *r, const struct gh_principal *principal, int64_t until)
+{
+    r->verdict = gh_verdicts_add(r->gateway->verdicts, r->verdict_key, principal, until);
+    if (r->verdict == NULL)
+        return gh_request_refuse(r, GH_OUT_OF_MEMORY);
+    r->verdict->slot = r->issuer->slot;
+    if (r->key != NULL) {
+        r->verdict->has_thumbprint = true;
+        memcpy(r->verdict->thumbprint, gh_key_thumbprint(r->key), sizeof(r->verdict->thumbprint));
+        r->verdict->keys_seen = r->gateway->keys[r->issuer->slot].published;
+    }
+    return admit(r);
+}
+
+static enum gh_next judge(struct gh_request *r)
+{
+    struct gh_principal principal;
+    const struct gh_profile *profile = &r->issuer->conf.profile;
+    int64_t now = gh_loop_wall_s(r->gateway->with.loop);
+    enum gh_reason reason =
+        gh_token_judge(r->x->arena, &r->token, profile, &r->route->policy.binding, now, &principal);
+    if (reason != GH_OK)
+        return gh_request_refuse(r, reason);
+    return remember(r, &principal, principal.expires + profile->leeway);
+}
+
+/* ---- the signature ---- */
+
+/* Failed checks are paid for by the connection; when it is broke, its unseen tokens are checked on an offload
+ * thread, so that garbage cannot starve a worker and a good token still gets through. */
+static bool is_broke(struct gh_request *r)
+{
+    struct gh_budget *budget = r->x->verify_budget;
+    if (budget == NULL)
+        return false;
+    gh_budget_refill(budget, (double)r->site->limits.verify_burst, (double)r->site->limits.verify_per_s,
+                     gh_loop_now_ms(r->gateway->with.loop));
+    return !gh_budget_has(budget);
+}
+
+static enum gh_next signature_checked(struct gh_request *r, enum gh_reason reason)
+{
+    if (reason == GH_OK)
+        return judge(r);
+    if (r->x->verify_budget != NULL)
+        gh_budget_spend(r->x->verify_budget, 1);
+    return gh_request_refuse(r, reason);
+}
+
+struct signature_job {
+    struct gh_job job; /* first */
+    struct gh_gateway *gateway;
+    uint64_t ticket;
+    struct gh_key *key; /* a reference */
+    enum gh_alg alg;
+    gh_str signed_part, signature; /* behind this struct */
+    enum gh_reason reason;
+};
+
+static void job_work(struct gh_job *job)
+{
+    struct signature_job *self = (struct signature_job *)job;
+    self->reason = gh_token_signature(self->key, self->alg, self->signed_part, self->signature);
+}
+
+static void job_discard(struct gh_letter *letter)
+{
+    struct signature_job *self = (struct signature_job *)letter;
+    gh_key_unref(self->key);
+    free(self);
+}
+
+static void job_open(struct gh_letter *letter, void *owner)
+{
+    struct signature_job *self = (struct signature_job *)letter;
+    struct gh_request *r = gh_request_by_ticket(self->gateway, self->ticket);
+    if (r != NULL)
+        resume(r, self->reason);
+    job_discard(letter);
+}
+
+static struct signature_job *new_job(const struct gh_request *r)
+{
+    size_t len = r->token.signed_part.len + r->token.signature.len;
+    struct signature_job *job = gh_malloc(sizeof(*job) + len);
+    if (job == NULL)
+        return NULL;
+    char *bytes = (char *)(job + 1);
+    memcpy(bytes, r->token.signed_part.ptr, r->token.signed_part.len);
+    memcpy(bytes + r->token.signed_part.len, r->token.signature.ptr, r->token.signature.len);
+    *job = (struct signature_job){
+        .job = { .letter = { .open = job_open, .discard = job_discard },
+                 .reply_to = r->gateway->with.mailbox,
+                 .work = job_work },
+        .gateway = r->gateway,
+        .ticket = r->ticket,
+        .key = gh_key_ref(r->key),
+        .alg = r->token.alg,
+        .signed_part = gh_str_of(bytes, r->token.signed_part.len),
+        .signature = gh_str_of(bytes + r->token.signed_part.len, r->token.signature.len),
+    };
+    return job;
+}
+
+static enum gh_next check_elsewhere(struct gh_request *r, bool broke)
+{
+    if (r->gateway->with.offload == NULL || !gh_request_take_ticket(r))
+        return gh_request_refuse(r, GH_OVERLOADED);
+    struct signature_job *job = new_job(r);
+    if (job == NULL)
+        return gh_request_refuse(r, GH_OUT_OF_MEMORY);
+    if (!gh_offload_submit(r->gateway->with.offload, &job->job)) {
+        job_discard(&job->job.letter);
+        return gh_request_refuse(r, broke ? GH_VERIFY_BUDGET : GH_OVERLOADED);
+    }
+    GH_COUNT_ADD(r->gateway->stats->verdict_offloaded, 1);
+    return wait_for(r, AUTHN_OFFLOADED);
+}
+
+static enum gh_next check_signature(struct gh_request *r)
+{
+    bool broke = is_broke(r);
+    if (broke || gh_alg_is_costly(r->token.alg))
+        return check_elsewhere(r, broke);
+    return signature_checked(
+        r, gh_token_signature(r->key, r->token.alg, r->token.signed_part, r->token.signature));
+}
+
+/* ---- the key ---- */
+
+static enum gh_next find_key(struct gh_request *r)
+{
+    struct gh_gateway *gateway = r->gateway;
+    const struct gh_keys_view *view = &gateway->keys[r->issuer->slot].view;
+    bool asked_before = r->authn == AUTHN_KEY_ASKED;
+    if (view->status != GH_KEYS_READY || view->set == NULL)
+        return gh_request_refuse(r, GH_KEYS_UNAVAILABLE);
+    struct gh_key *key = gh_jwks_find(view->set, r->token.kid, r->token.alg);
+    if (key != NULL) {
+        r->key = gh_key_ref(key);
+        return check_signature(r);
+    }
+    if (r->token.kid.ptr == NULL || gh_jwks_has_kid(view->set, r->token.kid))
+        return gh_request_refuse(r, GH_TOKEN_KEY_UNKNOWN);
+    /* The key may be new: one fetch for all who wait, then a rest (byoa.md section 5). */
+    if (asked_before || gh_loop_now_ms(gateway->with.loop) < view->quiet_until_ms)
+        return gh_request_refuse(r, GH_TOKEN_KEY_UNKNOWN);
+    if (!gh_request_take_ticket(r))
+        return gh_request_refuse(r, GH_OUT_OF_MEMORY);
+    if (!gateway->with.ports->want_key(gateway->with.ports->ctx, r->issuer->slot, r->token.kid, r->ticket))
+        return gh_request_refuse(r, GH_OVERLOADED);
+    return wait_for(r, AUTHN_KEY_ASKED);
+}
+
+static const struct gh_issuer *issuer_of(const struct gh_request *r)
+{
+    for (size_t i = 0; i < r->route->issuer_count; i++)
+        if (gh_profile_matches(&r->route->issuers[i]->conf.profile, &r->token))
+            return r->route->issuers[i];
+    return NULL;
+}
+
+/* ---- opaque tokens (RFC 7662) ---- */
+
+static enum gh_next introspect(struct gh_request *r)
+{
+    struct gh_gateway *gateway = r->gateway;
+    for (size_t i = 0; i < r->route->issuer_count && r->issuer == NULL; i++) {
+        const struct gh_issuer_conf *conf = &r->route->issuers[i]->conf;
+        if (conf->introspection_url.len > 0 && gh_str_starts(r->token_text, conf->token_prefix))
+            r->issuer = r->route->issuers[i];
+    }
+    if (r->issuer == NULL)
+        return gh_request_refuse(r, GH_TOKEN_OPAQUE);
+    if (!gh_request_take_ticket(r))
+        return gh_request_refuse(r, GH_OUT_OF_MEMORY);
+    if (!gateway->with.ports->introspect(gateway->with.ports->ctx, r->issuer->slot, r->token_text, r->ticket))
+        return gh_request_refuse(r, GH_OVERLOADED);
+    return wait_for(r, AUTHN_ASKED);
+}
+
+static enum gh_next introspected(struct gh_request *r)
+{
+    if (r->answer_reason != GH_OK)
+        return gh_request_refuse(r, r->answer_reason);
+    struct gh_principal principal;
+    const struct gh_issuer_conf *conf = &r->issuer->conf;
+    int64_t now = gh_loop_wall_s(r->gateway->with.loop);
+    enum gh_reason reason = gh_introspection_judge(r->x->arena, r->answer, &conf->profile,
+                                                   &r->route->policy.binding, now, &principal);
+    if (reason != GH_OK)
+        return gh_request_refuse(r, reason);
+    int64_t until = now + conf->introspection_max_age_s;
+    return remember(r, &principal, until < principal.expires ? until : principal.expires);
+}
+
+/* ---- from the start ---- */
+
+static enum gh_next open_token(struct gh_request *r)
+{
+    GH_COUNT_ADD(r->gateway->stats->verdict_misses, 1);
+    r->verify_started_ns = gh_clock_mono_ns();
+    enum gh_reason reason = gh_token_open(r->x->arena, r->token_text, &r->token);
+    if (reason == GH_TOKEN_OPAQUE)
+        return introspect(r);
+    if (reason != GH_OK)
+        return gh_request_refuse(r, reason);
+    r->issuer = issuer_of(r);
+    if (r->issuer == NULL)
+        return gh_request_refuse(r, GH_TOKEN_ISSUER);
+    reason = gh_token_fits(&r->token, &r->issuer->conf.profile);
+    return reason == GH_OK ? find_key(r) : gh_request_refuse(r, reason);
+}
+
+static enum gh_next begin(struct gh_request *r)
+{
+    enum gh_reason reason = read_credential(r);
+    if (reason == GH_OK)
+        reason = gh_verdict_key(r->token_text, r->route->fingerprint, r->verdict_key);
+    if (reason != GH_OK)
+        return gh_request_refuse(r, reason);
+    if (!is_known(r))
+        return open_token(r);
+    GH_COUNT_ADD(r->gateway->stats->verdict_hits, 1);
+    return admit(r);
+}
+
+enum gh_next gh_stage_authn(struct gh_request *r)
+{
+    switch (r->authn) {
+    case AUTHN_READ:
+        return begin(r);
+    case AUTHN_KEY_ASKED:
+        return find_key(r);
+    case AUTHN_OFFLOADED:
+        return signature_checked(r, r->answer_reason);
+    case AUTHN_ASKED:
+        return introspected(r);
+    }
+    return gh_request_refuse(r, GH_INTERNAL);
+}

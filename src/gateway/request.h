@@ -1,0 +1,116 @@
+/* gateway/request.h: what the stages share: one exchange on its way through the gateway. Private to this
+ * folder. */
+#ifndef GH_GATEWAY_REQUEST_H
+#define GH_GATEWAY_REQUEST_H
+
+#include "gateway/gateway.h"
+#include "gateway/verdict.h"
+
+/* What a worker holds of one issuer's keys. */
+struct keys_here {
+    struct gh_keys_view view;
+    uint64_t published; /* counts publications: a verdict remembers under which it was last confirmed */
+};
+
+struct gh_gateway {
+    struct gh_gateway_new with;
+    struct gh_worker_stats *stats;
+    struct gh_site *site;
+    struct gh_verdicts *verdicts;
+    struct keys_here *keys;  /* GH_KEYRING_SLOTS of them */
+    struct gh_map upstreams; /* of struct upstream_here, by target pointer */
+    struct gh_map waiting;   /* of struct gh_request, by ticket */
+    uint64_t last_ticket;
+    struct gh_list requests; /* all that are open */
+    size_t bodies_held;      /* bytes in whole bodies */
+};
+
+/* Where a request goes on when an answer comes. */
+enum gh_next {
+    GH_NEXT, /* the next stage */
+    GH_WAIT, /* something will call gh_request_run; the same stage runs again */
+    GH_DONE, /* answered: the exchange has ended */
+};
+
+/* How far verification has come; authn.c owns it. */
+enum authn_step {
+    AUTHN_READ,      /* nothing yet */
+    AUTHN_KEY_ASKED, /* waits for the control thread */
+    AUTHN_OFFLOADED, /* waits for a signature */
+    AUTHN_ASKED,     /* waits for introspection */
+};
+
+struct gh_request {
+    struct gh_exchange *x;
+    struct gh_gateway *gateway;
+    struct gh_site *site; /* a reference: the snapshot it began under, or was rebound to */
+    const struct gh_route *route;
+    struct gh_list link; /* in gateway->requests */
+    unsigned stage;
+    bool running, ended;
+    bool wants_metadata; /* the path is that of the route's document */
+
+    /* authn */
+    enum authn_step authn;
+    gh_str token_text;
+    struct gh_token token;
+    const struct gh_issuer *issuer;
+    struct gh_key *key; /* a reference while the signature is checked */
+    struct gh_verdict *verdict;
+    unsigned char verdict_key[GH_VERDICT_KEY];
+    struct gh_map_node ticket_node; /* in gateway->waiting */
+    uint64_t ticket;                /* 0: waits for nothing */
+    enum gh_reason answer_reason;   /* of the offloaded signature or the introspection */
+    gh_str answer;                  /* introspection: in the arena */
+    struct gh_deadline wait_deadline;
+    int64_t verify_started_ns;
+
+    /* body, forward, relay */
+    struct gh_buf body; /* what came before the call was started, or the whole body */
+    bool body_ended;
+    struct gh_call *call;
+    int64_t call_started_ns;
+    struct gh_deadline expiry;    /* an open stream ends with its token */
+    struct gh_deadline keepalive; /* comments on event boundaries */
+    unsigned sse_tail;            /* line ends at the end of what was relayed: 2 is a boundary */
+    char sse_last;                /* the last byte relayed */
+    uint64_t body_seen;
+};
+
+/* Runs stages until one waits or is done. */
+void gh_request_run(struct gh_request *r);
+/* Answers with the reason's row; returns GH_DONE. */
+enum gh_next gh_request_refuse(struct gh_request *r, enum gh_reason why);
+/* The same with an Allow header. */
+enum gh_next gh_request_refuse_method(struct gh_request *r, const char *allow);
+/* Lets go of call, verdict, site; the request is freed at the end of the turn. */
+void gh_request_let_go(struct gh_request *r);
+/* A ticket under which an answer finds the request again; false when out of memory. */
+bool gh_request_take_ticket(struct gh_request *r);
+struct gh_request *gh_request_by_ticket(struct gh_gateway *gateway, uint64_t ticket);
+
+/* ---- the stages, one file each ---- */
+enum gh_next gh_stage_route(struct gh_request *r);
+enum gh_next gh_stage_wellknown(struct gh_request *r);
+enum gh_next gh_stage_authn(struct gh_request *r);
+enum gh_next gh_stage_authz(struct gh_request *r);
+enum gh_next gh_stage_body(struct gh_request *r);
+enum gh_next gh_stage_forward(struct gh_request *r);
+enum gh_next gh_stage_relay(struct gh_request *r);
+
+/* authn.c: the wait for keys, a signature or an introspection took too long. */
+void gh_authn_expired(struct gh_deadline *deadline);
+/* body.c */
+void gh_forward_body(struct gh_request *r, gh_str bytes, bool end);
+/* relay.c */
+extern const struct gh_call_events gh_relay_events;
+void gh_relay_room(struct gh_request *r);
+void gh_relay_expired(struct gh_deadline *deadline);
+void gh_relay_keepalive(struct gh_deadline *deadline);
+/* gateway.c: this worker's pool for a target, made at first use. */
+struct gh_upstream *gh_gateway_upstream(struct gh_gateway *gateway, struct gh_upstream_target *target);
+void gh_gateway_free_upstreams(struct gh_gateway *gateway);
+/* Drops pools whose target the present site does not name. */
+void gh_gateway_prune_upstreams(struct gh_gateway *gateway);
+
+#endif
