@@ -32,6 +32,10 @@ void gh_build_binding(struct gh_build *build, const struct gh_settings_route *fr
 void gh_check_routes_together(struct gh_build *build);
 void gh_check_edge_listeners(struct gh_build *build);
 
+/* Over the route's, its tenant's and its issuers' part of the tree: equal while nobody changed any of it. */
+uint64_t gh_build_fingerprint(const struct gh_settings *settings, const struct gh_settings_route *route,
+                              const struct gh_settings_tenant *tenant);
+
 /* From the site's arena; NULL notes that memory ran out. */
 void *gh_build_alloc(struct gh_build *build, size_t count, size_t size);
 /* A text of the site that could not be made: notes that memory ran out. */

@@ -76,6 +76,7 @@ static void build_route(struct gh_build *build, struct gh_settings_route *from, 
     gh_build_upstream(build, from, route);
     gh_build_headers(build, from, route);
     gh_build_binding(build, from, route);
+    route->fingerprint = gh_build_fingerprint(build->settings, from, tenant);
 }
 
 static const struct gh_settings_tenant *find_tenant(const struct gh_build *build, gh_str name,
