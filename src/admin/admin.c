@@ -1,0 +1,193 @@
+/* admin/admin.c: answers on the admin listener: a table of paths, guarded by the token where one is set. */
+#include "admin/admin.h"
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/str.h"
+
+#define BODY_MAX (64 * 1024)
+
+struct page {
+    gh_str path;
+    enum gh_method method;
+    bool guarded; /* needs the token, and no browser behind it */
+    bool has_body;
+    void (*serve)(struct gh_exchange *x, struct gh_admin *admin, gh_str body);
+};
+
+static void answer(struct gh_exchange *x, int status, gh_str type, gh_str body)
+{
+    struct gh_headers headers;
+    if (gh_headers_init(&headers, x->arena, 4) != GH_OK ||
+        gh_headers_add(&headers, GH_STR("content-type"), type) != GH_OK ||
+        gh_headers_add(&headers, GH_STR("cache-control"), GH_STR("no-store")) != GH_OK ||
+        gh_headers_add(&headers, GH_STR("x-content-type-options"), GH_STR("nosniff")) != GH_OK) {
+        gh_exchange_refuse(x, GH_OUT_OF_MEMORY, NULL);
+        return;
+    }
+    x->reason = GH_ADMIN;
+    gh_exchange_answer(x, status, &headers, body);
+}
+
+static void answer_json(struct gh_exchange *x, int status, gh_str body)
+{
+    answer(x, status, GH_STR("application/json"), body);
+}
+
+/* ---- pages ---- */
+
+static void serve_health(struct gh_exchange *x, struct gh_admin *admin, gh_str body)
+{
+    answer_json(x, 200, GH_STR("{\"status\":\"ok\"}\n"));
+}
+
+static void serve_ready(struct gh_exchange *x, struct gh_admin *admin, gh_str body)
+{
+    gh_str waiting = GH_STR_NONE;
+    if (admin->control->is_draining(admin->control->ctx))
+        answer_json(x, 503, GH_STR("{\"status\":\"draining\"}\n"));
+    else if (gh_keyrings_ready(admin->rings, &waiting))
+        answer_json(x, 200, GH_STR("{\"status\":\"ready\"}\n"));
+    else
+        answer_json(x, 503,
+                    gh_arena_printf(x->arena, "{\"status\":\"waiting for keys\",\"issuer\":\"%.*s\"}\n",
+                                    GH_STR_FMT(waiting)));
+}
+
+static void serve_metrics(struct gh_exchange *x, struct gh_admin *admin, gh_str body)
+{
+    struct gh_buf out = { 0 };
+    if (gh_registry_expose(admin->registry, &out))
+        answer(x, 200, GH_STR("text/plain; version=0.0.4; charset=utf-8"), gh_buf_peek(&out));
+    else
+        gh_exchange_refuse(x, GH_OUT_OF_MEMORY, NULL);
+    gh_buf_done(&out);
+}
+
+static void serve_reload(struct gh_exchange *x, struct gh_admin *admin, gh_str body)
+{
+    gh_str text = GH_STR_NONE;
+    enum gh_reason reason = admin->control->reload(admin->control->ctx, &text);
+    struct gh_buf out = { 0 };
+    char escaped[4096];
+    size_t len = gh_json_escape(text, escaped, sizeof(escaped));
+    bool ok = gh_buf_printf(&out, "{\"reloaded\":%s,\"detail\":\"%.*s\"}\n",
+                            reason == GH_OK ? "true" : "false", (int)len, escaped);
+    if (ok)
+        answer_json(x, reason == GH_OK ? 200 : 422, gh_buf_peek(&out));
+    else
+        gh_exchange_refuse(x, GH_OUT_OF_MEMORY, NULL);
+    gh_buf_done(&out);
+}
+
+/* The body is the token, the route stands in the query: a token in a URL would end up in logs. */
+static void serve_explain(struct gh_exchange *x, struct gh_admin *admin, gh_str body)
+{
+    gh_str route = x->target.query;
+    if (!gh_str_starts(route, GH_STR("route="))) {
+        answer_json(x, 400, GH_STR("{\"error\":\"the query is route=NAME, the body is the token\"}\n"));
+        return;
+    }
+    gh_str text =
+        admin->control->explain(admin->control->ctx, x->arena, gh_str_skip(route, 6), gh_str_trim(body));
+    if (text.ptr == NULL)
+        gh_exchange_refuse(x, GH_OUT_OF_MEMORY, NULL);
+    else
+        answer_json(x, 200, text);
+}
+
+static const struct page pages[] = {
+    { GH_STR_INIT("/healthz"), GH_METHOD_GET, false, false, serve_health },
+    { GH_STR_INIT("/readyz"), GH_METHOD_GET, false, false, serve_ready },
+    { GH_STR_INIT("/metrics"), GH_METHOD_GET, false, false, serve_metrics },
+    { GH_STR_INIT("/admin/v1/reload"), GH_METHOD_POST, true, false, serve_reload },
+    { GH_STR_INIT("/admin/v1/explain"), GH_METHOD_POST, true, true, serve_explain },
+};
+
+/* ---- the door ---- */
+
+static const struct page *find_page(const struct gh_exchange *x)
+{
+    for (size_t i = 0; i < GH_ARRAY_LEN(pages); i++)
+        if (gh_str_eq(pages[i].path, x->target.path))
+            return &pages[i];
+    return NULL;
+}
+
+/* A browser sends Origin with whatever a page makes it do: no page has business here (threats.md A30). */
+static enum gh_reason guard(const struct gh_exchange *x, const struct gh_admin *admin)
+{
+    if (gh_headers_find(&x->headers, GH_STR("origin")) != NULL)
+        return GH_HTTP_ORIGIN;
+    if (admin->token.len == 0)
+        return GH_OK;
+    struct gh_credential credential;
+    enum gh_reason reason = gh_credential_read(&x->headers, 4096, &credential);
+    if (reason != GH_OK || credential.scheme != GH_SCHEME_BEARER)
+        return GH_ADMIN_UNAUTHORIZED;
+    return gh_secret_equals(&admin->token, credential.token) ? GH_OK : GH_ADMIN_UNAUTHORIZED;
+}
+
+struct pending {
+    const struct page *page;
+    struct gh_buf body;
+};
+
+static void start(struct gh_exchange *x)
+{
+    struct gh_admin *admin = x->handler_ctx;
+    const struct page *page = find_page(x);
+    x->stage = "admin";
+    if (page == NULL) {
+        gh_exchange_refuse(x, GH_ROUTE_UNKNOWN, NULL);
+        return;
+    }
+    bool get = page->method == GH_METHOD_GET && x->method == GH_METHOD_HEAD;
+    if (x->method != page->method && !get) {
+        gh_exchange_refuse(x, GH_HTTP_METHOD_REFUSED, page->method == GH_METHOD_GET ? "GET, HEAD" : "POST");
+        return;
+    }
+    enum gh_reason reason = page->guarded ? guard(x, admin) : GH_OK;
+    struct pending *pending = GH_ARENA_NEW(x->arena, struct pending);
+    if (reason == GH_OK && pending == NULL)
+        reason = GH_OUT_OF_MEMORY;
+    if (reason != GH_OK) {
+        gh_exchange_refuse(x, reason, NULL);
+        return;
+    }
+    pending->page = page;
+    x->handler_state = pending;
+    if (!page->has_body || !x->has_body)
+        page->serve(x, admin, GH_STR_NONE);
+}
+
+static void body(struct gh_exchange *x, gh_str bytes, bool end)
+{
+    struct pending *pending = x->handler_state;
+    if (pending == NULL)
+        return;
+    if (gh_buf_len(&pending->body) + bytes.len > BODY_MAX || !gh_buf_add(&pending->body, bytes)) {
+        gh_buf_done(&pending->body);
+        gh_exchange_refuse(x, GH_HTTP_BODY_LARGE, NULL);
+        return;
+    }
+    x->sink->taken(x, bytes.len);
+    if (!end)
+        return;
+    pending->page->serve(x, x->handler_ctx, gh_buf_peek(&pending->body));
+    gh_buf_done(&pending->body);
+}
+
+static void room(struct gh_exchange *x)
+{
+}
+
+static void gone(struct gh_exchange *x, enum gh_reason why)
+{
+    struct pending *pending = x->handler_state;
+    if (pending != NULL)
+        gh_buf_done(&pending->body);
+}
+
+const struct gh_handler gh_admin_handler = { .start = start, .body = body, .room = room, .gone = gone };

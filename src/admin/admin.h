@@ -1,0 +1,29 @@
+/* admin/admin.h: the operator's listener: health, readiness, metrics, and what the control table offers. */
+#ifndef GH_ADMIN_ADMIN_H
+#define GH_ADMIN_ADMIN_H
+
+#include "base/secret.h"
+#include "exchange/exchange.h"
+#include "keys/keyring.h"
+
+/* What the process can be told to do; app implements it. */
+struct gh_control_table {
+    void *ctx;
+    /* GH_OK, or why the old settings stay; the text (lent until the next call) is for the operator. */
+    enum gh_reason (*reload)(void *ctx, gh_str *ret_text);
+    /* Which check decides about this token at that route, as one JSON object in the arena. */
+    gh_str (*explain)(void *ctx, struct gh_arena *arena, gh_str route, gh_str token);
+    bool (*is_draining)(void *ctx);
+};
+
+struct gh_admin {
+    struct gh_registry *registry;
+    struct gh_keyrings *rings;
+    const struct gh_control_table *control;
+    struct gh_secret token; /* empty: the listener itself is the guard (loopback or unix socket) */
+};
+
+/* handler_ctx is a struct gh_admin. */
+extern const struct gh_handler gh_admin_handler;
+
+#endif

@@ -1,0 +1,343 @@
+/* app/control.c: puts the process together, runs its control loop, takes it apart. */
+#include "app/control.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/explain.h"
+#include "app/loglane.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/str.h"
+
+#define TICK_MS       60000
+#define OFFLOAD_QUEUE 1024
+
+/* ---- settings ---- */
+
+static enum gh_reason read_settings(const struct gh_settings_source *source, struct gh_conf **ret_conf,
+                                    struct gh_conf_errors *errors)
+{
+    if (source->file != NULL)
+        return gh_conf_load(gh_str_from(source->file), ret_conf, errors);
+    return gh_conf_from_flags(source->flags, ret_conf, errors);
+}
+
+static struct gh_snapshot_with snapshot_with(const struct gh_control *control)
+{
+    return (struct gh_snapshot_with){ .tickets = control->tickets,
+                                      .rings = control->rings,
+                                      .registry = control->registry };
+}
+
+/* Whole or not at all: the key rings take part in the same step. */
+static enum gh_reason adopt(struct gh_control *control, struct gh_conf *conf, char **ret_why)
+{
+    struct gh_snapshot *snapshot = NULL;
+    const struct gh_snapshot_with with = snapshot_with(control);
+    if (!gh_fetcher_configure(control->fetcher, &conf->fetch)) {
+        gh_conf_free(conf);
+        return GH_OUT_OF_MEMORY;
+    }
+    conf->site->generation = control->generation + 1;
+    gh_keyrings_begin(control->rings);
+    enum gh_reason reason = gh_snapshot_new(conf, &with, &snapshot, ret_why);
+    gh_keyrings_end(control->rings, reason == GH_OK);
+    if (reason != GH_OK)
+        return reason;
+    gh_snapshot_unref(control->snapshot);
+    control->snapshot = snapshot;
+    control->generation++;
+    gh_registry_generation(control->registry, control->generation, gh_clock_wall_us() / 1000000);
+    gh_log_set_level(conf->log.level);
+    return GH_OK;
+}
+
+/* ---- reload ---- */
+
+static void remember_text(struct gh_control *control, const char *text)
+{
+    free((void *)(uintptr_t)control->reload_text.ptr);
+    char *copy = strdup(text);
+    control->reload_text = gh_str_from(copy);
+}
+
+static gh_str first_error(const struct gh_conf_errors *errors, char *out, size_t cap)
+{
+    for (size_t i = 0; i < errors->count; i++) {
+        const struct gh_conf_error *error = &errors->at[i];
+        if (error->warning)
+            continue;
+        int len = snprintf(out, cap, "%.*s:%u:%u: %.*s: found %.*s, allowed %.*s", GH_STR_FMT(error->file),
+                           error->line, error->column, GH_STR_FMT(error->key_path), GH_STR_FMT(error->found),
+                           GH_STR_FMT(error->allowed));
+        return gh_str_of(out, len < 0 ? 0 : (size_t)len < cap ? (size_t)len : cap - 1);
+    }
+    return GH_STR("out of memory");
+}
+
+static enum gh_reason refuse_reload(struct gh_control *control, gh_str why)
+{
+    char text[1024];
+    (void)snprintf(text, sizeof(text), "the old settings stay: %.*s", GH_STR_FMT(why));
+    remember_text(control, text);
+    gh_log(GH_LOG_ERROR, "settings were not reloaded", GH_FIELD("why", why));
+    return GH_SETTINGS_INVALID;
+}
+
+/* Listeners, workers, files and the admin listener are made once; a reload that asks for others says so. */
+static void warn_of_restart(const struct gh_conf *old, const struct gh_conf *now)
+{
+    bool same = old->front.listener_count == now->front.listener_count && old->workers == now->workers &&
+                gh_str_eq(old->admin.address_text, now->admin.address_text) &&
+                gh_str_eq(old->audit.file, now->audit.file) && gh_str_eq(old->log.file, now->log.file);
+    for (size_t i = 0; same && i < now->front.listener_count; i++)
+        same = gh_str_eq(old->front.listeners[i].address_text, now->front.listeners[i].address_text);
+    if (!same)
+        gh_log(GH_LOG_WARN, "listen addresses, admin, workers, log and audit change at a restart only");
+}
+
+enum gh_reason gh_control_reload(struct gh_control *control)
+{
+    struct gh_conf_errors errors;
+    if (gh_conf_errors_init(&errors) != GH_OK)
+        return refuse_reload(control, GH_STR("out of memory"));
+    struct gh_conf *conf = NULL;
+    char text[1024];
+    enum gh_reason reason = read_settings(&control->source, &conf, &errors);
+    if (reason != GH_OK) {
+        reason = refuse_reload(control, first_error(&errors, text, sizeof(text)));
+        gh_conf_errors_done(&errors);
+        return reason;
+    }
+    gh_conf_errors_done(&errors);
+    warn_of_restart(control->snapshot->conf, conf);
+    char *why = NULL;
+    reason = adopt(control, conf, &why);
+    if (reason != GH_OK) {
+        reason = refuse_reload(control, why != NULL ? gh_str_from(why) : GH_STR("out of memory"));
+        free(why);
+        return reason;
+    }
+    if (!gh_control_tell_snapshot(control))
+        return refuse_reload(control, GH_STR("a worker could not be told: out of memory"));
+    (void)snprintf(text, sizeof(text), "generation %llu", (unsigned long long)control->generation);
+    remember_text(control, text);
+    gh_log(GH_LOG_INFO, "settings reloaded", GH_FIELD("generation", gh_str_skip(gh_str_from(text), 11)));
+    return GH_OK;
+}
+
+/* ---- what the admin listener may ask for ---- */
+
+static enum gh_reason table_reload(void *ctx, gh_str *ret_text)
+{
+    struct gh_control *control = ctx;
+    enum gh_reason reason = gh_control_reload(control);
+    *ret_text = control->reload_text;
+    return reason;
+}
+
+static gh_str table_explain(void *ctx, struct gh_arena *arena, gh_str route, gh_str token)
+{
+    struct gh_control *control = ctx;
+    return gh_explain(arena, control->snapshot->conf->site, control->rings, route, token,
+                      gh_clock_wall_us() / 1000000);
+}
+
+static bool table_is_draining(void *ctx)
+{
+    return ((const struct gh_control *)ctx)->draining;
+}
+
+/* ---- starting ---- */
+
+static bool open_files(struct gh_control *control, const struct gh_conf *conf)
+{
+    control->log_file = gh_logfile_open(conf->log.file);
+    if (control->log_file == NULL) {
+        (void)fprintf(stderr, "gatehouse: log: %.*s: %s\n", GH_STR_FMT(conf->log.file), strerror(errno));
+        return false;
+    }
+    if (conf->audit.on)
+        control->audit_file = gh_logfile_open(conf->audit.file);
+    if (conf->audit.on && control->audit_file == NULL) {
+        (void)fprintf(stderr, "gatehouse: audit: %.*s: %s\n", GH_STR_FMT(conf->audit.file), strerror(errno));
+        return false;
+    }
+    gh_loglane_install();
+    gh_loglane_set(gh_logfile_lane(control->log_file, 256 * 1024));
+    return true;
+}
+
+static bool make_parts(struct gh_control *control, const struct gh_conf *conf)
+{
+    control->loop = gh_loop_new();
+    control->registry = gh_registry_new(GH_WORKERS_MAX + 1);
+    control->tickets = gh_ticket_keys_new();
+    control->sources = gh_sources_new();
+    control->no_route = gh_calloc(GH_WORKERS_MAX + 1, sizeof(*control->no_route));
+    control->offload =
+        gh_offload_new((unsigned)(conf->offload_threads > 0 ? conf->offload_threads : 1), OFFLOAD_QUEUE);
+    if (control->loop == NULL || control->registry == NULL || control->tickets == NULL ||
+        control->sources == NULL || control->no_route == NULL || control->offload == NULL)
+        return false;
+    control->mailbox = gh_mailbox_new(control->loop, control);
+    control->fetcher = gh_fetcher_new(control->loop, &conf->fetch);
+    if (control->mailbox == NULL || control->fetcher == NULL)
+        return false;
+    control->rings =
+        gh_keyrings_new(control->loop, control->fetcher, control->registry, gh_control_publish_keys, control);
+    return control->rings != NULL;
+}
+
+static bool read_admin_token(struct gh_control *control, const struct gh_conf *conf)
+{
+    control->table = (struct gh_control_table){
+        .ctx = control, .reload = table_reload, .explain = table_explain, .is_draining = table_is_draining
+    };
+    control->admin.registry = control->registry;
+    control->admin.rings = control->rings;
+    control->admin.control = &control->table;
+    if (conf->admin.token_file.len == 0)
+        return true;
+    FILE *file = fopen(conf->admin.token_file.ptr, "re");
+    char line[512] = { 0 };
+    bool ok = file != NULL && fgets(line, sizeof(line), file) != NULL;
+    gh_str token = gh_str_trim(gh_str_take(gh_str_from(line), strcspn(line, "\r\n")));
+    ok = ok && token.len >= 16 && gh_secret_set(&control->admin.token, token);
+    gh_wipe(line, sizeof(line));
+    if (file != NULL)
+        (void)fclose(file);
+    if (!ok)
+        (void)fprintf(stderr,
+                      "gatehouse: admin.token_file: %.*s: unreadable, or shorter than 16 characters\n",
+                      GH_STR_FMT(conf->admin.token_file));
+    return ok;
+}
+
+static bool start_up(struct gh_control *control, struct gh_conf *conf)
+{
+    if (!open_files(control, conf) || !make_parts(control, conf) || !read_admin_token(control, conf)) {
+        gh_conf_free(conf);
+        return false;
+    }
+    char *why = NULL;
+    enum gh_reason reason = adopt(control, conf, &why);
+    if (reason != GH_OK) {
+        (void)fprintf(stderr, "gatehouse: %s\n", why != NULL ? why : gh_reason_row(reason)->slug);
+        free(why);
+        return false;
+    }
+    return gh_control_make_workers(control) && gh_control_tell_snapshot(control) &&
+           gh_control_bind(control) && gh_control_bind_admin(control);
+}
+
+int gh_control_init(struct gh_control *control, const struct gh_settings_source *source)
+{
+    *control = (struct gh_control){ .source = *source };
+    struct gh_conf_errors errors;
+    if (gh_conf_errors_init(&errors) != GH_OK)
+        return 1;
+    struct gh_conf *conf = NULL;
+    enum gh_reason reason = read_settings(source, &conf, &errors);
+    gh_conf_errors_print(&errors, stderr);
+    gh_conf_errors_done(&errors);
+    return reason == GH_OK && start_up(control, conf) ? 0 : 1;
+}
+
+/* ---- running ---- */
+
+void gh_control_drain(struct gh_control *control)
+{
+    if (control->draining) {
+        gh_loop_stop(control->loop); /* asked twice: at once */
+        return;
+    }
+    control->draining = true;
+    gh_log(GH_LOG_INFO, "draining: no new connections, running exchanges finish");
+    for (unsigned i = 0; i < control->worker_count; i++)
+        if (!gh_worker_drain(control->workers[i]))
+            gh_loop_stop(control->loop);
+}
+
+static void on_signal(evutil_socket_t number, short what, void *ctx)
+{
+    struct gh_control *control = ctx;
+    switch (number) {
+    case SIGHUP:
+        (void)gh_control_reload(control);
+        gh_logfile_reopen(control->log_file);
+        if (control->audit_file != NULL)
+            gh_logfile_reopen(control->audit_file);
+        break;
+    case SIGUSR1: /* log rotation alone */
+        gh_logfile_reopen(control->log_file);
+        if (control->audit_file != NULL)
+            gh_logfile_reopen(control->audit_file);
+        break;
+    default:
+        gh_control_drain(control);
+        break;
+    }
+}
+
+static void tick(struct gh_deadline *deadline)
+{
+    struct gh_control *control = GH_LIST_ENTRY(deadline, struct gh_control, ticks);
+    gh_ticket_keys_tick(control->tickets, gh_loop_wall_s(control->loop));
+    gh_deadline_set(control->loop, &control->ticks, TICK_MS);
+}
+
+int gh_control_run(struct gh_control *control)
+{
+    static const int numbers[] = { SIGHUP, SIGUSR1, SIGTERM, SIGINT };
+    struct event *events[GH_ARRAY_LEN(numbers)];
+    (void)signal(SIGPIPE, SIG_IGN);
+    for (size_t i = 0; i < GH_ARRAY_LEN(numbers); i++) {
+        events[i] = evsignal_new(gh_loop_peek_base(control->loop), numbers[i], on_signal, control);
+        if (events[i] == NULL || event_add(events[i], NULL) != 0)
+            return 1;
+    }
+    gh_deadline_init(&control->ticks, tick);
+    tick(&control->ticks);
+    bool started = true;
+    for (unsigned i = 0; started && i < control->worker_count; i++)
+        started = gh_worker_start(control->workers[i]);
+    if (started)
+        gh_loop_run(control->loop);
+    else
+        gh_log(GH_LOG_ERROR, "a worker thread could not be started");
+    for (size_t i = 0; i < GH_ARRAY_LEN(numbers); i++)
+        event_free(events[i]);
+    gh_deadline_clear(&control->ticks);
+    return started ? 0 : 1;
+}
+
+void gh_control_done(struct gh_control *control)
+{
+    if (control->loop != NULL) {
+        gh_front_free(control->admin_front);
+        gh_loop_turn(control->loop, 0);
+    }
+    gh_offload_free(control->offload); /* first: its jobs hold references to workers' mailboxes */
+    for (unsigned i = 0; i < control->worker_count; i++)
+        gh_worker_free(control->workers[i]);
+    control->worker_count = 0;
+    gh_keyrings_free(control->rings);
+    gh_fetcher_free(control->fetcher);
+    gh_mailbox_free(control->mailbox);
+    gh_snapshot_unref(control->snapshot);
+    gh_sources_free(control->sources);
+    gh_ticket_keys_free(control->tickets);
+    gh_registry_free(control->registry);
+    free(control->no_route);
+    gh_secret_done(&control->admin.token);
+    free((void *)(uintptr_t)control->reload_text.ptr);
+    gh_loglane_set(NULL);
+    gh_logfile_close(control->audit_file);
+    gh_logfile_close(control->log_file);
+    gh_loop_free(control->loop);
+}

@@ -1,0 +1,65 @@
+/* app/control.h: the control thread: settings, keys, workers, the admin listener, signals. */
+#ifndef GH_APP_CONTROL_H
+#define GH_APP_CONTROL_H
+
+#include "admin/admin.h"
+#include "app/worker.h"
+
+#define GH_WORKERS_MAX 128
+
+/* Where settings come from: again at every reload. */
+struct gh_settings_source {
+    const char *file; /* NULL: the flags below */
+    const struct gh_conf_flags *flags;
+};
+
+struct gh_control {
+    struct gh_settings_source source;
+    struct gh_loop *loop;
+    struct gh_mailbox *mailbox;
+    struct gh_fetcher *fetcher;
+    struct gh_keyrings *rings;
+    struct gh_registry *registry;
+    struct gh_ticket_keys *tickets;
+    struct gh_sources *sources;
+    struct gh_offload *offload;
+    struct gh_logfile *log_file, *audit_file;
+    struct gh_snapshot *snapshot;
+    struct gh_route_stats *no_route; /* one per worker */
+    struct gh_worker *workers[GH_WORKERS_MAX];
+    unsigned worker_count, drained_count;
+    bool draining;
+    struct gh_admin admin;
+    struct gh_control_table table;
+    struct gh_front *admin_front;
+    struct gh_front_conf admin_conf;
+    struct gh_listen_conf admin_listen;
+    struct gh_observer admin_observer;
+    struct gh_deadline ticks; /* ticket keys rotate */
+    uint64_t generation;
+    gh_str reload_text; /* heap: of the last reload */
+};
+
+/* Everything but the threads' start: settings are in force, sockets are bound. The exit status is 0, or 1
+ * with the reason on standard error. */
+int gh_control_init(struct gh_control *control, const struct gh_settings_source *source);
+/* Starts the threads and runs until a signal ends it. */
+int gh_control_run(struct gh_control *control);
+void gh_control_done(struct gh_control *control);
+/* SIGHUP and the admin API. */
+enum gh_reason gh_control_reload(struct gh_control *control);
+/* Starts draining; ends the loop when all workers have. */
+void gh_control_drain(struct gh_control *control);
+
+/* ---- binding.c ---- */
+/* Opens or inherits the sockets of all listeners and posts them to the workers. */
+bool gh_control_bind(struct gh_control *control) GH_MUST_USE;
+/* The admin listener, on the control thread's own loop. */
+bool gh_control_bind_admin(struct gh_control *control) GH_MUST_USE;
+/* ---- crew.c ---- */
+bool gh_control_make_workers(struct gh_control *control) GH_MUST_USE;
+/* Tells every worker about the present snapshot and the keys its site needs. */
+bool gh_control_tell_snapshot(struct gh_control *control) GH_MUST_USE;
+void gh_control_publish_keys(void *ctx, uint32_t slot, const struct gh_keys_view *view);
+
+#endif

@@ -1,0 +1,90 @@
+/* app/snapshot.c: builds a snapshot whole or not at all. */
+#include "app/snapshot.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct gh_snapshot *gh_snapshot_ref(struct gh_snapshot *snapshot)
+{
+    __atomic_add_fetch(&snapshot->refs, 1, __ATOMIC_RELAXED);
+    return snapshot;
+}
+
+void gh_snapshot_unref(struct gh_snapshot *snapshot)
+{
+    if (snapshot == NULL || __atomic_sub_fetch(&snapshot->refs, 1, __ATOMIC_ACQ_REL) > 0)
+        return;
+    for (size_t i = 0; snapshot->tls != NULL && i < snapshot->conf->front.listener_count; i++)
+        gh_tls_context_unref(snapshot->tls[i]);
+    free(snapshot->tls);
+    gh_conf_free(snapshot->conf);
+    free(snapshot);
+}
+
+static enum gh_reason make_tls(struct gh_snapshot *snapshot, const struct gh_snapshot_with *with,
+                               char **ret_why)
+{
+    const struct gh_front_conf *front = &snapshot->conf->front;
+    snapshot->tls = gh_calloc(front->listener_count + 1, sizeof(struct gh_tls_context *));
+    if (snapshot->tls == NULL)
+        return GH_OUT_OF_MEMORY;
+    for (size_t i = 0; i < front->listener_count; i++) {
+        const struct gh_listen_conf *listen = &front->listeners[i];
+        if (listen->pair_count == 0)
+            continue;
+        const struct gh_tls_server_conf conf = { .pairs = listen->pairs,
+                                                 .pair_count = listen->pair_count,
+                                                 .h2 = true };
+        enum gh_reason reason = gh_tls_server_context(&conf, with->tickets, &snapshot->tls[i], ret_why);
+        if (reason != GH_OK)
+            return reason;
+    }
+    return GH_OK;
+}
+
+static enum gh_reason make_slots(struct gh_site *site, const struct gh_snapshot_with *with, char **ret_why)
+{
+    for (size_t i = 0; i < site->issuer_count; i++) {
+        enum gh_reason reason =
+            gh_keyrings_add(with->rings, &site->issuers[i].conf, &site->issuers[i].slot, ret_why);
+        if (reason != GH_OK)
+            return reason;
+    }
+    return GH_OK;
+}
+
+static enum gh_reason make_routes(struct gh_site *site, const struct gh_snapshot_with *with, char **ret_why)
+{
+    for (size_t i = 0; i < site->route_count; i++) {
+        struct gh_route *route = &site->routes[i];
+        route->stats_id = gh_registry_route(with->registry, route->policy.tenant, route->policy.route);
+        if (route->stats_id == UINT32_MAX)
+            return GH_OUT_OF_MEMORY;
+        enum gh_reason reason = gh_upstream_target_new(&route->upstream_conf, &route->target, ret_why);
+        if (reason != GH_OK)
+            return reason;
+    }
+    return GH_OK;
+}
+
+enum gh_reason gh_snapshot_new(struct gh_conf *conf, const struct gh_snapshot_with *with,
+                               struct gh_snapshot **ret_snapshot, char **ret_why)
+{
+    struct gh_snapshot *snapshot = gh_calloc(1, sizeof(*snapshot));
+    if (snapshot == NULL) {
+        gh_conf_free(conf);
+        return GH_OUT_OF_MEMORY;
+    }
+    snapshot->refs = 1;
+    snapshot->conf = conf;
+    enum gh_reason reason = make_tls(snapshot, with, ret_why);
+    if (reason == GH_OK)
+        reason = make_slots(conf->site, with, ret_why);
+    if (reason == GH_OK)
+        reason = make_routes(conf->site, with, ret_why);
+    if (reason == GH_OK)
+        *ret_snapshot = snapshot;
+    else
+        gh_snapshot_unref(snapshot);
+    return reason;
+}

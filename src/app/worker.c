@@ -1,0 +1,317 @@
+/* app/worker.c: the worker thread and the letters it reads. */
+#include "app/worker.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/loglane.h"
+#include "base/log.h"
+#include "base/str.h"
+
+struct gh_worker {
+    struct gh_worker_new with;
+    pthread_t thread;
+    bool started;
+    struct gh_loop *loop;
+    struct gh_mailbox *mailbox;
+    struct gh_gateway *gateway;
+    struct gh_front *front;
+    struct gh_snapshot *snapshot;
+    struct gh_observer observer;
+    struct gh_gateway_ports ports;
+};
+
+/* ---- letters to the worker: one struct for all, the kind says what counts ---- */
+
+enum kind { TELL_SNAPSHOT, TELL_LISTEN, TELL_KEYS, TELL_KEY_CAME, TELL_INTROSPECTED, TELL_DRAIN, TELL_STOP };
+
+struct tell {
+    struct gh_letter letter; /* first */
+    enum kind kind;
+    struct gh_snapshot *snapshot; /* a reference */
+    size_t index;
+    int fd;
+    uint32_t slot;
+    struct gh_keys_view view; /* with a reference */
+    uint64_t ticket;
+    enum gh_reason reason;
+    gh_str answer; /* behind this struct */
+};
+
+static void discard_tell(struct gh_letter *letter)
+{
+    struct tell *tell = (struct tell *)letter;
+    gh_snapshot_unref(tell->snapshot);
+    gh_jwks_unref(tell->view.set);
+    if (tell->fd >= 0)
+        (void)close(tell->fd);
+    free(tell);
+}
+
+static void take_snapshot(struct gh_worker *worker, struct gh_snapshot *snapshot)
+{
+    struct gh_snapshot *old = worker->snapshot;
+    worker->snapshot = gh_snapshot_ref(snapshot);
+    gh_front_configure(worker->front, &snapshot->conf->front);
+    for (size_t i = 0; i < snapshot->conf->front.listener_count; i++)
+        gh_front_set_tls(worker->front, i,
+                         snapshot->tls[i] != NULL ? gh_tls_context_ref(snapshot->tls[i]) : NULL);
+    gh_gateway_set_site(worker->gateway, snapshot->conf->site);
+    gh_snapshot_unref(old);
+}
+
+static void take_listener(struct gh_worker *worker, struct tell *tell)
+{
+    struct gh_tls_context *tls = worker->snapshot->tls[tell->index];
+    if (tls != NULL)
+        tls = gh_tls_context_ref(tls);
+    if (gh_front_listen(worker->front, tell->index, tell->fd, tls)) {
+        tell->fd = -1;
+        return;
+    }
+    gh_tls_context_unref(tls);
+    gh_log(GH_LOG_ERROR, "a listening socket could not be used: out of memory");
+}
+
+static void say_drained(void *ctx);
+
+static void open_tell(struct gh_letter *letter, void *owner)
+{
+    struct gh_worker *worker = owner;
+    struct tell *tell = (struct tell *)letter;
+    switch (tell->kind) {
+    case TELL_SNAPSHOT:
+        take_snapshot(worker, tell->snapshot);
+        break;
+    case TELL_LISTEN:
+        take_listener(worker, tell);
+        break;
+    case TELL_KEYS:
+        gh_gateway_set_keys(worker->gateway, tell->slot, &tell->view);
+        tell->view.set = NULL;
+        break;
+    case TELL_KEY_CAME:
+        gh_gateway_key_came(worker->gateway, tell->ticket);
+        break;
+    case TELL_INTROSPECTED:
+        gh_gateway_introspected(worker->gateway, tell->ticket, tell->reason, tell->answer);
+        break;
+    case TELL_DRAIN:
+        gh_front_drain(worker->front, true, say_drained, worker);
+        break;
+    case TELL_STOP:
+        gh_loop_stop(worker->loop);
+        break;
+    }
+    discard_tell(letter);
+}
+
+static bool post(struct gh_worker *worker, const struct tell *what)
+{
+    struct tell *tell = gh_malloc(sizeof(*tell) + what->answer.len);
+    if (tell == NULL)
+        return false;
+    *tell = *what;
+    tell->letter = (struct gh_letter){ .open = open_tell, .discard = discard_tell };
+    if (what->answer.len > 0)
+        memcpy(tell + 1, what->answer.ptr, what->answer.len);
+    tell->answer = gh_str_of(tell + 1, what->answer.len);
+    gh_mailbox_post(worker->mailbox, &tell->letter);
+    return true;
+}
+
+bool gh_worker_snapshot(struct gh_worker *worker, struct gh_snapshot *snapshot)
+{
+    const struct tell tell = { .kind = TELL_SNAPSHOT, .snapshot = gh_snapshot_ref(snapshot), .fd = -1 };
+    if (post(worker, &tell))
+        return true;
+    gh_snapshot_unref(snapshot);
+    return false;
+}
+
+bool gh_worker_listen(struct gh_worker *worker, size_t index, int fd)
+{
+    return post(worker, &(struct tell){ .kind = TELL_LISTEN, .index = index, .fd = fd });
+}
+
+bool gh_worker_keys(struct gh_worker *worker, uint32_t slot, const struct gh_keys_view *view)
+{
+    if (post(worker, &(struct tell){ .kind = TELL_KEYS, .slot = slot, .view = *view, .fd = -1 }))
+        return true;
+    gh_jwks_unref(view->set);
+    return false;
+}
+
+bool gh_worker_key_came(struct gh_worker *worker, uint64_t ticket)
+{
+    return post(worker, &(struct tell){ .kind = TELL_KEY_CAME, .ticket = ticket, .fd = -1 });
+}
+
+bool gh_worker_introspected(struct gh_worker *worker, uint64_t ticket, enum gh_reason reason, gh_str answer)
+{
+    return post(
+        worker,
+        &(struct tell){
+            .kind = TELL_INTROSPECTED, .ticket = ticket, .reason = reason, .answer = answer, .fd = -1 });
+}
+
+bool gh_worker_drain(struct gh_worker *worker)
+{
+    return post(worker, &(struct tell){ .kind = TELL_DRAIN, .fd = -1 });
+}
+
+/* ---- letters from the worker ---- */
+
+enum question { ASK_KEY, ASK_INTROSPECTION, SAY_DRAINED };
+
+struct ask {
+    struct gh_letter letter; /* first */
+    enum question question;
+    struct gh_worker *worker;
+    uint32_t slot;
+    uint64_t ticket;
+    gh_str text; /* behind this struct: the kid, or the token */
+};
+
+static void discard_ask(struct gh_letter *letter)
+{
+    struct ask *ask = (struct ask *)letter;
+    gh_wipe(ask + 1, ask->text.len);
+    free(ask);
+}
+
+static void open_ask(struct gh_letter *letter, void *control)
+{
+    struct ask *ask = (struct ask *)letter;
+    const struct gh_worker_new *with = &ask->worker->with;
+    switch (ask->question) {
+    case ASK_KEY:
+        with->want_key(control, ask->worker, ask->slot, ask->text, ask->ticket);
+        break;
+    case ASK_INTROSPECTION:
+        with->introspect(control, ask->worker, ask->slot, ask->text, ask->ticket);
+        break;
+    case SAY_DRAINED:
+        with->drained(control, ask->worker);
+        break;
+    }
+    discard_ask(letter);
+}
+
+static bool ask(struct gh_worker *worker, enum question question, uint32_t slot, uint64_t ticket, gh_str text)
+{
+    struct ask *letter = gh_malloc(sizeof(*letter) + text.len);
+    if (letter == NULL)
+        return false;
+    *letter = (struct ask){ .letter = { .open = open_ask, .discard = discard_ask },
+                            .question = question,
+                            .worker = worker,
+                            .slot = slot,
+                            .ticket = ticket,
+                            .text = gh_str_of(letter + 1, text.len) };
+    if (text.len > 0)
+        memcpy(letter + 1, text.ptr, text.len);
+    gh_mailbox_post(worker->with.control, &letter->letter);
+    return true;
+}
+
+static bool want_key(void *ctx, uint32_t slot, gh_str kid, uint64_t ticket)
+{
+    return ask(ctx, ASK_KEY, slot, ticket, kid);
+}
+
+static bool introspect(void *ctx, uint32_t slot, gh_str token, uint64_t ticket)
+{
+    return ask(ctx, ASK_INTROSPECTION, slot, ticket, token);
+}
+
+static void say_drained(void *ctx)
+{
+    if (!ask(ctx, SAY_DRAINED, 0, 0, GH_STR_NONE))
+        gh_log(GH_LOG_ERROR, "a worker has drained but could not say so: out of memory");
+}
+
+/* ---- life ---- */
+
+static void *run(void *arg)
+{
+    struct gh_worker *worker = arg;
+    sigset_t all;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_BLOCK, &all, NULL); /* signals are the control thread's */
+    gh_loglane_set(worker->with.log);
+    gh_loop_run(worker->loop);
+    gh_front_free(worker->front);
+    worker->front = NULL;
+    gh_loop_turn(worker->loop, 0); /* what was to be freed later is freed */
+    gh_gateway_free(worker->gateway);
+    worker->gateway = NULL;
+    gh_loop_turn(worker->loop, 0);
+    return NULL;
+}
+
+static bool build(struct gh_worker *worker)
+{
+    const struct gh_worker_new *with = &worker->with;
+    worker->loop = gh_loop_new();
+    worker->mailbox = worker->loop != NULL ? gh_mailbox_new(worker->loop, worker) : NULL;
+    if (worker->mailbox == NULL)
+        return false;
+    worker->observer = (struct gh_observer){ .stats = gh_registry_worker_stats(with->registry, with->index),
+                                             .audit = with->audit,
+                                             .no_route = with->no_route };
+    worker->ports =
+        (struct gh_gateway_ports){ .ctx = worker, .want_key = want_key, .introspect = introspect };
+    const struct gh_gateway_new gateway = { .loop = worker->loop,
+                                            .ports = &worker->ports,
+                                            .offload = with->offload,
+                                            .mailbox = worker->mailbox,
+                                            .registry = with->registry,
+                                            .worker = with->index };
+    worker->gateway = gh_gateway_new(&gateway);
+    const struct gh_front_new front = { .loop = worker->loop,
+                                        .observer = &worker->observer,
+                                        .sources = with->sources,
+                                        .handler = &gh_gateway_handler,
+                                        .handler_ctx = worker->gateway };
+    worker->front = gh_front_new(&front);
+    return worker->gateway != NULL && worker->front != NULL;
+}
+
+struct gh_worker *gh_worker_new(const struct gh_worker_new *with)
+{
+    struct gh_worker *worker = gh_calloc(1, sizeof(*worker));
+    if (worker == NULL)
+        return NULL;
+    worker->with = *with;
+    if (build(worker))
+        return worker;
+    gh_worker_free(worker);
+    return NULL;
+}
+
+bool gh_worker_start(struct gh_worker *worker)
+{
+    worker->started = pthread_create(&worker->thread, NULL, run, worker) == 0;
+    return worker->started;
+}
+
+void gh_worker_free(struct gh_worker *worker)
+{
+    if (worker == NULL)
+        return;
+    if (worker->started) {
+        while (!post(worker, &(struct tell){ .kind = TELL_STOP, .fd = -1 }))
+            (void)usleep(1000); /* without memory for one letter there is nothing better than trying again */
+        (void)pthread_join(worker->thread, NULL);
+    }
+    gh_front_free(worker->front);
+    gh_gateway_free(worker->gateway);
+    gh_snapshot_unref(worker->snapshot);
+    gh_mailbox_free(worker->mailbox);
+    gh_loop_free(worker->loop);
+    free(worker);
+}
