@@ -96,6 +96,7 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
         took_goaway(h2);
         break;
     case NGHTTP2_SETTINGS:
+        h2->settings_received = true;
         if (h2->was_full && h2->events->capacity != NULL && gh_h2_can_request(h2)) {
             h2->was_full = false;
             h2->events->capacity(h2->ctx);

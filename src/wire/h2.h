@@ -94,6 +94,9 @@ void *gh_h2_stream_ctx(const struct gh_h2 *h2, int32_t stream);
 /* Client: opens a stream; the headers are copied. 0 when none can be opened now (wait for `capacity`). `end`:
  * no body. */
 int32_t gh_h2_request(struct gh_h2 *h2, const struct gh_h2_head *head, bool end);
+/* Not before the server's SETTINGS: what is opened beyond its number would be refused, and a POST is lost
+ * then.
+ */
 bool gh_h2_can_request(const struct gh_h2 *h2);
 /* Server. Interim (1xx) heads too. False when the stream is gone or memory is out. */
 bool gh_h2_respond(struct gh_h2 *h2, int32_t stream, const struct gh_h2_head *head, bool end) GH_MUST_USE;

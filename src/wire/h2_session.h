@@ -53,6 +53,7 @@ struct gh_h2 {
     struct gh_h2_guard guard;
     enum gh_reason failed; /* GH_OK while the session lives */
     const char *why;
+    bool settings_received; /* the peer has said how many streams it takes */
     bool notice_sent, goaway_sent, goaway_received, was_full;
     int64_t now_ms;
 };

@@ -38,16 +38,30 @@ struct gh_h2_stream *gh_h2_stream_find(const struct gh_h2 *h2, int32_t id)
     return nghttp2_session_get_stream_user_data(h2->session, id);
 }
 
-void gh_h2_set_stream_ctx(struct gh_h2 *h2, int32_t id, void *stream_ctx)
+/* A stream that a request has just been submitted on is not known to nghttp2 before its HEADERS went out. */
+static struct gh_h2_stream *find_ours(const struct gh_h2 *h2, int32_t id)
 {
     struct gh_h2_stream *stream = gh_h2_stream_find(h2, id);
+    if (stream != NULL || h2->side == GH_H2_SERVER)
+        return stream;
+    GH_LIST_EACH (node, &h2->streams) {
+        struct gh_h2_stream *other = GH_LIST_ENTRY(node, struct gh_h2_stream, link);
+        if (other->id == id)
+            return other;
+    }
+    return NULL;
+}
+
+void gh_h2_set_stream_ctx(struct gh_h2 *h2, int32_t id, void *stream_ctx)
+{
+    struct gh_h2_stream *stream = find_ours(h2, id);
     if (stream != NULL)
         stream->ctx = stream_ctx;
 }
 
 void *gh_h2_stream_ctx(const struct gh_h2 *h2, int32_t id)
 {
-    const struct gh_h2_stream *stream = gh_h2_stream_find(h2, id);
+    const struct gh_h2_stream *stream = find_ours(h2, id);
     return stream != NULL ? stream->ctx : NULL;
 }
 
@@ -138,8 +152,8 @@ bool gh_h2_respond(struct gh_h2 *h2, int32_t id, const struct gh_h2_head *head, 
 bool gh_h2_can_request(const struct gh_h2 *h2)
 {
     uint32_t max = nghttp2_session_get_remote_settings(h2->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
-    return h2->failed == GH_OK && !h2->goaway_received && h2->stream_count < max && !h2->notice_sent &&
-           nghttp2_session_check_request_allowed(h2->session) != 0;
+    return h2->failed == GH_OK && h2->settings_received && !h2->goaway_received && h2->stream_count < max &&
+           !h2->notice_sent && nghttp2_session_check_request_allowed(h2->session) != 0;
 }
 
 int32_t gh_h2_request(struct gh_h2 *h2, const struct gh_h2_head *head, bool end)
@@ -173,20 +187,6 @@ int32_t gh_h2_request(struct gh_h2 *h2, const struct gh_h2_head *head, bool end)
 }
 
 /* ---- bodies ---- */
-
-/* A stream that a request has just been submitted on is not known to nghttp2 before its HEADERS went out. */
-static struct gh_h2_stream *find_ours(const struct gh_h2 *h2, int32_t id)
-{
-    struct gh_h2_stream *stream = gh_h2_stream_find(h2, id);
-    if (stream != NULL || h2->side == GH_H2_SERVER)
-        return stream;
-    GH_LIST_EACH (node, &h2->streams) {
-        struct gh_h2_stream *other = GH_LIST_ENTRY(node, struct gh_h2_stream, link);
-        if (other->id == id)
-            return other;
-    }
-    return NULL;
-}
 
 static void wake(struct gh_h2_stream *stream)
 {
@@ -274,11 +274,10 @@ void gh_h2_reset(struct gh_h2 *h2, int32_t id, enum gh_reason why)
     stream->forgotten = true;
     stream->out_end = true;
     gh_buf_consume(&stream->out, gh_buf_len(&stream->out));
+    /* Also where its HEADERS have not left: nghttp2 drops them, and closes the stream when it comes to them.
+     */
     uint32_t code = h2->side == GH_H2_CLIENT ? (uint32_t)NGHTTP2_CANCEL : error_code(why, stream->answered);
     (void)nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, id, code);
-    if (gh_h2_stream_find(h2, id) ==
-        NULL) /* its HEADERS have not left and never will: nghttp2 tells nothing more */
-        gh_h2_stream_free(stream);
 }
 
 void gh_h2_taken(struct gh_h2 *h2, int32_t id, size_t n)
