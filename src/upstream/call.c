@@ -66,6 +66,7 @@ void gh_call_set_state(struct gh_call *call, enum gh_call_state state)
         gh_call_leave(call);
         gh_buf_done(&call->pending);
         gh_buf_done(&call->replay);
+        gh_buf_done(&call->held);
     }
     if (state == GH_CALL_DEAD) {
         gh_turn_work_cancel(&call->later);
@@ -77,6 +78,7 @@ static void call_free(void *ptr)
 {
     struct gh_call *call = ptr;
     gh_upstream_unref(call->upstream);
+    gh_arena_free(call->arena);
     free(call);
 }
 
@@ -167,10 +169,9 @@ void gh_call_end(struct gh_call *call)
     call->events->end(call->ctx);
 }
 
-void gh_call_taken(struct gh_call *call)
+void gh_call_taken(struct gh_call *call, size_t n)
 {
-    size_t n = call->untaken;
-    call->untaken = 0;
+    call->untaken -= n;
     if (n != 0)
         call->events->taken(call->ctx, n);
 }
@@ -186,6 +187,11 @@ void gh_call_fail(struct gh_call *call, enum gh_reason why)
 static void call_verdict(struct gh_turn_work *work)
 {
     struct gh_call *call = GH_LIST_ENTRY(work, struct gh_call, later);
+    if (call->state != GH_CALL_FAILING) {
+        if (!call->paused)
+            gh_link_h2_give(call);
+        return;
+    }
     gh_call_set_state(call, GH_CALL_DEAD);
     call->events->fail(call->ctx, call->verdict);
 }
@@ -211,7 +217,10 @@ void gh_call_abandon(struct gh_call *call)
     if (link == NULL)
         return;
     call->link = NULL;
-    gh_link_drop(link);
+    if (link->state == GH_LINK_SHARED)
+        gh_link_h2_leave(link, call);
+    else
+        gh_link_drop(link);
 }
 
 /* ---- the caller's side ---- */
@@ -227,8 +236,11 @@ void gh_call_body(struct gh_call *call, gh_str bytes, bool end)
     enum gh_reason why = GH_OK;
     if (length >= 0 && (total > length || (end && total != length)))
         why = GH_INTERNAL;
-    else if (!(call->link != NULL ? gh_link_h1_body(call->link, call, bytes)
-                                  : gh_buf_add(&call->pending, bytes)))
+    else if (call->link == NULL)
+        why = gh_buf_add(&call->pending, bytes) ? GH_OK : GH_OUT_OF_MEMORY;
+    else if (call->link->state == GH_LINK_SHARED)
+        gh_link_h2_body(call->link, call, bytes);
+    else if (!gh_link_h1_body(call->link, call, bytes))
         why = GH_OUT_OF_MEMORY;
     if (why != GH_OK) {
         gh_call_abandon(call);
@@ -245,7 +257,7 @@ void gh_call_pause(struct gh_call *call)
     call->paused = true;
     if (call->state == GH_CALL_ANSWERED)
         gh_deadline_clear(&call->timer);
-    if (call->link != NULL)
+    if (call->link != NULL && call->link->state == GH_LINK_BUSY)
         gh_conn_pause(call->link->conn, GH_PAUSE_WINDOW);
 }
 
@@ -255,7 +267,9 @@ void gh_call_resume(struct gh_call *call)
         return;
     call->paused = false;
     awake(call);
-    if (call->link != NULL)
+    if (gh_buf_len(&call->held) != 0)
+        gh_loop_at_end(call->upstream->loop, &call->later);
+    else if (call->link != NULL && call->link->state == GH_LINK_BUSY)
         gh_conn_resume(call->link->conn, GH_PAUSE_WINDOW);
 }
 

@@ -30,6 +30,7 @@ bool gh_link_connect(struct gh_endpoint *endpoint)
     link->address = endpoint->address_at;
     gh_list_init(&link->place);
     gh_list_init(&link->idle_place);
+    gh_list_init(&link->calls);
     gh_deadline_init(&link->timer, link_timer);
     const struct gh_address *address = &endpoint->target->addresses[link->address];
     link->conn = gh_conn_connect(upstream->loop, (const struct sockaddr *)&address->storage, address->len,
@@ -58,9 +59,10 @@ bool gh_link_connect(struct gh_endpoint *endpoint)
 void gh_link_set_state(struct gh_link *link, enum gh_link_state state)
 {
     static const unsigned char legal[] = {
-        [GH_LINK_CONNECTING] = 1 << GH_LINK_IDLE | 1 << GH_LINK_DEAD,
+        [GH_LINK_CONNECTING] = 1 << GH_LINK_IDLE | 1 << GH_LINK_SHARED | 1 << GH_LINK_DEAD,
         [GH_LINK_IDLE] = 1 << GH_LINK_BUSY | 1 << GH_LINK_DEAD,
         [GH_LINK_BUSY] = 1 << GH_LINK_IDLE | 1 << GH_LINK_DEAD,
+        [GH_LINK_SHARED] = 1 << GH_LINK_DEAD,
         [GH_LINK_DEAD] = 0,
     };
     struct gh_endpoint *endpoint = link->endpoint;
@@ -90,8 +92,18 @@ static void link_opened(void *ctx)
 {
     struct gh_link *link = ctx;
     struct gh_endpoint *endpoint = link->endpoint;
+    const struct gh_tls *tls = gh_conn_peek_tls(link->conn);
+    bool h2 = endpoint->protocol == GH_PROTOCOL_H2; /* by prior knowledge */
+    if (tls != NULL) {
+        h2 = gh_str_eq(gh_tls_alpn(tls), GH_STR("h2"));
+        if (!h2 && endpoint->upstream->conf->http == GH_UPSTREAM_HTTP2) {
+            link_closed(link, GH_UPSTREAM_TLS);
+            return;
+        }
+    }
+    endpoint->protocol = h2 ? GH_PROTOCOL_H2 : GH_PROTOCOL_H1;
     endpoint->address_at = link->address;
-    if (!gh_link_h1_open(link))
+    if (!(h2 ? gh_link_h2_open(link) : gh_link_h1_open(link)))
         gh_link_drop(link);
     gh_endpoint_serve(endpoint);
     if (endpoint->upstream->closing && gh_link_is_spare(link))
@@ -119,6 +131,8 @@ static void link_timer(struct gh_deadline *deadline)
     struct gh_link *link = GH_LIST_ENTRY(deadline, struct gh_link, timer);
     if (link->state == GH_LINK_CONNECTING)
         link_closed(link, GH_UPSTREAM_TIMEOUT);
+    else if (link->state == GH_LINK_SHARED && gh_link_is_spare(link))
+        gh_link_h2_bye(link);
     else if (gh_link_is_spare(link))
         gh_link_drop(link);
 }
@@ -130,6 +144,8 @@ bool gh_link_is_spare(const struct gh_link *link)
         return true;
     case GH_LINK_CONNECTING:
         return link->endpoint->waiting_count == 0;
+    case GH_LINK_SHARED:
+        return gh_list_is_empty(&link->calls);
     case GH_LINK_BUSY:
     case GH_LINK_DEAD:
         return false;
@@ -146,10 +162,20 @@ void gh_link_drop(struct gh_link *link)
     gh_loop_free_later(link->endpoint->upstream->loop, link_free, link);
 }
 
+void gh_link_finish(struct gh_link *link)
+{
+    if (link->state == GH_LINK_DEAD)
+        return;
+    gh_link_set_state(link, GH_LINK_DEAD);
+    gh_conn_finish(link->conn);
+    gh_loop_free_later(link->endpoint->upstream->loop, link_free, link);
+}
+
 static void link_free(void *ptr)
 {
     struct gh_link *link = ptr;
     gh_link_h1_done(link);
+    gh_link_h2_done(link);
     gh_upstream_unref(link->endpoint->upstream);
     free(link);
 }

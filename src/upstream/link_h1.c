@@ -92,7 +92,7 @@ static bool write_head(struct gh_link *link, struct gh_call *call, struct gh_buf
         body.framing = GH_H1_CHUNKED;
     else if (request->has_body)
         body.length = (uint64_t)request->content_length;
-    return gh_request_fields(call, link->arena, &fields) == GH_OK &&
+    return gh_request_fields(call, link->arena, true, &fields) == GH_OK &&
            gh_h1_write_request_head(out, gh_method_text(request->method), request->path_and_query, &fields,
                                     body) == GH_OK;
 }
@@ -147,7 +147,7 @@ static void h1_fill(void *ctx)
     struct gh_link *link = ctx;
     link->flushed = true;
     if (link->state == GH_LINK_BUSY)
-        gh_call_taken(link->call);
+        gh_call_taken(link->call, link->call->untaken);
 }
 
 /* ---- the response ---- */

@@ -22,7 +22,7 @@ static bool is_of_connection(gh_str name)
     return false;
 }
 
-enum gh_reason gh_request_fields(const struct gh_call *call, struct gh_arena *arena,
+enum gh_reason gh_request_fields(const struct gh_call *call, struct gh_arena *arena, bool with_host,
                                  struct gh_headers *ret_fields)
 {
     const struct gh_upstream_target *target = call->upstream->target;
@@ -30,7 +30,7 @@ enum gh_reason gh_request_fields(const struct gh_call *call, struct gh_arena *ar
     gh_str credential = target->conf.credential_header;
     struct gh_headers fields;
     enum gh_reason why = gh_headers_init(&fields, arena, given->count + 2);
-    if (why == GH_OK)
+    if (why == GH_OK && with_host)
         why = gh_headers_add(&fields, GH_STR("host"), call->endpoint->target->authority);
     for (size_t i = 0; why == GH_OK && i < given->count; i++) {
         gh_str name = given->at[i].name;

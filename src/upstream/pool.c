@@ -41,6 +41,19 @@ struct gh_upstream *gh_upstream_new(struct gh_loop *loop, struct gh_upstream_tar
                                                  .head = (size_t)target->conf.head_max,
                                                  .fields = (size_t)target->conf.fields_max,
                                                  .chunk_extensions = CHUNK_EXTENSIONS_MAX };
+    upstream->h2_limits = (struct gh_h2_limits){ .streams = 100,
+                                                 .stream_window = 64 * 1024,
+                                                 .connection_window = 1024 * 1024,
+                                                 .fields = (uint32_t)target->conf.fields_max,
+                                                 .head = (uint32_t)target->conf.head_max,
+                                                 .target = START_LINE_MAX,
+                                                 .header_table = 4096,
+                                                 .continuations = 8,
+                                                 .resets_burst = 200,
+                                                 .resets_per_s = 40,
+                                                 .glitches_burst = 1000,
+                                                 .glitches_per_s = 33,
+                                                 .head_overflows = 10 };
     upstream->stats = stats;
     upstream->refs = 1;
     gh_random_fill(&upstream->turn, sizeof(upstream->turn));
@@ -55,6 +68,10 @@ static void endpoint_init(struct gh_upstream *upstream, size_t index)
     endpoint->upstream = upstream;
     endpoint->target = &upstream->target->endpoints[index];
     endpoint->index = (int)index;
+    if (upstream->conf->http == GH_UPSTREAM_HTTP2)
+        endpoint->protocol = GH_PROTOCOL_H2;
+    else if (upstream->conf->http == GH_UPSTREAM_HTTP1 || !endpoint->target->secure)
+        endpoint->protocol = GH_PROTOCOL_H1;
     gh_list_init(&endpoint->links);
     gh_list_init(&endpoint->idle);
     gh_list_init(&endpoint->waiting);
@@ -110,7 +127,8 @@ enum gh_reason gh_pool_place(struct gh_call *call)
     queue(call);
     gh_endpoint_serve(endpoint);
     /* Those for whom a connection is being opened do not count: they are waiting for that. */
-    size_t most = (size_t)call->upstream->conf->max_connections + endpoint->connecting;
+    size_t carried = endpoint->protocol == GH_PROTOCOL_H1 ? 1 : call->upstream->h2_limits.streams;
+    size_t most = (size_t)call->upstream->conf->max_connections + endpoint->connecting * carried;
     if (call->queued && endpoint->waiting_count > most) {
         gh_call_leave(call);
         return GH_UPSTREAM_BUSY;
@@ -202,7 +220,8 @@ static struct gh_call *take_waiting(struct gh_endpoint *endpoint)
 
 static struct gh_link *usable(struct gh_endpoint *endpoint)
 {
-    return gh_link_h1_peek_idle(endpoint);
+    return endpoint->protocol == GH_PROTOCOL_H2 ? gh_link_h2_peek_free(endpoint)
+                                                : gh_link_h1_peek_idle(endpoint);
 }
 
 void gh_endpoint_serve(struct gh_endpoint *endpoint)
@@ -210,17 +229,21 @@ void gh_endpoint_serve(struct gh_endpoint *endpoint)
     struct gh_link *link;
     while (endpoint->waiting_count != 0 && (link = usable(endpoint)) != NULL) {
         struct gh_call *call = take_waiting(endpoint);
-        if (!gh_link_h1_start(link, call))
+        bool started =
+            link->state == GH_LINK_SHARED ? gh_link_h2_start(link, call) : gh_link_h1_start(link, call);
+        if (!started)
             gh_call_fail(call, GH_OUT_OF_MEMORY);
     }
     open_links(endpoint);
 }
 
-/* An attempt for each call that waits. */
+/* HTTP/1.1: an attempt for each call that waits. Else one at a time: it will carry them all, or tell what the
+ * endpoint speaks. */
 static void open_links(struct gh_endpoint *endpoint)
 {
     while (endpoint->waiting_count != 0) {
-        if (endpoint->connecting >= endpoint->waiting_count ||
+        size_t wanted = endpoint->protocol == GH_PROTOCOL_H1 ? endpoint->waiting_count : 1;
+        if (endpoint->connecting >= wanted ||
             endpoint->link_count >= (size_t)endpoint->upstream->conf->max_connections)
             return;
         if (!gh_link_connect(endpoint))
@@ -233,7 +256,9 @@ void gh_endpoint_connect_failed(struct gh_endpoint *endpoint, size_t address, en
     size_t addresses = endpoint->target->address_count;
     if (endpoint->address_at == address)
         endpoint->address_at = (address + 1) % addresses;
-    size_t affected = endpoint->waiting_count != 0 ? 1 : 0;
+    size_t affected = endpoint->waiting_count;
+    if (endpoint->protocol == GH_PROTOCOL_H1 && affected > 1)
+        affected = 1;
     bool exhausted = affected == 0 && addresses == 1;
     struct gh_list stay, leave;
     gh_list_init(&stay);

@@ -8,11 +8,16 @@
 #include "upstream/health.h"
 #include "upstream/target.h"
 #include "wire/h1.h"
+#include "wire/h2.h"
+
+/* What an endpoint speaks; over TLS with GH_UPSTREAM_AUTO the first handshake tells. */
+enum gh_protocol { GH_PROTOCOL_UNKNOWN, GH_PROTOCOL_H1, GH_PROTOCOL_H2 };
 
 struct gh_endpoint {
     struct gh_upstream *upstream;
     const struct gh_target_endpoint *target;
     int index;
+    enum gh_protocol protocol;
     size_t address_at;      /* tried first: the last one that worked */
     struct gh_list links;   /* all, in whatever state */
     struct gh_list idle;    /* HTTP/1.1, free; the last used one first */
@@ -32,6 +37,7 @@ struct gh_upstream {
     const struct gh_upstream_conf *conf; /* the target's */
     struct gh_health_conf health_conf;
     struct gh_h1_limits h1_limits;
+    struct gh_h2_limits h2_limits;
     struct gh_worker_stats *stats;
     size_t refs; /* the owner, each call, each link */
     bool closing;
@@ -40,8 +46,9 @@ struct gh_upstream {
 };
 
 /*   CONNECTING -> IDLE <-> BUSY        HTTP/1.1: one call at a time
+ *   CONNECTING -> SHARED               HTTP/2: many calls
  *   any -> DEAD                        freed at the end of the turn */
-enum gh_link_state { GH_LINK_CONNECTING, GH_LINK_IDLE, GH_LINK_BUSY, GH_LINK_DEAD };
+enum gh_link_state { GH_LINK_CONNECTING, GH_LINK_IDLE, GH_LINK_BUSY, GH_LINK_SHARED, GH_LINK_DEAD };
 
 struct gh_link {
     struct gh_list place;      /* in endpoint->links */
@@ -53,15 +60,19 @@ struct gh_link {
     struct gh_deadline timer; /* connecting, then idle */
     int64_t idle_ms;          /* ours, or less where the peer said Keep-Alive: timeout */
     int64_t idle_since_ms;
+    bool reused; /* it has carried a call before this one */
 
     /* HTTP/1.1 */
     struct gh_call *call;
     struct gh_h1_reader reader;
     struct gh_arena *arena; /* of the response head */
-    bool reused;            /* it has carried a call before this one */
     bool flushed;           /* bytes of this call may have left */
     bool answered;          /* bytes of an answer to this call came */
     bool last;              /* the response said that the connection ends with it */
+
+    /* HTTP/2 */
+    struct gh_h2 *h2;
+    struct gh_list calls;
 };
 
 /*   WAITING -> RUNNING -> ANSWERED -> DEAD       `fail` comes at the end of the turn: FAILING
@@ -94,8 +105,15 @@ struct gh_call {
     size_t connects;          /* addresses of the present endpoint that failed */
     struct gh_headers fields; /* of the answer */
     struct gh_deadline timer;
-    struct gh_turn_work later; /* delivers `verdict` */
+    struct gh_turn_work later; /* delivers `verdict`, or what was `held` */
     enum gh_reason verdict;
+
+    /* HTTP/2 */
+    int32_t stream;
+    unsigned interim;
+    struct gh_arena *arena; /* of the response head */
+    struct gh_buf held;     /* came while the caller rested */
+    bool all_held;          /* and the end behind it: the stream is over */
 };
 
 /* ---- pool.c: endpoints ---- */
@@ -120,6 +138,8 @@ void gh_link_set_state(struct gh_link *link, enum gh_link_state state);
 bool gh_link_is_spare(const struct gh_link *link);
 /* Closes at once. The link stays readable until the end of the turn. */
 void gh_link_drop(struct gh_link *link);
+/* Closes when what is queued has left. */
+void gh_link_finish(struct gh_link *link);
 /* What a conn's end means for a call. */
 enum gh_reason gh_link_reason(enum gh_reason why);
 
@@ -132,6 +152,20 @@ struct gh_link *gh_link_h1_peek_idle(struct gh_endpoint *endpoint);
 /* False when out of memory: the link is dropped, the call is without one. */
 bool gh_link_h1_start(struct gh_link *link, struct gh_call *call) GH_MUST_USE;
 bool gh_link_h1_body(struct gh_link *link, struct gh_call *call, gh_str bytes) GH_MUST_USE;
+
+/* ---- link_h2.c: a link that speaks HTTP/2 ---- */
+bool gh_link_h2_open(struct gh_link *link) GH_MUST_USE;
+void gh_link_h2_done(struct gh_link *link);
+/* A session that takes one more call, or NULL. */
+struct gh_link *gh_link_h2_peek_free(struct gh_endpoint *endpoint);
+/* False when out of memory: the call is without a link. */
+bool gh_link_h2_start(struct gh_link *link, struct gh_call *call) GH_MUST_USE;
+void gh_link_h2_body(struct gh_link *link, struct gh_call *call, gh_str bytes);
+/* Gives a resumed caller what was held. */
+void gh_link_h2_give(struct gh_call *call);
+void gh_link_h2_leave(struct gh_link *link, struct gh_call *call);
+/* GOAWAY, and away. */
+void gh_link_h2_bye(struct gh_link *link);
 
 /* ---- call.c: a call's life ---- */
 struct gh_call *gh_call_new(struct gh_upstream *upstream, const struct gh_call_request *request,
@@ -151,7 +185,7 @@ void gh_call_fail(struct gh_call *call, enum gh_reason why);
 void gh_call_head(struct gh_call *call, const struct gh_call_response *response);
 void gh_call_data(struct gh_call *call, gh_str bytes);
 void gh_call_end(struct gh_call *call);
-/* Reports all that is on its way. */
-void gh_call_taken(struct gh_call *call);
+/* Reports n of what is on its way. */
+void gh_call_taken(struct gh_call *call, size_t n);
 
 #endif

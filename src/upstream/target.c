@@ -58,8 +58,6 @@ static enum gh_reason check_conf(const struct gh_upstream_conf *conf, char **ret
         return invalid(ret_why, "is refused", GH_STR("the list of endpoints"), "1 to 64 are allowed");
     if (conf->max_connections < 1)
         return invalid(ret_why, "is refused", GH_STR("max_connections"), "at least 1 is needed");
-    if (conf->http == GH_UPSTREAM_HTTP2)
-        return invalid(ret_why, "is refused", GH_STR("http: 2"), "calls are made over HTTP/1.1");
     if (gh_str_is_empty(conf->credential_file) != gh_str_is_empty(conf->credential_header))
         return invalid(ret_why, "is refused", GH_STR("a credential"), "header and file go together");
     return GH_OK;
@@ -117,7 +115,7 @@ static enum gh_reason build_tls(struct gh_upstream_target *target, char **ret_wh
         .ca_file = target->conf.ca_file,
         .certificate_file = target->conf.certificate_file,
         .key_file = target->conf.key_file,
-        .h2 = false,
+        .h2 = target->conf.http != GH_UPSTREAM_HTTP1,
     };
     return gh_tls_client_context(&conf, &target->tls, ret_why);
 }
