@@ -23,7 +23,7 @@ static struct gh_endpoint *least_recently_failed(struct gh_call *call, int64_t n
 static struct gh_link *usable(struct gh_endpoint *endpoint);
 static void queue(struct gh_call *call);
 static void open_links(struct gh_endpoint *endpoint);
-static void elsewhere(struct gh_call *call, enum gh_reason why);
+static void elsewhere(struct gh_call *call);
 
 struct gh_upstream *gh_upstream_new(struct gh_loop *loop, struct gh_upstream_target *target,
                                     struct gh_worker_stats *stats)
@@ -266,6 +266,8 @@ void gh_endpoint_connect_failed(struct gh_endpoint *endpoint, size_t address, en
     for (; affected != 0; affected--) {
         struct gh_call *call = take_waiting(endpoint);
         bool out = ++call->connects >= addresses;
+        if (call->verdict != GH_UPSTREAM_TLS) /* tells more than what another address says after it */
+            call->verdict = why;
         exhausted = exhausted || out;
         gh_list_append(out ? &leave : &stay, &call->place);
     }
@@ -279,19 +281,19 @@ void gh_endpoint_connect_failed(struct gh_endpoint *endpoint, size_t address, en
     while (!gh_list_is_empty(&leave)) {
         struct gh_call *call = GH_LIST_ENTRY(leave.next, struct gh_call, place);
         gh_list_remove(&call->place);
-        elsewhere(call, why);
+        elsewhere(call);
     }
     gh_endpoint_serve(endpoint);
 }
 
 /* Nothing of the call was seen by anybody: another endpoint may have it, unless it is bound to this one. */
-static void elsewhere(struct gh_call *call, enum gh_reason why)
+static void elsewhere(struct gh_call *call)
 {
     bool bound = call->request.endpoint >= 0 || gh_buf_len(&call->replay) != 0;
     call->tried |= (uint64_t)1 << call->endpoint->index;
     gh_call_leave(call);
     if (bound || gh_pool_place(call) != GH_OK)
-        gh_call_fail(call, why);
+        gh_call_fail(call, call->verdict);
 }
 
 void gh_endpoint_failed(struct gh_endpoint *endpoint)

@@ -106,7 +106,7 @@ struct gh_call {
     struct gh_headers fields; /* of the answer */
     struct gh_deadline timer;
     struct gh_turn_work later; /* delivers `verdict`, or what was `held` */
-    enum gh_reason verdict;
+    enum gh_reason verdict;    /* until then: of the last connection attempt */
 
     /* HTTP/2 */
     int32_t stream;

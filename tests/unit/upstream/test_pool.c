@@ -324,6 +324,54 @@ static void health_is_a_matter_of_events_and_time(void **state)
     assert_true(gh_health_is_up(&health, now));
 }
 
+/* Whichever allocation fails, the caller gets one outcome, and the pool goes on. */
+static void memory_may_run_out_anywhere(void **state)
+{
+    unsigned failed = 0, answered = 0;
+    for (unsigned long n = 1; n < 40; n++) {
+        struct world *w = world_new(1);
+        w->conf.eject_after = 0;
+        world_open(w);
+        const struct gh_call_request request = { .method = GH_METHOD_POST,
+                                                 .path_and_query = GH_STR("/mcp"),
+                                                 .headers = &no_headers,
+                                                 .has_body = true,
+                                                 .endpoint = -1,
+                                                 .content_length = -1 };
+        struct note *note = calloc(1, sizeof(*note));
+        answer(w, 0, call_get(w), 200); /* the loop has its own memory from now on */
+        gh_alloc_fail_at(n);
+        note->call = gh_call_start(w->upstream, &request, &note_events, note);
+        if (note->call != NULL)
+            gh_call_body(note->call, GH_STR("abc"), false);
+        int fd = note->call != NULL ? server_accept(w, 0) : -1;
+        for (int next; (next = accept4(w->servers[0].listener, NULL, NULL, SOCK_NONBLOCK)) >= 0; fd = next)
+            close(fd); /* the pool gave that one up and opened another */
+        turns(w, 3);
+        if (fd >= 0 && note->fails == 0) {
+            gh_call_body(note->call, GH_STR("def"), true);
+            static const char text[] = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n";
+            (void)!send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL);
+            turns(w, 3);
+            (void)!send(fd, "0\r\n\r\n", 5, MSG_NOSIGNAL);
+            turns(w, 3);
+        }
+        gh_alloc_fail_at(0);
+        pass(w, 61000); /* what hangs would end here, and must not */
+        assert_int_equal(note->ends + note->fails, note->call != NULL);
+        if (note->fails != 0)
+            assert_int_not_equal(note->why, GH_UPSTREAM_TIMEOUT);
+        failed += note->fails;
+        answered += note->ends;
+        free(note);
+        if (fd >= 0)
+            close(fd);
+        answer(w, 0, call_get(w), 200);
+        world_free(w);
+    }
+    assert_true(failed > 5 && answered > 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,6 +385,7 @@ int main(void)
         cmocka_unit_test(probes_take_endpoints_out_and_bring_them_back),
         cmocka_unit_test(the_credential_is_the_gateways),
         cmocka_unit_test(health_is_a_matter_of_events_and_time),
+        cmocka_unit_test(memory_may_run_out_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
