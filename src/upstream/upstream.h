@@ -37,7 +37,8 @@ struct gh_upstream_target;
 struct gh_upstream_target *gh_upstream_target_ref(struct gh_upstream_target *target);
 void gh_upstream_target_unref(struct gh_upstream_target *target);
 /* Resolves (blocking: control thread) and reads files. A name that does not resolve is no error: the endpoint
- * is down until a later refresh. GH_SETTINGS_INVALID with a strdup'd text for unreadable files. */
+ * is down until a refresh, which is a new target of the same settings in a new snapshot: pools of the old one
+ * let their calls end. GH_SETTINGS_INVALID with a strdup'd text for unreadable files. */
 GH_MUST_USE enum gh_reason gh_upstream_target_new(const struct gh_upstream_conf *conf,
                                                   struct gh_upstream_target **ret_target, char **ret_why);
 
