@@ -5,7 +5,8 @@ import sys
 
 import tree
 
-NAMED = re.compile(r"\b[Rr][Ff][Cc][ -]?\d{3,5}[^\n]{0,40}")
+# Not the name of a file or folder, such as rfc7797/case.json.
+NAMED = re.compile(r"\b[Rr][Ff][Cc][ -]?\d{3,5}(?![/_.]\w)[^\n]{0,40}")
 PLACE = r"(?:[A-Z]|\d+)(?:\.\d+)*"
 GOOD = re.compile(rf"RFC \d{{3,5}}(?: (?:section|appendix) {PLACE}| sections {PLACE}(?:, {PLACE})* (?:and|to) {PLACE})?\b")
 # A document may be named as a whole, but what reads like a place behind it is a place written in another way.

@@ -172,7 +172,7 @@ class Reasons(Lint):
 
 class Citations(Lint):
     def test_forms(self):
-        good = "/* RFC 9728 section 5.1: \"...\", RFC 7515 appendix A.1, RFC 8725, RFC 5952 sections 4.2 and 4.3, RFC 6750\n * section 2.1 */\n"
+        good = "/* RFC 9728 section 5.1: \"...\", RFC 7515 appendix A.1, RFC 8725, rfc7797/a.json, RFC 5952 sections 4.2 and 4.3, RFC 6750\n * section 2.1 */\n"
         for odd in ("RFC9728 section 5.1", "rfc 9728 section 5", "RFC 9728 §5.1", "RFC 9728 Section 5", "RFC 9728, section 5",
                     "RFC 9728 5.1", "RFC 9728 sec. 5", "section 5.1 of RFC 9728", "RFC-9728"):
             self.refuses(citations, "src/io/a.c", good, good + f"/* {odd} */\n", "a.c:3")

@@ -110,9 +110,13 @@ static void other_forms_are_refused(void **state)
         { "jws/4_8.multiple_signatures.json", "json", GH_TOKEN_MALFORMED },
         { "curve25519/jws.json", "json_flat", GH_TOKEN_MALFORMED },
         { "curve25519/ecdh-es.json", "compact", GH_TOKEN_ENCRYPTED },
-        { "rfc7797/4.2.hmac-sha2_b64_false.json", "json", GH_TOKEN_MALFORMED },
+        { "rfc"
+          "7797/4.2.hmac-sha2_b64_false.json",
+          "json", GH_TOKEN_MALFORMED },
         /* Its payload is not encoded, and has spaces: no token at all. */
-        { "rfc7797/hmac-sha2_b64_false.json", "compact", GH_TOKEN_MALFORMED },
+        { "rfc"
+          "7797/hmac-sha2_b64_false.json",
+          "compact", GH_TOKEN_MALFORMED },
     };
     struct gh_arena *arena = gh_arena_new(0);
     (void)state;
