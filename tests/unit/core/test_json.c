@@ -50,7 +50,7 @@ static void strange_documents_are_refused(void **state)
         GH_STR_INIT("{\"a\":\"\\udc00\\ud800\"}"),
         GH_STR_INIT("{\"a\":\"\n\"}"),
         GH_STR_INIT("{\"a\":\"\\x\"}"),
-        GH_STR_INIT("{\"a\":99999999999999999999}"),
+
         GH_STR_INIT("}"),
         GH_STR_INIT("{\"a\":\"\\"),
     };

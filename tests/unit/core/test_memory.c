@@ -1,0 +1,185 @@
+/* Every allocation on a token's way fails once, those of OpenSSL too: nothing is let through,
+ * nothing leaks, nothing crashes. */
+#include <stdlib.h>
+
+#include "support/cm.h"
+
+#include <openssl/crypto.h>
+
+#include "base/arena.h"
+#include "gatehouse/policy.h"
+#include "support/sign.h"
+
+#define ALL_ALGS ((1u << GH_ALG_COUNT) - 1u)
+/* The end of a sweep: that many runs in a row in which nothing failed. OpenSSL gets over some failures. */
+#define QUIET_RUNS 100u
+
+static void *crypto_malloc(size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return gh_malloc(size);
+}
+
+static void *crypto_realloc(void *old, size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return gh_realloc(old, size);
+}
+
+static void crypto_free(void *ptr, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    free(ptr);
+}
+
+struct way {
+    gh_str keys, token;
+};
+
+static struct gh_arena *arena;
+
+static struct way prepare(const char *alg)
+{
+    struct gh_signer *signer = gh_signer_new(alg);
+    gh_str header = gh_arena_printf(arena, "{\"alg\":\"%s\",\"typ\":\"at+jwt\",\"kid\":\"k\"}", alg);
+    gh_str payload =
+        GH_STR("{\"iss\":\"https://as.example\",\"sub\":\"alice\",\"aud\":[\"https://r.example/mcp\",\"x\"],"
+               "\"exp\":2000,\"iat\":1000,\"scope\":\"a b\",\"groups\":[\"g\"],\"client_id\":\"c\","
+               "\"jti\":\"j\",\"act\":{\"sub\":\"agent\",\"act\":{\"sub\":\"outer\"}},\"org_id\":\"o\"}");
+    struct way way = { .token = gh_signer_token(arena, signer, alg, header, payload) };
+    way.keys =
+        gh_arena_printf(arena, "{\"keys\":[%s]}",
+                        gh_signer_jwk(arena, signer, ",\"kid\":\"k\",\"issuer\":\"https://as.example\"").ptr);
+    gh_signer_free(signer);
+    return way;
+}
+
+static enum gh_reason verify(struct gh_arena *scratch, const struct way *way, struct gh_jwks *set)
+{
+    static const gh_str issuers[] = { GH_STR_INIT("https://as.example") },
+                        auds[] = { GH_STR_INIT("https://r.example/mcp") };
+    struct gh_profile profile = *gh_profile_builtin(GH_STR("generic"));
+    struct gh_binding binding = { .audiences = { auds, 1 } };
+    struct gh_token token;
+    struct gh_key *key = NULL;
+    struct gh_principal principal;
+    profile.issuers = (struct gh_strs){ issuers, 1 };
+    profile.subject_with_tenant = true;
+    enum gh_reason reason = gh_token_open(scratch, way->token, &token);
+    if (reason == GH_OK)
+        reason = gh_token_key(set, &token, &profile, &key);
+    if (reason == GH_OK)
+        reason = gh_token_signature(key, token.alg, token.signed_part, token.signature);
+    if (reason == GH_OK)
+        reason = gh_token_judge(scratch, &token, &profile, &binding, 1500, &principal);
+    if (reason != GH_OK)
+        return reason;
+    assert_str_eq(principal.subject, "alice@o");
+    assert_int_equal(principal.scopes.count, 2);
+    assert_int_equal(principal.groups.count, 1);
+    assert_int_equal(principal.actor_count, 2);
+    return GH_OK;
+}
+
+static enum gh_reason walk(const struct way *way)
+{
+    struct gh_jwks *set = NULL;
+    struct gh_arena *scratch = gh_arena_new(256);
+    enum gh_reason reason =
+        scratch != NULL ? gh_jwks_read(way->keys, ALL_ALGS, NULL, &set) : GH_OUT_OF_MEMORY;
+    if (reason == GH_OK)
+        reason = verify(scratch, way, set);
+    gh_jwks_unref(set);
+    gh_arena_free(scratch);
+    return reason;
+}
+
+/* OpenSSL does not always say that it ran out of memory: then the key or the signature is refused as if it
+ * were bad. */
+static bool is_closed(enum gh_reason reason)
+{
+    return reason == GH_OK || reason == GH_OUT_OF_MEMORY || reason == GH_KEYS_MALFORMED ||
+           reason == GH_TOKEN_SIGNATURE;
+}
+
+static void sweep(const char *alg, unsigned long step)
+{
+    struct way way = prepare(alg);
+    unsigned failures = 0;
+    assert_int_equal(walk(&way), GH_OK);
+    for (unsigned long n = 1, quiet = 0; quiet < QUIET_RUNS; n += step) {
+        gh_alloc_fail_at(n);
+        enum gh_reason reason = walk(&way);
+        gh_alloc_fail_at(0);
+        quiet = reason == GH_OK ? quiet + 1 : 0;
+        failures += reason != GH_OK ? 1 : 0;
+        assert_true(is_closed(reason));
+    }
+    assert_true(failures > 30);
+    assert_int_equal(walk(&way), GH_OK);
+}
+
+static void each_allocation_fails_once(void **state)
+{
+    (void)state;
+    sweep("ES256", 1);
+    sweep("EdDSA", 1);
+}
+
+/* The check of an RSA key takes milliseconds, so every second allocation is enough. */
+static void allocations_around_rsa_fail(void **state)
+{
+    (void)state;
+    sweep("RS256", 2);
+}
+
+static enum gh_reason read_control(void)
+{
+    static const gh_str issuers[] = { GH_STR_INIT("https://as.example") }, auds[] = { GH_STR_INIT("r") };
+    gh_str metadata = GH_STR("{\"issuer\":\"https://as.example\",\"jwks_uri\":\"https://as.example/k\","
+                             "\"code_challenge_methods_supported\":[\"S256\"]}");
+    gh_str answer = GH_STR("{\"active\":true,\"sub\":\"a\",\"aud\":\"r\",\"exp\":2000,\"scope\":\"x y\"}");
+    struct gh_issuer_metadata read;
+    struct gh_principal principal;
+    struct gh_profile profile = *gh_profile_builtin(GH_STR("generic"));
+    struct gh_binding binding = { .audiences = { auds, 1 } };
+    struct gh_arena *scratch = gh_arena_new(64);
+    if (scratch == NULL)
+        return GH_OUT_OF_MEMORY;
+    enum gh_reason reason = gh_issuer_metadata_read(scratch, metadata, (struct gh_strs){ issuers, 1 }, &read);
+    if (reason == GH_OK)
+        reason = gh_introspection_judge(scratch, answer, &profile, &binding, 1500, &principal);
+    gh_arena_free(scratch);
+    return reason;
+}
+
+static void control_documents_too(void **state)
+{
+    unsigned long n = 1;
+    (void)state;
+    for (enum gh_reason reason = GH_OUT_OF_MEMORY; reason != GH_OK; n++) {
+        gh_alloc_fail_at(n);
+        reason = read_control();
+        gh_alloc_fail_at(0);
+        assert_true(reason == GH_OK || reason == GH_OUT_OF_MEMORY);
+    }
+    assert_true(n > 15);
+}
+
+int main(void)
+{
+    if (CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free) != 1)
+        return 1;
+    arena = gh_arena_new(0);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_allocation_fails_once),
+        cmocka_unit_test(allocations_around_rsa_fail),
+        cmocka_unit_test(control_documents_too),
+    };
+    int failed = cmocka_run_group_tests_name("memory", tests, NULL, NULL);
+    gh_arena_free(arena);
+    return failed;
+}
