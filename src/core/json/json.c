@@ -11,9 +11,9 @@
 #include "core/json/fold.h"
 #include "core/json/string.h"
 
-/* Why not jansson, which reads JSON elsewhere: its lexer ignores failed allocations and then goes on with a
- * string that lacks a character, so that one claim reads as another; and opening a token of 600 bytes took
- * 19 us with it, as long as its RSA signature. Tests hold the two against each other. */
+/* Why not jansson: its lexer ignores failed allocations and goes on with a string that lacks a character, so
+ * that one issuer reads as another; and opening a token of 600 bytes took 19 us with it, as long as the RSA
+ * signature. The tests hold the two against each other. */
 
 const struct gh_json_limits gh_json_control_limits = { .bytes = 262144, .depth = 64, .values = 10000 };
 const struct gh_json_limits gh_json_token_limits = { .bytes = 32768, .depth = 64, .values = 4000 };
