@@ -11,7 +11,6 @@
 struct page {
     gh_str path;
     enum gh_method method;
-    bool guarded; /* needs the token, and no browser behind it */
     bool has_body;
     void (*serve)(struct gh_exchange *x, struct gh_admin *admin, gh_str body);
 };
@@ -98,11 +97,11 @@ static void serve_explain(struct gh_exchange *x, struct gh_admin *admin, gh_str 
 }
 
 static const struct page pages[] = {
-    { GH_STR_INIT("/healthz"), GH_METHOD_GET, false, false, serve_health },
-    { GH_STR_INIT("/readyz"), GH_METHOD_GET, false, false, serve_ready },
-    { GH_STR_INIT("/metrics"), GH_METHOD_GET, false, false, serve_metrics },
-    { GH_STR_INIT("/admin/v1/reload"), GH_METHOD_POST, true, false, serve_reload },
-    { GH_STR_INIT("/admin/v1/explain"), GH_METHOD_POST, true, true, serve_explain },
+    { GH_STR_INIT("/healthz"), GH_METHOD_GET, false, serve_health },
+    { GH_STR_INIT("/readyz"), GH_METHOD_GET, false, serve_ready },
+    { GH_STR_INIT("/metrics"), GH_METHOD_GET, false, serve_metrics },
+    { GH_STR_INIT("/admin/v1/reload"), GH_METHOD_POST, false, serve_reload },
+    { GH_STR_INIT("/admin/v1/explain"), GH_METHOD_POST, true, serve_explain },
 };
 
 /* ---- the door ---- */
@@ -113,6 +112,13 @@ static const struct page *find_page(const struct gh_exchange *x)
         if (gh_str_eq(pages[i].path, x->target.path))
             return &pages[i];
     return NULL;
+}
+
+/* Everything that changes or tells more than health, known path or not: an outsider learns nothing. */
+static bool is_guarded(gh_str path)
+{
+    static const gh_str prefix = GH_STR_INIT("/admin");
+    return gh_str_starts(path, prefix) && (path.len == prefix.len || path.ptr[prefix.len] == '/');
 }
 
 /* A browser sends Origin with whatever a page makes it do: no page has business here (threats.md A30). */
@@ -139,8 +145,11 @@ static void start(struct gh_exchange *x)
     struct gh_admin *admin = x->handler_ctx;
     const struct page *page = find_page(x);
     x->stage = "admin";
-    if (page == NULL) {
-        gh_exchange_refuse(x, GH_ROUTE_UNKNOWN, NULL);
+    enum gh_reason reason = is_guarded(x->target.path) ? guard(x, admin) : GH_OK;
+    if (reason == GH_OK && page == NULL)
+        reason = GH_ROUTE_UNKNOWN;
+    if (reason != GH_OK) {
+        gh_exchange_refuse(x, reason, NULL);
         return;
     }
     bool get = page->method == GH_METHOD_GET && x->method == GH_METHOD_HEAD;
@@ -148,12 +157,9 @@ static void start(struct gh_exchange *x)
         gh_exchange_refuse(x, GH_HTTP_METHOD_REFUSED, page->method == GH_METHOD_GET ? "GET, HEAD" : "POST");
         return;
     }
-    enum gh_reason reason = page->guarded ? guard(x, admin) : GH_OK;
     struct pending *pending = GH_ARENA_NEW(x->arena, struct pending);
-    if (reason == GH_OK && pending == NULL)
-        reason = GH_OUT_OF_MEMORY;
-    if (reason != GH_OK) {
-        gh_exchange_refuse(x, reason, NULL);
+    if (pending == NULL) {
+        gh_exchange_refuse(x, GH_OUT_OF_MEMORY, NULL);
         return;
     }
     pending->page = page;

@@ -17,10 +17,13 @@ static bool add(struct gh_headers *headers, const char *name, gh_str value)
 static bool add_cors(struct gh_exchange *x, struct gh_headers *headers)
 {
     const struct gh_header *origin = gh_headers_find(&x->headers, GH_STR("origin"));
-    if (x->policy == NULL || origin == NULL || gh_policy_origin(x->policy, &x->headers) != GH_OK)
+    if (x->policy == NULL)
         return true;
-    return add(headers, "access-control-allow-origin", origin->value) &&
-           add(headers, "vary", GH_STR("Origin")) && add(headers, "access-control-expose-headers", exposed);
+    bool ok = add(headers, "access-control-expose-headers", exposed);
+    if (origin == NULL || gh_policy_origin(x->policy, &x->headers) != GH_OK)
+        return ok;
+    return ok && add(headers, "access-control-allow-origin", origin->value) &&
+           add(headers, "vary", GH_STR("Origin"));
 }
 
 static bool refusal_headers(struct gh_exchange *x, int status, const char *allow, struct gh_headers *headers)

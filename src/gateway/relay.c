@@ -57,17 +57,34 @@ static bool add(struct gh_headers *headers, const char *name, gh_str value)
     return gh_headers_add(headers, gh_str_from(name), value) == GH_OK;
 }
 
+static bool is_event_stream(const struct gh_headers *headers)
+{
+    const struct gh_header *type = gh_headers_find(headers, GH_STR("content-type"));
+    return type != NULL && gh_str_starts(type->value, GH_STR("text/event-stream"));
+}
+
 static bool is_html(const struct gh_headers *headers)
 {
     const struct gh_header *type = gh_headers_find(headers, GH_STR("content-type"));
     return type != NULL && !gh_str_starts(type->value, GH_STR("application/json")) &&
-           !gh_str_starts(type->value, GH_STR("text/event-stream"));
+           !is_event_stream(headers);
+}
+
+/* Answers to one principal belong into no shared cache (mcp.md R35), whatever the upstream thinks. */
+static gh_str private_only(gh_str name, gh_str value)
+{
+    bool is_shared =
+        gh_str_eq(name, GH_STR("cache-control")) &&
+        (gh_header_list_has(value, GH_STR("public")) || gh_str_contains(value, GH_STR("s-maxage")));
+    return is_shared ? GH_STR("private") : value;
 }
 
 static bool add_own(struct gh_request *r, struct gh_headers *headers)
 {
     bool ok = add(headers, "x-content-type-options", GH_STR("nosniff")) &&
               add(headers, "x-request-id", gh_str_of(r->x->request_id, sizeof(r->x->request_id) - 1));
+    if (is_event_stream(headers) && gh_headers_find(headers, GH_STR("x-accel-buffering")) == NULL)
+        ok = ok && add(headers, "x-accel-buffering", GH_STR("no"));
     if (is_html(headers))
         ok = ok && add(headers, "content-security-policy", GH_STR("default-src 'none'; sandbox"));
     const struct gh_header *origin = gh_headers_find(&r->x->headers, GH_STR("origin"));
@@ -85,7 +102,8 @@ static bool build_head(struct gh_request *r, const struct gh_call_response *from
         return false;
     for (size_t i = 0; i < from->headers->count; i++)
         if (is_passed(from->headers->at[i].name) &&
-            gh_headers_add(&to->headers, from->headers->at[i].name, from->headers->at[i].value) != GH_OK)
+            gh_headers_add(&to->headers, from->headers->at[i].name,
+                           private_only(from->headers->at[i].name, from->headers->at[i].value)) != GH_OK)
             return false;
     to->status = from->status;
     to->content_length = from->content_length;

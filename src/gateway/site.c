@@ -153,7 +153,7 @@ static enum gh_reason index_tenant_host(struct gh_site *site, const struct gh_te
     }
     if (host->only_route == NULL)
         return GH_OK;
-    return add_both(site, host, prm, GH_SITE_METADATA, host->only_route);
+    return add_path(site, host, prm, GH_SITE_METADATA, host->only_route);
 }
 
 static enum gh_reason write_documents(struct gh_site *site, struct gh_route *route)

@@ -17,7 +17,7 @@ def test_health_and_metrics(gateway):
     status, text = gateway.admin("/metrics")
     assert status == 200 and text.endswith("\n")
     for line in text.splitlines():
-        assert re.match(r'(# (HELP|TYPE) [a-z_:]+ .+|[a-z_:]+(\{([a-z_]+="[^"\\]*",?)*\})? [0-9.e+-]+(Inf|NaN)?)$', line), line
+        assert re.match(r'(# (HELP|TYPE) [a-z0-9_:]+ .+|[a-z0-9_:]+(\{([a-z_]+="[^"\\]*",?)*\})? [0-9.e+-]+(Inf|NaN)?)$', line), line
     for reason in ("ok", "token_missing"):
         counted = [line for line in text.splitlines() if f'reason="{reason}"' in line and not line.startswith("#")]
         assert counted and sum(float(line.rsplit(" ", 1)[1]) for line in counted) >= 1, reason
@@ -87,7 +87,7 @@ def test_duplicate_keys_and_anchors(site):
 
 def test_the_admin_interface_asks_for_its_token(site, tmp_path):
     token = tmp_path / "token"
-    token.write_text("t0p-s3cret\n")
+    token.write_text("t0p-s3cret-of-the-operator\n")
     token.chmod(0o600)
     site.settings["admin"]["token_file"] = "token"
     site.start()

