@@ -68,10 +68,11 @@ static bool explain_signature(struct story *story, struct gh_keyrings *rings)
     struct gh_keys_view view = gh_keyrings_view(rings, story->issuer->slot);
     if (view.set == NULL)
         return stop(story, "key", GH_KEYS_UNAVAILABLE, GH_STR("there is no key set of this issuer yet"));
-    const struct gh_key *key = gh_jwks_find(view.set, story->token.kid, story->token.alg);
+    struct gh_key *key = NULL;
+    enum gh_reason reason = gh_token_key(view.set, &story->token, &story->issuer->conf.profile, &key);
     gh_str detail = gh_arena_printf(story->arena, "kid is %.*s, %zu keys are known",
                                     GH_STR_FMT(story->token.kid), gh_jwks_count(view.set));
-    bool ok = stop(story, "key", key != NULL ? GH_OK : GH_TOKEN_KEY_UNKNOWN, detail);
+    bool ok = stop(story, "key", reason, detail);
     if (ok)
         ok = stop(story, "signature",
                   gh_token_signature(key, story->token.alg, story->token.signed_part, story->token.signature),

@@ -2,7 +2,6 @@
  * known fixes. */
 #include <curl/curl.h>
 #include <event2/event.h>
-#include <jansson.h>
 #include <nghttp2/nghttp2.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -14,14 +13,13 @@
 /* The lowest Debian 12 revisions that hold the security fixes we count on; a library's own version does not
  * tell. */
 static const struct {
-    const char *package, *floor, *soname;
+    const char *package, *floor;
 } floors[] = {
-    { "libevent-core-2.1-7", "2.1.12-stable-8+deb12u1", "libevent_core" },
-    { "libnghttp2-14", "1.52.0-1+deb12u3", "libnghttp2" },
-    { "libssl3", "3.0.22-1~deb12u2", "libssl" },
-    { "libjansson4", "2.14-2", "libjansson" },
-    { "libyaml-0-2", "0.2.5-1", "libyaml" },
-    { "libcurl4", "7.88.1-10+deb12u15", "libcurl" },
+    { "libevent-core-2.1-7", "2.1.12-stable-8+deb12u1" },
+    { "libnghttp2-14", "1.52.0-1+deb12u3" },
+    { "libssl3", "3.0.22-1~deb12u2" },
+    { "libyaml-0-2", "0.2.5-1" },
+    { "libcurl4", "7.88.1-10+deb12u15" },
 };
 
 /* ---- Debian's order of versions (deb-version(7)) ---- */
@@ -105,7 +103,6 @@ int gh_command_version(int argc, char **argv)
     (void)printf("libevent  %s\n", event_get_version());
     (void)printf("nghttp2   %s\n", nghttp2_version(0)->version_str);
     (void)printf("libcurl   %s\n", curl_version_info(CURLVERSION_NOW)->version);
-    (void)printf("jansson   %s\n", jansson_version_str());
     (void)printf("libyaml   %s\n", yaml_get_version_string());
     check_packages();
     return 0;

@@ -262,13 +262,15 @@ static enum gh_next find_key(struct gh_request *r)
     bool asked_before = r->authn == AUTHN_KEY_ASKED;
     if (view->status != GH_KEYS_READY || view->set == NULL)
         return gh_request_refuse(r, GH_KEYS_UNAVAILABLE);
-    struct gh_key *key = gh_jwks_find(view->set, r->token.kid, r->token.alg);
-    if (key != NULL) {
+    struct gh_key *key = NULL;
+    enum gh_reason reason = gh_token_key(view->set, &r->token, &r->issuer->conf.profile, &key);
+    if (reason == GH_OK) {
         r->key = gh_key_ref(key);
         return check_signature(r);
     }
-    if (r->token.kid.ptr == NULL || gh_jwks_has_kid(view->set, r->token.kid))
-        return gh_request_refuse(r, GH_TOKEN_KEY_UNKNOWN);
+    if (reason != GH_TOKEN_KEY_UNKNOWN || r->token.kid.ptr == NULL ||
+        gh_jwks_has_kid(view->set, r->token.kid))
+        return gh_request_refuse(r, reason);
     /* The key may be new: one fetch for all who wait, then a rest (byoa.md section 5). */
     if (asked_before || gh_loop_now_ms(gateway->with.loop) < view->quiet_until_ms)
         return gh_request_refuse(r, GH_TOKEN_KEY_UNKNOWN);

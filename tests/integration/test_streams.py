@@ -166,7 +166,7 @@ def test_fields_that_stay_here(gateway):
 
 MALFORMED = {
     "no HTTP": b"secret\r\n\r\n",
-    "HTTP/0.9": b"<html>secret</html>",
+    "HTTP/0.9": b"<html>secret</html>\r\n",
     "both framings": b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nsecret\r\n0\r\n\r\n",
     "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nContent-Length: 7\r\n\r\nsecret",
     "bad status": b"HTTP/1.1 20 OK\r\nContent-Length: 6\r\n\r\nsecret",
