@@ -25,10 +25,12 @@ const char *gh_fetch_rules_refuse_url(const struct fetch_rules *rules, gh_str ur
 /* May a socket be opened towards this resolved address? */
 bool gh_fetch_rules_allow(const struct fetch_rules *rules, bool plain, const struct gh_address *address);
 
+struct gh_watch;
+
 struct gh_fetcher {
     struct gh_loop *loop;
     CURLM *multi;
-    struct event *timer;
+    struct gh_watch *timer;
     struct fetch_rules *rules;
     struct gh_list running; /* of struct fetch */
 };
