@@ -34,7 +34,8 @@ enum gh_keys_status {
     GH_KEYS_STALE /* beyond max_stale, or never had one after failing: 503 */
 };
 
-/* What workers know of one issuer. `set` is a reference of its own, NULL unless READY. */
+/* What workers know of one issuer. `set` is a reference of its own, NULL unless READY; READY without a set is
+ * an issuer that has no keys and is only asked by introspection. */
 struct gh_keys_view {
     struct gh_jwks *set;
     enum gh_keys_status status;
@@ -43,16 +44,18 @@ struct gh_keys_view {
 };
 
 struct gh_keyrings;
-/* `publish` runs on the control thread whenever the view of a slot changes; it takes over view->set's
- * reference. */
+/* `publish` runs on the control thread whenever the view of a slot changes, never between _begin and _end; it
+ * takes over view->set's reference. */
 struct gh_keyrings *gh_keyrings_new(
     struct gh_loop *loop, struct gh_fetcher *fetcher, struct gh_registry *registry,
     void (*publish)(void *ctx, uint32_t slot, const struct gh_keys_view *view), void *ctx);
+/* Who still waits is answered here, introspections with GH_SHUTTING_DOWN: free it before those. */
 void gh_keyrings_free(struct gh_keyrings *rings);
 /* The issuer's slot, stable while its settings stay the same (name, URLs, algs); added and fetched when new.
- * Called for each issuer of a new snapshot between _begin and _end; rings not named in between are dropped.
- * UINT32_MAX: out of memory. A jwks_file is read here: GH_SETTINGS_INVALID with a strdup'd text in ret_why.
- */
+ * Called for each issuer of a new snapshot between _begin and _end; rings not named in between are dropped,
+ * unless _end says no commit: then nothing has changed. Fetching begins at the commit. A jwks_file and an
+ * introspection secret are read here: GH_SETTINGS_INVALID with a strdup'd text in ret_why, also when there
+ * are more than GH_KEYRING_SLOTS issuers. */
 void gh_keyrings_begin(struct gh_keyrings *rings);
 GH_MUST_USE enum gh_reason gh_keyrings_add(struct gh_keyrings *rings, const struct gh_issuer_conf *conf,
                                            uint32_t *ret_slot, char **ret_why);
@@ -61,17 +64,18 @@ void gh_keyrings_end(struct gh_keyrings *rings, bool commit);
 /* The present view with a reference of its own (for a new worker). */
 struct gh_keys_view gh_keyrings_view(struct gh_keyrings *rings, uint32_t slot);
 
-/* An unknown kid: `done` runs (from the loop, never inside) when the one fetch that may bring it has ended,
- * or at once next turn when a fetch is not due (cool-down, negative entry). A view published before `done`
- * holds the result. */
+/* An unknown kid, or no keys yet: `done` runs (from the loop, never inside) when the one fetch that may bring
+ * it has ended, or at the end of this turn when a fetch is not due (cool-down, negative entry, static keys,
+ * or no keys and a fetch that waits for its next try). A view published before `done` holds the result. False
+ * when out of memory or too many wait. */
 bool gh_keyrings_want(struct gh_keyrings *rings, uint32_t slot, gh_str kid, void (*done)(void *ctx),
                       void *ctx) GH_MUST_USE;
 /* RFC 7662, single flight by SHA-256 of the token: the answer's body is lent. GH_OK, GH_INTROSPECTION_DOWN,
- * GH_OVERLOADED. */
+ * GH_OVERLOADED. `done` runs from the loop, never inside; false when out of memory. */
 bool gh_keyrings_introspect(struct gh_keyrings *rings, uint32_t slot, gh_str token,
                             void (*done)(void *ctx, enum gh_reason reason, gh_str answer), void *ctx)
     GH_MUST_USE;
-/* Are all advertised or used issuers ready? For /readyz; the first that is not is named (lent). */
+/* Are all issuers of the last committed round ready? For /readyz; the first that is not is named (lent). */
 bool gh_keyrings_ready(struct gh_keyrings *rings, gh_str *ret_not_ready);
 
 #endif
