@@ -49,6 +49,7 @@ struct fetch {
     void (*done)(void *ctx, const struct gh_fetch_answer *answer);
     void *ctx;
     bool plain, proxied, refused;
+    bool head_ended;
     size_t head_len; /* of the present response's head */
     int64_t max_age_s;
     struct gh_buf body;

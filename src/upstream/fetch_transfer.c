@@ -187,9 +187,11 @@ static size_t on_head(char *bytes, size_t size, size_t count, void *ctx)
     gh_str name = gh_str_cut(&value, ':');
     if (gh_str_starts(line, GH_STR("HTTP/"))) { /* of this response; an interim one may have come before */
         fetch->head_len = 0;
+        fetch->head_ended = false;
         fetch->max_age_s = -1;
     }
     fetch->head_len += line.len;
+    fetch->head_ended = fetch->head_ended || gh_str_eq(line, GH_STR("\r\n")) || gh_str_eq(line, GH_STR("\n"));
     if (fetch->head_len > HEAD_MAX)
         return give_up(fetch, "the header is too large");
     while (value.len > 0 && (value.ptr[value.len - 1] == '\r' || value.ptr[value.len - 1] == '\n'))
@@ -236,6 +238,8 @@ void gh_fetch_judge(struct fetch *fetch, CURLcode code, struct gh_fetch_answer *
         say(fetch, "the body is too large", "");
     } else if (code != CURLE_OK) {
         say(fetch, "", fetch->error[0] != '\0' ? fetch->error : curl_easy_strerror(code));
+    } else if (!fetch->head_ended) { /* libcurl takes the end of the connection for the end of the head */
+        say(fetch, "the header is cut off", "");
     } else if (status != 200) {
         bool redirect = status >= 300 && status < 400;
         (void)snprintf(number, sizeof(number), "%ld%s", status,
