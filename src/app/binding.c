@@ -74,6 +74,7 @@ bool gh_control_bind_admin(struct gh_control *control)
     control->admin_observer = (struct gh_observer){
         .stats = gh_registry_worker_stats(control->registry, GH_WORKERS_MAX),
         .no_route = &control->no_route[GH_WORKERS_MAX],
+        .arenas = &control->admin_arenas,
     };
     const struct gh_front_new with = { .loop = control->loop,
                                        .observer = &control->admin_observer,

@@ -322,12 +322,13 @@ void gh_control_done(struct gh_control *control)
         gh_front_free(control->admin_front);
         gh_loop_turn(control->loop, 0);
     }
-    gh_offload_free(control->offload); /* first: its jobs hold references to workers' mailboxes */
+    gh_keyrings_free(control->rings); /* who still waits is answered, by letters to workers */
+    gh_fetcher_free(control->fetcher);
+    gh_offload_free(
+        control->offload); /* before the workers: its jobs hold references to workers' mailboxes */
     for (unsigned i = 0; i < control->worker_count; i++)
         gh_worker_free(control->workers[i]);
     control->worker_count = 0;
-    gh_keyrings_free(control->rings);
-    gh_fetcher_free(control->fetcher);
     gh_mailbox_free(control->mailbox);
     gh_snapshot_unref(control->snapshot);
     gh_sources_free(control->sources);
@@ -340,4 +341,5 @@ void gh_control_done(struct gh_control *control)
     gh_logfile_close(control->audit_file);
     gh_logfile_close(control->log_file);
     gh_loop_free(control->loop);
+    gh_arena_pool_done(&control->admin_arenas);
 }

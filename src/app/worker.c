@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include "app/loglane.h"
+#include "base/blocks.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "wire/h2.h"
 
 struct gh_worker {
     struct gh_worker_new with;
@@ -21,6 +23,7 @@ struct gh_worker {
     struct gh_front *front;
     struct gh_snapshot *snapshot;
     struct gh_observer observer;
+    struct gh_arena_pool arenas;
     struct gh_gateway_ports ports;
 };
 
@@ -250,6 +253,8 @@ static void *run(void *arg)
     gh_gateway_free(worker->gateway);
     worker->gateway = NULL;
     gh_loop_turn(worker->loop, 0);
+    gh_blocks_done();
+    gh_h2_memory_done();
     return NULL;
 }
 
@@ -262,6 +267,7 @@ static bool build(struct gh_worker *worker)
         return false;
     worker->observer = (struct gh_observer){ .stats = gh_registry_worker_stats(with->registry, with->index),
                                              .audit = with->audit,
+                                             .arenas = &worker->arenas,
                                              .no_route = with->no_route };
     worker->ports =
         (struct gh_gateway_ports){ .ctx = worker, .want_key = want_key, .introspect = introspect };
@@ -313,5 +319,6 @@ void gh_worker_free(struct gh_worker *worker)
     gh_snapshot_unref(worker->snapshot);
     gh_mailbox_free(worker->mailbox);
     gh_loop_free(worker->loop);
+    gh_arena_pool_done(&worker->arenas);
     free(worker);
 }

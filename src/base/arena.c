@@ -213,3 +213,26 @@ size_t gh_arena_used(const struct gh_arena *arena)
 {
     return arena->used;
 }
+
+/* ---- pools ---- */
+
+struct gh_arena *gh_arena_pool_take(struct gh_arena_pool *pool, size_t first_block)
+{
+    return pool->count > 0 ? pool->at[--pool->count] : gh_arena_new(first_block);
+}
+
+void gh_arena_pool_give(struct gh_arena_pool *pool, struct gh_arena *arena)
+{
+    if (pool->count == GH_ARENA_POOL_MAX) {
+        gh_arena_free(arena);
+        return;
+    }
+    gh_arena_reset(arena);
+    pool->at[pool->count++] = arena;
+}
+
+void gh_arena_pool_done(struct gh_arena_pool *pool)
+{
+    while (pool->count > 0)
+        gh_arena_free(pool->at[--pool->count]);
+}

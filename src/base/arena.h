@@ -24,6 +24,18 @@ gh_str gh_arena_printf(struct gh_arena *arena, const char *format, ...) GH_PRINT
 gh_str gh_arena_join(struct gh_arena *arena, struct gh_strs parts, gh_str separator);
 size_t gh_arena_used(const struct gh_arena *arena);
 
+/* Arenas that were used and are waiting to be used again, of one thread. Zero-filled is an empty pool. */
+#define GH_ARENA_POOL_MAX 256
+struct gh_arena_pool {
+    struct gh_arena *at[GH_ARENA_POOL_MAX];
+    size_t count;
+};
+/* One from the pool, or a new one with that first block. NULL when out of memory. */
+struct gh_arena *gh_arena_pool_take(struct gh_arena_pool *pool, size_t first_block);
+/* Resets it and keeps it, or frees it when the pool is full. */
+void gh_arena_pool_give(struct gh_arena_pool *pool, struct gh_arena *arena);
+void gh_arena_pool_done(struct gh_arena_pool *pool);
+
 #define GH_ARENA_NEW(arena, type) ((type *)gh_arena_calloc((arena), 1, sizeof(type)))
 
 /* For the out-of-memory sweep of the tests: the n-th allocation from now on in this thread fails once

@@ -6,13 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/arena.h"
-
-#define CAP_MIN 512u
+#include "base/blocks.h"
 
 void gh_buf_done(struct gh_buf *buf)
 {
-    free(buf->base);
+    gh_block_give(buf->base, buf->cap);
     *buf = (struct gh_buf){ 0 };
 }
 
@@ -59,15 +57,13 @@ char *gh_buf_reserve(struct gh_buf *buf, size_t n)
         buf->end = len;
         return buf->base + len;
     }
-    size_t cap = CAP_MIN;
-    while (cap < len + n)
-        cap *= 2;
-    char *base = gh_malloc(cap);
+    size_t cap = 0;
+    char *base = gh_block_take(len + n, &cap);
     if (base == NULL)
         return NULL;
     if (len != 0)
         memcpy(base, buf->base + buf->start, len);
-    free(buf->base);
+    gh_block_give(buf->base, buf->cap);
     *buf = (struct gh_buf){ .base = base, .end = len, .cap = cap };
     return base + len;
 }

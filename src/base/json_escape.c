@@ -5,6 +5,7 @@
 
 #define REPLACEMENT 0xfffdu
 
+static size_t plain_run(const unsigned char *in, size_t len);
 static size_t decode(const unsigned char *in, size_t len, uint32_t *ret_point);
 static bool needs_escape(uint32_t point);
 static size_t write_escape(uint32_t point, char out[7]);
@@ -14,6 +15,17 @@ size_t gh_json_escape(gh_str s, char *out, size_t cap)
     const unsigned char *in = (const unsigned char *)s.ptr;
     size_t written = 0;
     for (size_t i = 0; i < s.len;) {
+        size_t plain = plain_run(in + i, s.len - i);
+        if (plain > 0) {
+            size_t room = cap - written;
+            size_t size = plain < room ? plain : room;
+            memcpy(out + written, in + i, size);
+            written += size;
+            i += plain;
+            if (size < plain)
+                return written;
+            continue;
+        }
         uint32_t point = 0;
         size_t used = decode(in + i, s.len - i, &point);
         char escape[7];
@@ -30,6 +42,15 @@ size_t gh_json_escape(gh_str s, char *out, size_t cap)
         written += size;
     }
     return written;
+}
+
+/* How many bytes from here on stand for themselves: nearly always all of them. */
+static size_t plain_run(const unsigned char *in, size_t len)
+{
+    size_t n = 0;
+    while (n < len && in[n] >= 0x20 && in[n] < 0x7f && in[n] != '"' && in[n] != '\\')
+        n++;
+    return n;
 }
 
 /* RFC 3629 section 4: no overlong forms, no surrogates, nothing above U+10FFFF. 0 when it is none. */

@@ -7,16 +7,19 @@
 #include "base/str.h"
 #include "observe/trace.h"
 
+/* Holds a usual exchange whole: heads of both sides, and what the stages need. */
+#define ARENA_FIRST (12 * 1024)
+
 static const char hex_digits[] = "0123456789abcdef";
 
 struct gh_exchange *gh_exchange_new(struct gh_loop *loop, const struct gh_observer *observer)
 {
-    struct gh_arena *arena = gh_arena_new(0);
+    struct gh_arena *arena = gh_arena_pool_take(observer->arenas, ARENA_FIRST);
     if (arena == NULL)
         return NULL;
     struct gh_exchange *x = GH_ARENA_NEW(arena, struct gh_exchange);
     if (x == NULL) {
-        gh_arena_free(arena);
+        gh_arena_pool_give(observer->arenas, arena);
         return NULL;
     }
     x->arena = arena;
@@ -44,7 +47,7 @@ void gh_exchange_free(struct gh_exchange *x)
     if (x == NULL)
         return;
     GH_COUNT_SUB(x->observer->stats->exchanges_open, 1);
-    gh_arena_free(x->arena);
+    gh_arena_pool_give(x->observer->arenas, x->arena);
 }
 
 /* ---- the end: counted and written down exactly once ---- */

@@ -3,6 +3,7 @@
 #ifndef GH_EXCHANGE_EXCHANGE_H
 #define GH_EXCHANGE_EXCHANGE_H
 
+#include "base/arena.h"
 #include "gatehouse/policy.h"
 #include "io/loop.h"
 #include "observe/audit.h"
@@ -47,6 +48,7 @@ struct gh_handler {
 
 /* What a worker gives to all its exchanges. */
 struct gh_observer {
+    struct gh_arena_pool *arenas;
     struct gh_worker_stats *stats;
     struct gh_lane *audit;           /* NULL: audit is off */
     struct gh_route_stats *no_route; /* exchanges that reached no route */

@@ -255,11 +255,23 @@ static enum gh_next check_signature(struct gh_request *r)
 
 /* ---- the key ---- */
 
+static enum gh_next ask_for_key(struct gh_request *r)
+{
+    const struct gh_gateway_ports *ports = r->gateway->with.ports;
+    if (!gh_request_take_ticket(r))
+        return gh_request_refuse(r, GH_OUT_OF_MEMORY);
+    if (!ports->want_key(ports->ctx, r->issuer->slot, r->token.kid, r->ticket))
+        return gh_request_refuse(r, GH_OVERLOADED);
+    return wait_for(r, AUTHN_KEY_ASKED);
+}
+
 static enum gh_next find_key(struct gh_request *r)
 {
     struct gh_gateway *gateway = r->gateway;
     const struct gh_keys_view *view = &gateway->keys[r->issuer->slot].view;
     bool asked_before = r->authn == AUTHN_KEY_ASKED;
+    if (view->status == GH_KEYS_WAITING && !asked_before) /* the first fetch is under way */
+        return ask_for_key(r);
     if (view->status != GH_KEYS_READY || view->set == NULL)
         return gh_request_refuse(r, GH_KEYS_UNAVAILABLE);
     struct gh_key *key = NULL;
@@ -274,11 +286,7 @@ static enum gh_next find_key(struct gh_request *r)
     /* The key may be new: one fetch for all who wait, then a rest (byoa.md section 5). */
     if (asked_before || gh_loop_now_ms(gateway->with.loop) < view->quiet_until_ms)
         return gh_request_refuse(r, GH_TOKEN_KEY_UNKNOWN);
-    if (!gh_request_take_ticket(r))
-        return gh_request_refuse(r, GH_OUT_OF_MEMORY);
-    if (!gateway->with.ports->want_key(gateway->with.ports->ctx, r->issuer->slot, r->token.kid, r->ticket))
-        return gh_request_refuse(r, GH_OVERLOADED);
-    return wait_for(r, AUTHN_KEY_ASKED);
+    return ask_for_key(r);
 }
 
 static const struct gh_issuer *issuer_of(const struct gh_request *r)
@@ -345,7 +353,7 @@ static enum gh_next begin(struct gh_request *r)
 {
     enum gh_reason reason = read_credential(r);
     if (reason == GH_OK)
-        reason = gh_verdict_key(r->token_text, r->route->fingerprint, r->verdict_key);
+        reason = gh_verdict_key(r->gateway->verdicts, r->token_text, r->route->fingerprint, r->verdict_key);
     if (reason != GH_OK)
         return gh_request_refuse(r, reason);
     if (!is_known(r))

@@ -7,7 +7,8 @@
 #include "base/str.h"
 #include "gateway/request.h"
 
-#define HEADERS_MAX 160
+/* What add_own and add_identities may add. */
+#define OWN_MAX 16
 
 /* What a client may say to an MCP server; a route may name more. Everything else stays here (threats.md rule
  * 5). */
@@ -166,7 +167,7 @@ static enum gh_reason add_own(struct gh_request *r, struct gh_headers *headers)
 
 static enum gh_reason build_head(struct gh_request *r, struct gh_headers *headers)
 {
-    enum gh_reason reason = gh_headers_init(headers, r->x->arena, HEADERS_MAX);
+    enum gh_reason reason = gh_headers_init(headers, r->x->arena, r->x->headers.count + OWN_MAX);
     if (reason == GH_OK)
         reason = add_passed(r, headers);
     if (reason == GH_OK)

@@ -1,7 +1,5 @@
 /* gateway/pipeline.c: the table of stages, in the order a request lives them, and the one place that decides
  * what is next. */
-#include <stdlib.h>
-
 #include "base/arena.h"
 #include "base/str.h"
 #include "gateway/request.h"
@@ -52,11 +50,6 @@ enum gh_next gh_request_refuse_method(struct gh_request *r, const char *allow)
 
 /* ---- beginning and end ---- */
 
-static void free_request(void *ptr)
-{
-    free(ptr);
-}
-
 static void give_up_ticket(struct gh_request *r)
 {
     if (r->ticket == 0)
@@ -85,13 +78,12 @@ void gh_request_let_go(struct gh_request *r)
     gh_verdict_unref(r->verdict);
     gh_list_remove(&r->link);
     gh_site_unref(r->site);
-    gh_loop_free_later(r->gateway->with.loop, free_request, r);
 }
 
 static void start(struct gh_exchange *x)
 {
     struct gh_gateway *gateway = x->handler_ctx;
-    struct gh_request *r = gateway->site != NULL ? gh_calloc(1, sizeof(*r)) : NULL;
+    struct gh_request *r = gateway->site != NULL ? GH_ARENA_NEW(x->arena, struct gh_request) : NULL;
     if (r == NULL) {
         gh_exchange_refuse(x, gateway->site != NULL ? GH_OUT_OF_MEMORY : GH_SHUTTING_DOWN, NULL);
         return;

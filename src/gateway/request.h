@@ -83,7 +83,8 @@ void gh_request_run(struct gh_request *r);
 enum gh_next gh_request_refuse(struct gh_request *r, enum gh_reason why);
 /* The same with an Allow header. */
 enum gh_next gh_request_refuse_method(struct gh_request *r, const char *allow);
-/* Lets go of call, verdict, site; the request is freed at the end of the turn. */
+/* Lets go of call, verdict, site. The request itself dies with the exchange's arena, at the end of the turn.
+ */
 void gh_request_let_go(struct gh_request *r);
 /* A ticket under which an answer finds the request again; false when out of memory. */
 bool gh_request_take_ticket(struct gh_request *r);

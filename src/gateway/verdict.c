@@ -12,6 +12,7 @@ struct gh_verdicts {
     struct gh_map map;
     struct gh_list by_use; /* least recently used first */
     size_t max;
+    EVP_MD_CTX *sha256;
 };
 
 struct gh_verdicts *gh_verdicts_new(size_t max)
@@ -22,7 +23,11 @@ struct gh_verdicts *gh_verdicts_new(size_t max)
     gh_map_init(&verdicts->map);
     gh_list_init(&verdicts->by_use);
     verdicts->max = max;
-    return verdicts;
+    verdicts->sha256 = EVP_MD_CTX_new();
+    if (verdicts->sha256 != NULL && EVP_DigestInit_ex2(verdicts->sha256, EVP_sha256(), NULL) == 1)
+        return verdicts;
+    gh_verdicts_free(verdicts);
+    return NULL;
 }
 
 void gh_verdict_unref(struct gh_verdict *verdict)
@@ -42,7 +47,9 @@ void gh_verdicts_drop(struct gh_verdicts *verdicts, struct gh_verdict *verdict)
 
 static void drop_least_used(struct gh_verdicts *verdicts)
 {
-    gh_verdicts_drop(verdicts, GH_LIST_ENTRY(gh_list_first(&verdicts->by_use), struct gh_verdict, age));
+    struct gh_list *node = gh_list_first(&verdicts->by_use);
+    if (node != NULL)
+        gh_verdicts_drop(verdicts, GH_LIST_ENTRY(node, struct gh_verdict, age));
 }
 
 void gh_verdicts_resize(struct gh_verdicts *verdicts, size_t max)
@@ -58,12 +65,17 @@ void gh_verdicts_free(struct gh_verdicts *verdicts)
         return;
     gh_verdicts_resize(verdicts, 0);
     gh_map_done(&verdicts->map);
+    EVP_MD_CTX_free(verdicts->sha256);
     free(verdicts);
 }
 
-enum gh_reason gh_verdict_key(gh_str token, uint64_t fingerprint, unsigned char ret_key[GH_VERDICT_KEY])
+enum gh_reason gh_verdict_key(struct gh_verdicts *verdicts, gh_str token, uint64_t fingerprint,
+                              unsigned char ret_key[GH_VERDICT_KEY])
 {
-    if (EVP_Q_digest(NULL, "SHA256", NULL, token.ptr, token.len, ret_key, NULL) != 1)
+    /* A context that knows its digest already: starting anew fetches nothing and takes no lock. */
+    if (EVP_DigestInit_ex2(verdicts->sha256, NULL, NULL) != 1 ||
+        EVP_DigestUpdate(verdicts->sha256, token.ptr, token.len) != 1 ||
+        EVP_DigestFinal_ex(verdicts->sha256, ret_key, NULL) != 1)
         return GH_INTERNAL;
     memcpy(ret_key + 32, &fingerprint, sizeof(fingerprint));
     return GH_OK;

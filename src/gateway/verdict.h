@@ -28,7 +28,7 @@ struct gh_verdicts *gh_verdicts_new(size_t max);
 void gh_verdicts_free(struct gh_verdicts *verdicts);
 void gh_verdicts_resize(struct gh_verdicts *verdicts, size_t max);
 /* GH_OK, or GH_INTERNAL when libcrypto fails. */
-GH_MUST_USE enum gh_reason gh_verdict_key(gh_str token, uint64_t fingerprint,
+GH_MUST_USE enum gh_reason gh_verdict_key(struct gh_verdicts *verdicts, gh_str token, uint64_t fingerprint,
                                           unsigned char ret_key[GH_VERDICT_KEY]);
 /* A reference, or NULL. An expired one is dropped on the way. */
 struct gh_verdict *gh_verdicts_find(struct gh_verdicts *verdicts, const unsigned char key[GH_VERDICT_KEY],

@@ -222,8 +222,9 @@ static bool new_session(struct gh_h2 *h2)
     nghttp2_option *options = new_options(&h2->limits);
     int failed = -1;
     if (options != NULL && set_callbacks(&callbacks))
-        failed = h2->side == GH_H2_SERVER ? nghttp2_session_server_new2(&h2->session, callbacks, h2, options)
-                                          : nghttp2_session_client_new2(&h2->session, callbacks, h2, options);
+        failed = h2->side == GH_H2_SERVER
+                     ? nghttp2_session_server_new3(&h2->session, callbacks, h2, options, &gh_h2_memory)
+                     : nghttp2_session_client_new3(&h2->session, callbacks, h2, options, &gh_h2_memory);
     nghttp2_session_callbacks_del(callbacks);
     nghttp2_option_del(options);
     return failed == 0;

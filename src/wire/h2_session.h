@@ -58,6 +58,9 @@ struct gh_h2 {
     int64_t now_ms;
 };
 
+/* ---- memory ---- */
+extern nghttp2_mem gh_h2_memory;
+
 /* ---- guard ---- */
 void gh_h2_guard_init(struct gh_h2 *h2);
 /* GH_OK, GH_H2_GLITCHES or GH_H2_RESETS; runs before nghttp2 sees the bytes. */

@@ -57,12 +57,13 @@ bool gh_header_value_is_legal(gh_str value)
     if (value.ptr[0] == ' ' || value.ptr[0] == '\t' || value.ptr[value.len - 1] == ' ' ||
         value.ptr[value.len - 1] == '\t')
         return false;
+    /* No early end: tokens are long and nearly always legal, and this loop is done many bytes at a time. */
+    unsigned char bad = 0;
     for (size_t i = 0; i < value.len; i++) {
         unsigned char c = (unsigned char)value.ptr[i];
-        if ((c < 0x20 && c != '\t') || c >= 0x7f)
-            return false;
+        bad |= (unsigned char)((unsigned char)(c - 0x20) > 0x5e) & (unsigned char)(c != '\t');
     }
-    return true;
+    return bad == 0;
 }
 
 bool gh_header_list_has(gh_str value, gh_str member)
