@@ -140,7 +140,9 @@ static enum gh_reason add_ring(struct gh_keyrings *rings, struct ring_conf *conf
     ring->stats = gh_registry_issuer_stats(rings->registry, conf->name);
     gh_list_init(&ring->wants);
     gh_ring_init_schedule(ring);
-    enum gh_reason reason = ring->stats != NULL ? read_set(ring, conf, ret_why) : GH_OUT_OF_MEMORY;
+    if (ring->stats == NULL)
+        ring->stats = &ring->unlisted;
+    enum gh_reason reason = read_set(ring, conf, ret_why);
     if (reason == GH_OK && !take_slot(rings, &ring->slot)) {
         *ret_why = strdup("there are more issuers than there is room for");
         reason = GH_SETTINGS_INVALID;

@@ -43,7 +43,8 @@ struct ring {
     struct gh_jwks *next_set; /* of a jwks_file, until the round ends */
     unsigned char next_digest[RING_DIGEST];
     unsigned next_faults[GH_KEY_FAULT_COUNT];
-    struct gh_issuer_stats *stats;
+    struct gh_issuer_stats *stats;   /* never NULL */
+    struct gh_issuer_stats unlisted; /* stands in when the registry has no room for one name more */
 
     struct gh_keys_view view; /* the present; its set is ours */
     struct gh_keys_view told; /* as published, without the set */

@@ -1,0 +1,195 @@
+/* keys/test_introspect.c: opaque tokens: asked once for all, within a limit, and down is never inactive. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "world.h"
+
+#define ACTIVE "{\"active\":true,\"sub\":\"alice\"}"
+
+/* What came back. */
+static struct {
+    unsigned times;
+    enum gh_reason reason;
+    char text[256];
+} introspected;
+
+static void on_introspected(void *ctx, enum gh_reason reason, gh_str answer)
+{
+    introspected.times++;
+    introspected.reason = reason;
+    (void)snprintf(introspected.text, sizeof(introspected.text), "%.*s", GH_STR_FMT(answer));
+}
+
+static int set_up(void **state)
+{
+    memset(&introspected, 0, sizeof(introspected));
+    return world_set_up(state);
+}
+
+static uint32_t opaque(void)
+{
+    world.conf.introspection_url = url("/introspect");
+    world.conf.introspection_client = GH_STR("gateway");
+    world.conf.introspection_secret_file =
+        gh_str_from(gh_test_file("client.secret", GH_STR("s3cret/\n"), 0600));
+    put_json("/introspect", "", GH_STR(ACTIVE));
+    uint32_t slot = load(&world.conf);
+    assert_int_equal(world.seen[slot].status, GH_KEYS_READY);
+    assert_null(world.seen[slot].set);
+    return slot;
+}
+
+static void ask(uint32_t slot, const char *token)
+{
+    unsigned before = introspected.times;
+    assert_true(gh_keyrings_introspect(world.rings, slot, gh_str_from(token), on_introspected, NULL));
+    assert_int_equal(introspected.times, before);
+}
+
+static void ask_and_wait(uint32_t slot, const char *token)
+{
+    unsigned before = introspected.times;
+    ask(slot, token);
+    await(introspected.times == before + 1);
+}
+
+static void an_active_token(void **state)
+{
+    uint32_t slot = opaque();
+    ask_and_wait(slot, "ory_at_a+b/c=");
+    assert_int_equal(introspected.reason, GH_OK);
+    assert_string_equal(introspected.text, ACTIVE);
+    assert_string_equal(world.last_path, "/introspect"); /* never a token in a URL */
+    assert_str_eq(gh_buf_peek(&world.last_body), "token=ory_at_a%2Bb%2Fc%3D&token_type_hint=access_token");
+    /* base64 of gateway:s3cret%2F */
+    assert_true(gh_str_contains(gh_buf_peek(&world.last_head),
+                                GH_STR("Authorization: Basic Z2F0ZXdheTpzM2NyZXQlMkY=\r\n")));
+    ask_and_wait(slot, "ory_at_a+b/c="); /* what is active is remembered by workers, not here */
+    assert_int_equal(world.fetches, 2);
+    gh_str name;
+    assert_true(gh_keyrings_ready(world.rings, &name));
+    assert_false(logged("ory_at"));
+    assert_false(logged("s3cret"));
+}
+
+static void one_question_for_all(void **state)
+{
+    uint32_t slot = opaque();
+    for (int i = 0; i < 500; i++)
+        ask(slot, "the-same");
+    await(introspected.times == 500);
+    assert_int_equal(world.fetches, 1);
+    assert_int_equal(introspected.reason, GH_OK);
+}
+
+static void inactive_is_remembered_for_5_s(void **state)
+{
+    static const char *const answers[] = { "{\"active\":false}", "{}", "{\"active\":\"true\"}",
+                                           "{\"active\":1}" };
+    uint32_t slot = opaque();
+    for (size_t i = 0; i < GH_ARRAY_LEN(answers); i++) {
+        put_json("/introspect", "", gh_str_from(answers[i]));
+        world.fetches = 0;
+        ask_and_wait(slot, "ended");
+        assert_int_equal(introspected.reason, GH_OK);
+        assert_string_equal(introspected.text, answers[i]);
+        ask_and_wait(slot, "ended");
+        assert_int_equal(introspected.reason, GH_OK);
+        assert_string_equal(introspected.text, "{\"active\":false}");
+        assert_int_equal(world.fetches, 1);
+        ask_and_wait(slot, "another");
+        assert_int_equal(world.fetches, 2);
+        pass_ms(5001);
+    }
+    put_json("/introspect", "", GH_STR(ACTIVE));
+    ask_and_wait(slot, "ended");
+    assert_string_equal(introspected.text, ACTIVE);
+}
+
+/* Unreachable is 503 and not 401: clients would throw good tokens away. */
+static void down_is_not_inactive(void **state)
+{
+    static const char *const bad[] = {
+        "HTTP/1.1 401 No\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{\"active\":false}",
+        "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 302 There\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 15\r\n\r\n{\"active\":true}",
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4\r\n\r\ntrue",
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 14\r\n\r\n{\"active\":true}",
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"active\":false,\"active\":true}",
+        "",
+    };
+    uint32_t slot = opaque();
+    for (size_t i = 0; i < GH_ARRAY_LEN(bad); i++) {
+        put_raw("/introspect", gh_str_from(bad[i]));
+        ask_and_wait(slot, "t");
+        assert_int_equal(introspected.reason, GH_INTROSPECTION_DOWN);
+        assert_string_equal(introspected.text, "");
+    }
+    assert_true(logged("introspection at an issuer fails"));
+    put_json("/introspect", "", GH_STR(ACTIVE));
+    ask_and_wait(slot, "t");
+    assert_int_equal(introspected.reason, GH_OK);
+    assert_true(logged("well again"));
+}
+
+static void no_more_than_the_limit(void **state)
+{
+    uint32_t slot = opaque();
+    document("/introspect")->answer = (struct gh_web_answer){ .hold = true };
+    ask(slot, "a");
+    ask(slot, "b");
+    ask(slot, "c");
+    ask(slot, "a"); /* joins */
+    turns(2);
+    assert_int_equal(introspected.times, 1);
+    assert_int_equal(introspected.reason, GH_OVERLOADED);
+    await(introspected.times == 4);
+    assert_int_equal(introspected.reason, GH_INTROSPECTION_DOWN);
+    put_json("/introspect", "", GH_STR(ACTIVE));
+    ask_and_wait(slot, "c");
+    assert_int_equal(introspected.reason, GH_OK);
+}
+
+static void issuers_that_are_not_asked(void **state)
+{
+    uint32_t slot = load(&world.conf);
+    await(has(slot, "k1"));
+    ask_and_wait(slot, "t");
+    assert_int_equal(introspected.reason, GH_INTROSPECTION_DOWN);
+    ask_and_wait(7, "t");
+    assert_int_equal(introspected.reason, GH_INTROSPECTION_DOWN);
+}
+
+static void an_end_while_it_is_asked(void **state)
+{
+    uint32_t slot = opaque();
+    document("/introspect")->answer = (struct gh_web_answer){ .hold = true };
+    ask(slot, "a");
+    ask(slot, "a");
+    await(world.fetches == 1);
+    gh_keyrings_begin(world.rings);
+    gh_keyrings_end(world.rings, true); /* the issuer is gone */
+    turns(2);
+    assert_int_equal(introspected.times, 2);
+    assert_int_equal(introspected.reason, GH_SHUTTING_DOWN);
+    slot = opaque();
+    document("/introspect")->answer = (struct gh_web_answer){ .hold = true };
+    ask(slot, "b");
+    await(world.fetches == 2);
+    gh_keyrings_free(world.rings);
+    world.rings = NULL;
+    assert_int_equal(introspected.times, 3);
+}
+
+#define ASK(name) cmocka_unit_test_setup_teardown(name, set_up, world_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ASK(an_active_token),          ASK(one_question_for_all),   ASK(inactive_is_remembered_for_5_s),
+        ASK(down_is_not_inactive),     ASK(no_more_than_the_limit), ASK(issuers_that_are_not_asked),
+        ASK(an_end_while_it_is_asked),
+    };
+    return cmocka_run_group_tests_name("introspection", tests, NULL, NULL);
+}
