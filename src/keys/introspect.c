@@ -190,7 +190,10 @@ static void note(struct question *question, enum gh_reason reason, const struct 
     const char *why = answer->reason == GH_OK ? "the answer is no JSON object" : answer->why;
     if (failed)
         gh_log(GH_LOG_WARN, "introspection at an issuer fails", GH_FIELD("issuer", ring->conf->name),
-               GH_FIELD("url", ring->conf->introspection_url), GH_FIELD("why", gh_str_from(why)));
+               GH_FIELD("url", ring->conf->introspection_url),
+               GH_FIELD("reason",
+                        gh_str_from(gh_reason_row(answer->reason == GH_OK ? reason : answer->reason)->slug)),
+               GH_FIELD("why", gh_str_from(why)));
     else
         gh_log(GH_LOG_INFO, "introspection at an issuer is well again", GH_FIELD("issuer", ring->conf->name),
                GH_FIELD("url", ring->conf->introspection_url));

@@ -22,7 +22,8 @@ struct flight {
     struct gh_arena *arena; /* urls and the document being read */
     struct gh_strs places;  /* of the metadata; count 0: not asked */
     size_t place;
-    gh_str url; /* the one being asked */
+    gh_str url;       /* the one being asked */
+    gh_str malformed; /* the first place whose metadata was; a later one that has none says less */
 };
 
 static void on_refresh(struct gh_deadline *deadline);
@@ -34,7 +35,7 @@ static void metadata_came(void *ctx, const struct gh_fetch_answer *answer);
 static void ask_keys(struct flight *flight);
 static void keys_came(void *ctx, const struct gh_fetch_answer *answer);
 static void land(struct flight *flight);
-static void fail(struct flight *flight, const char *why);
+static void fail(struct flight *flight, enum gh_reason reason, const char *why);
 static void plan(struct ring *ring, int64_t max_age_s);
 
 /* Between low and high, both in; the tail that modulo favours is of no account here. */
@@ -140,7 +141,7 @@ static void start(struct ring *ring, bool may_discover)
     if (!must_discover(ring, may_discover, now))
         ask_keys(flight);
     else if (find_places(flight) != GH_OK)
-        fail(flight, "no place for its metadata follows from the issuer");
+        fail(flight, GH_FETCH_REFUSED, "no place for its metadata follows from the issuer");
     else
         ask_metadata(flight);
 }
@@ -163,7 +164,7 @@ static void ask(struct flight *flight, gh_str accept,
 {
     const struct gh_fetch_request request = { .url = flight->url, .accept = accept };
     if (!gh_fetch(flight->ring->rings->fetcher, &request, came, flight))
-        fail(flight, "out of memory");
+        fail(flight, GH_OUT_OF_MEMORY, "out of memory");
 }
 
 static void ask_metadata(struct flight *flight)
@@ -191,6 +192,27 @@ static const char *take_metadata(struct flight *flight, const struct gh_issuer_m
     return NULL;
 }
 
+static bool try_next_place(struct flight *flight, enum gh_reason reason)
+{
+    if (reason == GH_METADATA_MALFORMED && flight->malformed.ptr == NULL)
+        flight->malformed = flight->url;
+    if (flight->place + 1 >= flight->places.count)
+        return false;
+    flight->place++;
+    return true;
+}
+
+/* `reason` GH_OK: the document could be read, but what it says cannot be used. */
+static void fail_at_metadata(struct flight *flight, enum gh_reason reason, const char *why)
+{
+    if (reason == GH_FETCH_FAILED && flight->malformed.ptr != NULL) {
+        flight->url = flight->malformed;
+        reason = GH_METADATA_MALFORMED;
+        why = "the metadata is malformed";
+    }
+    fail(flight, reason == GH_OK ? GH_METADATA_MALFORMED : reason, why);
+}
+
 /* byoa.md section 5: the first JSON object that comes with a 200 counts; its issuer must be ours byte for
  * byte (RFC 8414 section 3.3). A jwks_uri that was good before is used on while the metadata cannot be read,
  * but not when it is read and belongs to somebody else. */
@@ -214,14 +236,14 @@ static void metadata_came(void *ctx, const struct gh_fetch_answer *answer)
         why = take_metadata(flight, &metadata);
     if (why == NULL) {
         ask_keys(flight);
-    } else if (is_elsewhere && flight->place + 1 < flight->places.count) {
-        flight->place++;
+    } else if (is_elsewhere && try_next_place(flight, reason)) {
         ask_metadata(flight);
     } else if (ring->jwks_uri == NULL || reason == GH_METADATA_ISSUER || reason == GH_OK) {
-        fail(flight, why);
+        fail_at_metadata(flight, reason, why);
     } else {
         gh_log(GH_LOG_WARN, "the metadata of an issuer could not be read, its last jwks_uri is used",
                GH_FIELD("issuer", ring->conf->name), GH_FIELD("url", flight->url),
+               GH_FIELD("reason", gh_str_from(gh_reason_row(reason)->slug)),
                GH_FIELD("why", gh_str_from(why)));
         ring->metadata_until_ms = gh_loop_now_ms(ring->rings->loop) + METADATA_WAIT_MS;
         ask_keys(flight);
@@ -234,7 +256,7 @@ static void ask_keys(struct flight *flight)
     gh_str url = ring->conf->jwks_url.len != 0 ? ring->conf->jwks_url : gh_str_from(ring->jwks_uri);
     flight->url = gh_arena_dup(flight->arena, url);
     if (flight->url.ptr == NULL)
-        fail(flight, "out of memory");
+        fail(flight, GH_OUT_OF_MEMORY, "out of memory");
     else
         ask(flight, GH_STR("application/jwk-set+json, application/json"), keys_came);
 }
@@ -264,7 +286,7 @@ static void keys_came(void *ctx, const struct gh_fetch_answer *answer)
     }
     if (reason != GH_OK) {
         ring->metadata_until_ms = 0; /* perhaps the set has moved */
-        fail(flight, why);
+        fail(flight, reason, why);
         return;
     }
     GH_COUNT_ADD(ring->stats->fetches_ok, 1);
@@ -341,7 +363,7 @@ static void plan(struct ring *ring, int64_t max_age_s)
 }
 
 /* A good set stays, and the next try comes sooner or later: 1 to 2 s, then doubled up to 15 to 30 s. */
-static void fail(struct flight *flight, const char *why)
+static void fail(struct flight *flight, enum gh_reason reason, const char *why)
 {
     struct ring *ring = flight->ring;
     GH_COUNT_ADD(ring->stats->fetches_failed, 1);
@@ -355,8 +377,8 @@ static void fail(struct flight *flight, const char *why)
     char next[32];
     (void)snprintf(next, sizeof(next), "%lld ms", (long long)in);
     gh_log(GH_LOG_WARN, "the keys of an issuer could not be fetched", GH_FIELD("issuer", ring->conf->name),
-           GH_FIELD("url", flight->url), GH_FIELD("why", gh_str_from(why)),
-           GH_FIELD("next_try_in", gh_str_from(next)));
+           GH_FIELD("url", flight->url), GH_FIELD("reason", gh_str_from(gh_reason_row(reason)->slug)),
+           GH_FIELD("why", gh_str_from(why)), GH_FIELD("next_try_in", gh_str_from(next)));
     if (ring->view.set == NULL) {
         ring->view.status = GH_KEYS_STALE;
         ring->view.retry_after_s = (in + 999) / 1000;
