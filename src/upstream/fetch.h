@@ -8,8 +8,11 @@
 #include "io/loop.h"
 
 struct gh_fetch_conf {
-    gh_str proxy;             /* egress proxy URL; empty: none (the environment is not read) */
-    gh_str ca_file;           /* beside or instead of the system's: these CAs only; empty: system's */
+    gh_str proxy;   /* egress proxy URL; empty: none (the environment is not read). Its own address is
+                       exempt from the rules below, and what a name means to it cannot be checked: then
+                       the proxy decides where names may lead; http to loopback never goes through it */
+    gh_str ca_file; /* these CAs only; read once, here. Empty: the system's, read by libcurl while it
+                       runs, so that bundle must stay readable */
     bool allow_http_loopback; /* http:// to loopback: for tests and demonstrations */
     struct gh_cidrs allow;    /* special-use ranges that may be connected to all the same */
     int64_t timeout_ms;       /* 3,000 in all */
@@ -17,11 +20,11 @@ struct gh_fetch_conf {
 };
 
 struct gh_fetcher;
-/* Copies the conf. NULL when libcurl or memory fails. */
+/* Copies the conf. NULL when libcurl or memory fails, or the CA file cannot be used (which is logged). */
 struct gh_fetcher *gh_fetcher_new(struct gh_loop *loop, const struct gh_fetch_conf *conf);
-/* New settings for fetches that start from now on. */
+/* New settings for fetches that start from now on; false as above, and nothing has changed. */
 bool gh_fetcher_configure(struct gh_fetcher *fetcher, const struct gh_fetch_conf *conf) GH_MUST_USE;
-/* Running fetches end with GH_SHUTTING_DOWN. */
+/* Running fetches end with GH_SHUTTING_DOWN, told from here. Never from within `done`. */
 void gh_fetcher_free(struct gh_fetcher *fetcher);
 
 struct gh_fetch_request {
