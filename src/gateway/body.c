@@ -53,6 +53,6 @@ void gh_forward_body(struct gh_request *r, gh_str bytes, bool end)
         reason = GH_OUT_OF_MEMORY;
     if (reason != GH_OK)
         end_with(r, reason);
-    else if (end)
+    else if (end && r->ticket == 0) /* else authn waits for an answer: the end of the body is not that */
         gh_request_run(r);
 }
