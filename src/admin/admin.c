@@ -25,7 +25,7 @@ static void answer(struct gh_exchange *x, int status, gh_str type, gh_str body)
         gh_exchange_refuse(x, GH_OUT_OF_MEMORY, NULL);
         return;
     }
-    x->reason = GH_ADMIN;
+    x->reason = status == 503 ? GH_NOT_READY : GH_ADMIN;
     gh_exchange_answer(x, status, &headers, body);
 }
 
@@ -45,13 +45,14 @@ static void serve_ready(struct gh_exchange *x, struct gh_admin *admin, gh_str bo
 {
     gh_str waiting = GH_STR_NONE;
     if (admin->control->is_draining(admin->control->ctx))
-        answer_json(x, 503, GH_STR("{\"status\":\"draining\"}\n"));
+        answer_json(x, 503, GH_STR("{\"status\":\"Not ready\",\"why\":\"draining\"}\n"));
     else if (gh_keyrings_ready(admin->rings, &waiting))
         answer_json(x, 200, GH_STR("{\"status\":\"ready\"}\n"));
     else
         answer_json(x, 503,
-                    gh_arena_printf(x->arena, "{\"status\":\"waiting for keys\",\"issuer\":\"%.*s\"}\n",
-                                    GH_STR_FMT(waiting)));
+                    gh_arena_printf(
+                        x->arena, "{\"status\":\"Not ready\",\"why\":\"no keys yet\",\"issuer\":\"%.*s\"}\n",
+                        GH_STR_FMT(waiting)));
 }
 
 static void serve_metrics(struct gh_exchange *x, struct gh_admin *admin, gh_str body)

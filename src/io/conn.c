@@ -25,6 +25,7 @@ static struct gh_conn *conn_new(struct gh_loop *loop, int fd, const struct gh_co
     struct gh_conn *conn = gh_calloc(1, sizeof(*conn));
     if (conn == NULL)
         return NULL;
+    gh_list_init(&conn->lingering);
     conn->loop = loop;
     conn->events = events;
     conn->ctx = ctx;
@@ -150,6 +151,7 @@ void gh_conn_free(struct gh_conn *conn)
     if (conn == NULL || conn->state == CONN_FREED)
         return;
     stop(conn);
+    gh_list_remove(&conn->lingering);
     gh_conn_move(conn, CONN_FREED);
     gh_loop_free_later(conn->loop, bury, conn);
 }
@@ -173,6 +175,7 @@ void gh_conn_finish(struct gh_conn *conn)
         return;
     }
     gh_conn_move(conn, CONN_FLUSHING);
+    gh_list_append(&conn->loop->lingering, &conn->lingering);
     conn->events = NULL;
     conn->pauses = 0;
     gh_buf_done(&conn->in);
@@ -182,6 +185,12 @@ void gh_conn_finish(struct gh_conn *conn)
     if (!gh_deadline_is_set(&conn->deadline))
         gh_deadline_set(conn->loop, &conn->deadline, conn->stall_ms);
     gh_loop_at_end(conn->loop, &conn->work);
+}
+
+void gh_conn_cut_lingering(struct gh_loop *loop)
+{
+    GH_LIST_EACH_SAFE (node, &loop->lingering)
+        gh_conn_free(GH_LIST_ENTRY(node, struct gh_conn, lingering));
 }
 
 /* Lazy: the descriptor stays registered, and leaves only if bytes do arrive during the pause. A short pause

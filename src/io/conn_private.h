@@ -28,6 +28,7 @@ enum gh_conn_state {
 enum gh_conn_end { CONN_END_NONE, CONN_END_CLEAN, CONN_END_BROKEN };
 
 struct gh_conn {
+    struct gh_list lingering; /* in loop->lingering once its owner has gone */
     struct gh_loop *loop;
     const struct gh_conn_events *events;
     void *ctx;

@@ -24,6 +24,7 @@ struct gh_loop *gh_loop_new(void)
     if (loop == NULL)
         return NULL;
     gh_list_init(&loop->work);
+    gh_list_init(&loop->lingering);
     gh_wheel_init(&loop->wheel);
     loop->alarm_ms = WHEEL_NEVER;
     loop->time = gh_calloc(1, sizeof(*loop->time));
@@ -60,6 +61,7 @@ void gh_loop_free(struct gh_loop *loop)
 {
     if (loop == NULL)
         return;
+    gh_conn_cut_lingering(loop);
     run_deaths(loop);
     while (!gh_list_is_empty(&loop->work))
         gh_list_remove(gh_list_first(&loop->work));

@@ -57,7 +57,11 @@ struct gh_loop {
     size_t dying_count, dying_cap;
     struct gh_scratch *scratch;
     struct gh_wheel wheel;
+    struct gh_list lingering; /* conns whose owner has gone: they flush, then free themselves */
     bool stopping;
 };
+
+/* conn.c: at the end of the loop nobody waits for their peers any more. */
+void gh_conn_cut_lingering(struct gh_loop *loop);
 
 #endif

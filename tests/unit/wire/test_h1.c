@@ -199,7 +199,8 @@ static void test_write_refuses(void **state)
     for (size_t i = 0; i < GH_ARRAY_LEN(bad); i++) {
         struct gh_header field = bad[i];
         struct gh_headers headers = { &field, 1, 1 };
-        assert_int_equal(gh_h1_write_response_head(&out, 200, &headers, none), GH_INTERNAL);
+        assert_int_equal(gh_h1_write_response_head(&out, 200, &headers, none),
+                         GH_INTERNAL); /* reason: internal */
         assert_int_equal(gh_h1_write_request_head(&out, GH_STR("GET"), GH_STR("/"), &headers, none),
                          GH_INTERNAL);
     }
@@ -208,7 +209,8 @@ static void test_write_refuses(void **state)
     assert_int_equal(gh_h1_write_response_head(&out, 20, NULL, none), GH_INTERNAL);
     assert_int_equal(gh_buf_len(&out), 0);
     gh_alloc_fail_at(1);
-    assert_int_equal(gh_h1_write_response_head(&out, 200, NULL, none), GH_OUT_OF_MEMORY);
+    assert_int_equal(gh_h1_write_response_head(&out, 200, NULL, none),
+                     GH_OUT_OF_MEMORY); /* reason: out_of_memory */
     gh_alloc_fail_at(0);
     gh_buf_done(&out);
 }
