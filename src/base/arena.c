@@ -41,6 +41,11 @@ static inline bool must_fail(void)
     return __builtin_expect(fail_countdown != 0, 0) && --fail_countdown == 0;
 }
 
+bool gh_alloc_fails(void)
+{
+    return must_fail();
+}
+
 void *gh_malloc(size_t size)
 {
     return must_fail() ? NULL : malloc(size);

@@ -41,6 +41,8 @@ void gh_arena_pool_done(struct gh_arena_pool *pool);
 /* For the out-of-memory sweep of the tests: the n-th allocation from now on in this thread fails once
  * (0 switches it off). Also counts what gh_arena_* and gh_buf_* took from the heap. */
 void gh_alloc_fail_at(unsigned long n);
+/* For takers that do not go to the heap each time: is this the one that fails? Counts as an allocation. */
+bool gh_alloc_fails(void);
 /* malloc/calloc/realloc that obey gh_alloc_fail_at. */
 void *gh_malloc(size_t size) GH_MUST_USE;
 void *gh_calloc(size_t count, size_t size) GH_MUST_USE;

@@ -40,6 +40,8 @@ char *gh_block_take(size_t size, size_t *ret_cap)
     unsigned index = class_of(size, &cap);
     struct free_block *block = index < CLASSES ? kept[index].first : NULL;
     if (block != NULL) {
+        if (gh_alloc_fails())
+            return NULL;
         kept[index].first = block->next;
         kept[index].count--;
     } else {
