@@ -212,3 +212,22 @@ void gh_exchange_give_up(struct gh_exchange *x, enum gh_reason why)
     gh_exchange_abort(x, why);
     x->handler->gone(x, why);
 }
+
+void gh_exchange_connection_ended(const struct gh_observer *observer, enum gh_reason why, gh_str client_ip)
+{
+    GH_COUNT_ADD(observer->no_route->by_reason[why], 1);
+    if (observer->audit == NULL)
+        return;
+    const struct gh_audit_record record = {
+        .wall_us = gh_clock_wall_us(),
+        .reason = why,
+        .stage = "front",
+        .client_ip = client_ip,
+        .verify_us = -1,
+        .upstream_us = -1,
+    };
+    char line[GH_AUDIT_LINE];
+    size_t len = gh_audit_write(&record, line);
+    if (!gh_lane_put(observer->audit, gh_str_of(line, len)))
+        GH_COUNT_ADD(observer->stats->audit_dropped, 1);
+}

@@ -116,6 +116,9 @@ void gh_exchange_refuse(struct gh_exchange *x, enum gh_reason why, const char *a
 void gh_exchange_answer(struct gh_exchange *x, int status, const struct gh_headers *headers, gh_str body);
 
 /* ---- for the front ---- */
+/* A connection that ended before, or beside, any exchange: counted and written down like one, without a
+ * request. */
+void gh_exchange_connection_ended(const struct gh_observer *observer, enum gh_reason why, gh_str client_ip);
 void gh_exchange_start(struct gh_exchange *x);
 void gh_exchange_body(struct gh_exchange *x, gh_str bytes, bool end);
 void gh_exchange_room(struct gh_exchange *x);

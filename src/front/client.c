@@ -18,11 +18,27 @@ static void free_client(void *ptr)
     free(ptr);
 }
 
-static void log_failed_handshake(const struct gh_client *client, enum gh_reason why)
+/* Words of OpenSSL for a client that spoke HTTP where TLS was due. */
+static enum gh_reason why_no_tls(const struct gh_client *client, enum gh_reason why)
 {
     const struct gh_tls *tls = gh_conn_peek_tls(client->conn);
-    GH_COUNT_ADD(client->front->with.observer->stats->handshakes_failed, 1);
-    gh_log(GH_LOG_INFO, "no TLS connection came about", GH_FIELD("client", gh_str_from(client->ip)),
+    bool spoke_http =
+        why == GH_TLS_FAILED && tls != NULL && gh_str_contains(gh_tls_why(tls), GH_STR("http request"));
+    return spoke_http ? GH_PLAINTEXT_REFUSED : why;
+}
+
+/* A client that just went away in the middle of it is no event worth a line. */
+static void note_failed_handshake(const struct gh_client *client, enum gh_reason why)
+{
+    const struct gh_tls *tls = gh_conn_peek_tls(client->conn);
+    const struct gh_observer *observer = client->front->with.observer;
+    gh_str ip = gh_str_from(client->ip);
+    GH_COUNT_ADD(observer->stats->handshakes_failed, 1);
+    if (why != GH_TLS_FAILED && why != GH_TLS_TIMEOUT)
+        return;
+    why = why_no_tls(client, why);
+    gh_exchange_connection_ended(observer, why, ip);
+    gh_log(GH_LOG_INFO, "no TLS connection came about", GH_FIELD("client", ip),
            GH_FIELD("reason", gh_str_from(gh_reason_row(why)->slug)),
            GH_FIELD("why", tls != NULL ? gh_tls_why(tls) : GH_STR_NONE));
 }
@@ -33,7 +49,7 @@ void gh_client_close(struct gh_client *client, enum gh_reason why, bool linger)
         return;
     struct gh_front *front = client->front;
     if (client->handshaking)
-        log_failed_handshake(client, why);
+        note_failed_handshake(client, why);
     if (client->protocol != NULL)
         client->protocol->cut(client, why);
     gh_deadline_clear(&client->deadline);
@@ -79,6 +95,7 @@ static bool may_be_plain(const struct gh_client *client)
 static void refuse_connection(struct gh_client *client, enum gh_reason why)
 {
     GH_COUNT_ADD(client->front->with.observer->stats->connections_refused, 1);
+    gh_exchange_connection_ended(client->front->with.observer, why, gh_str_from(client->ip));
     gh_log(GH_LOG_WARN, "connection refused", GH_FIELD("client", gh_str_from(client->ip)),
            GH_FIELD("reason", gh_str_from(gh_reason_row(why)->slug)));
     client->handshaking = false;

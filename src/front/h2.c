@@ -265,6 +265,7 @@ static void count_cut(struct gh_client *client, enum gh_reason why)
         GH_COUNT_ADD(stats->h2_cut_resets, 1);
     if (why == GH_H2_GLITCHES)
         GH_COUNT_ADD(stats->h2_cut_glitches, 1);
+    gh_exchange_connection_ended(client->front->with.observer, why, gh_str_from(client->ip));
     gh_log(GH_LOG_WARN, "HTTP/2 connection cut", GH_FIELD("client", gh_str_from(client->ip)),
            GH_FIELD("reason", gh_str_from(gh_reason_row(why)->slug)),
            GH_FIELD("why", gh_str_from(gh_h2_why(h2->session))));

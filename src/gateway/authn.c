@@ -171,7 +171,7 @@ static enum gh_next signature_checked(struct gh_request *r, enum gh_reason reaso
         return judge(r);
     if (r->x->verify_budget != NULL)
         gh_budget_spend(r->x->verify_budget, 1);
-    return gh_request_refuse(r, reason);
+    return gh_request_refuse(r, r->was_broke ? GH_VERIFY_BUDGET : reason);
 }
 
 struct signature_job {
@@ -246,7 +246,7 @@ static enum gh_next check_elsewhere(struct gh_request *r, bool broke)
 
 static enum gh_next check_signature(struct gh_request *r)
 {
-    bool broke = is_broke(r);
+    bool broke = r->was_broke = is_broke(r);
     if (broke || gh_alg_is_costly(r->token.alg))
         return check_elsewhere(r, broke);
     return signature_checked(

@@ -55,6 +55,7 @@ struct gh_request {
     gh_str token_text;
     struct gh_token token;
     const struct gh_issuer *issuer;
+    bool was_broke;     /* the budget of failed checks was spent: this one was checked elsewhere */
     struct gh_key *key; /* a reference while the signature is checked */
     struct gh_verdict *verdict;
     unsigned char verdict_key[GH_VERDICT_KEY];

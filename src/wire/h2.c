@@ -299,6 +299,14 @@ static void count_requests(struct gh_h2 *h2)
         gh_h2_shutdown(h2);
 }
 
+/* Its queue of acknowledgements is full: the peer asks more than it takes. */
+static enum gh_reason reason_of(int error)
+{
+    if (error == NGHTTP2_ERR_NOMEM)
+        return GH_OUT_OF_MEMORY;
+    return error == NGHTTP2_ERR_FLOODED ? GH_H2_GLITCHES : GH_H2_PROTOCOL;
+}
+
 enum gh_reason gh_h2_read(struct gh_h2 *h2, gh_str bytes, int64_t now_ms)
 {
     if (h2->failed != GH_OK) /* nothing is fed after that (CVE-2026-27135) */
@@ -310,7 +318,7 @@ enum gh_reason gh_h2_read(struct gh_h2 *h2, gh_str bytes, int64_t now_ms)
     ssize_t taken = nghttp2_session_mem_recv(h2->session, (const uint8_t *)bytes.ptr, bytes.len);
     if (taken < 0) {
         h2->why = nghttp2_strerror((int)taken);
-        return fail(h2, taken == NGHTTP2_ERR_NOMEM ? GH_OUT_OF_MEMORY : GH_H2_PROTOCOL);
+        return fail(h2, reason_of((int)taken));
     }
     reason = gh_h2_guard_verdict(h2);
     if (reason != GH_OK)

@@ -100,6 +100,30 @@ def test_opaque_tokens(site, introspection):
     site.refused(site.post("other-token"), 401, reason="token_audience", good=site.post("good-token-1"))
 
 
+def test_introspection_that_is_down(site, introspection):
+    site.accepted(site.post("good-token-1"))
+    introspection.status = 500
+    answer = site.send(site.post("another-token"))
+    assert (answer.status, answer.audit["reason"]) == (503, "introspection_down")  # reason: introspection_down
+    assert answer["retry-after"] and answer["www-authenticate"] is None
+    site.accepted(site.post("good-token-1"))
+
+
+def test_an_edge_in_front(site, idp):
+    idp.update(profile="cloudflare-access")
+    site.route["scopes"] = []
+    site.start()
+    assertion = site.issuer.token(header={"typ": "JWT"}, type="app", scope=None, client_id=None)
+    good = site.post(token=False).with_field("Cf-Access-Jwt-Assertion", assertion)
+    site.accepted(good)
+    answer = site.refused(site.post(), 401, reason="assertion_missing", good=good)
+    assert "resource_metadata" not in (answer["www-authenticate"] or "")
+    _, seen = site.accepted(good)
+    assert seen.all("cf-access-jwt-assertion") == []
+    forged = assertion.rsplit(".", 1)[0] + "." + site.issuer.token().rsplit(".", 1)[1]
+    site.refused(good.with_field("Cf-Access-Jwt-Assertion", forged), 401, reason="token_signature", good=good)
+
+
 def test_a_principal_is_told_in_full(gateway):
     _, seen = gateway.accepted(gateway.post(gateway.issuer.token(act=chain(2))))
     line = gateway.audit()[-1]
