@@ -297,6 +297,7 @@ int gh_control_run(struct gh_control *control)
     struct event *events[GH_ARRAY_LEN(numbers)];
     (void)signal(SIGPIPE, SIG_IGN);
     for (size_t i = 0; i < GH_ARRAY_LEN(numbers); i++) {
+        (void)signal(numbers[i], SIG_IGN); /* what is restored behind the loop: a late signal no longer kills */
         events[i] = evsignal_new(gh_loop_peek_base(control->loop), numbers[i], on_signal, control);
         if (events[i] == NULL || event_add(events[i], NULL) != 0)
             return 1;

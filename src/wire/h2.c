@@ -138,6 +138,8 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
         h2->guard.data_sent++;
     if (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS)
         answered_early(h2, stream, frame->hd.flags);
+    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR)
+        h2->gave_up = true;
     if (frame->hd.type != NGHTTP2_RST_STREAM)
         return 0;
     bool ours = stream != NULL && (stream->forgotten || stream->reset_after_answer);
@@ -355,6 +357,8 @@ enum gh_reason gh_h2_write(struct gh_h2 *h2, struct gh_buf *out, size_t high)
         }
     } while (tell_room(h2) && gh_buf_len(out) < high);
     enum gh_reason reason = h2->failed == GH_OK ? gh_h2_guard_verdict(h2) : GH_OK;
+    if (h2->failed == GH_OK && reason == GH_OK && h2->gave_up)
+        reason = GH_H2_PROTOCOL;
     return reason == GH_OK ? GH_OK : fail(h2, reason);
 }
 

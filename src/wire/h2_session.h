@@ -54,6 +54,7 @@ struct gh_h2 {
     enum gh_reason failed; /* GH_OK while the session lives */
     const char *why;
     bool settings_received; /* the peer has said how many streams it takes */
+    bool gave_up;           /* nghttp2 has sent a GOAWAY with an error by itself */
     bool notice_sent, goaway_sent, goaway_received, was_full;
     int64_t now_ms;
 };

@@ -81,6 +81,7 @@ def introspection(site, idp, tmp_path):
     secret = tmp_path / "secret"
     secret.write_text("s3cret")
     secret.chmod(0o600)
+    site.settings["workers"] = 1  # each worker remembers for itself
     idp["introspection"] = {"url": endpoint.url, "client_id": "gatehouse", "client_secret_file": "secret"}
     site.start()
     endpoint.answers["good-token-1"] = {"active": True, **site.issuer.claims()}
@@ -112,6 +113,7 @@ def test_introspection_that_is_down(site, introspection):
 def test_an_edge_in_front(site, idp):
     idp.update(profile="cloudflare-access")
     site.route["scopes"] = []
+    site.route["audiences"] = [site.issuer.resource]
     site.start()
     assertion = site.issuer.token(header={"typ": "JWT"}, type="app", scope=None, client_id=None)
     good = site.post(token=False).with_field("Cf-Access-Jwt-Assertion", assertion)

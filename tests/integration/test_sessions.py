@@ -120,3 +120,18 @@ def test_a_bad_reload_leaves_the_old_settings(gateway):
     gateway.settings["wokers"] = 2
     reload(gateway, lambda: "wokers" in gateway.log())
     gateway.accepted(gateway.post())
+
+
+def test_a_stream_that_outlasts_the_drain(site):
+    site.settings["limits"] = {"drain": "1s"}
+    site.upstream.script = lambda call: (call.open_stream(), call.event(b"data: 1\n\n"), call.wait_gone())
+    site.start()
+    with site.connect() as connection:
+        connection.send(site.post().wire())
+        events = connection.events(connection.read_head())
+        assert next(events) == b"data: 1\n\n"
+        site.process.send_signal(signal.SIGTERM)
+        with pytest.raises(Broken):
+            next(events)
+    until(lambda: site.audit(), "the stream's audit line")
+    assert [line["reason"] for line in site.audit()] == ["shutting_down"]  # reason: shutting_down

@@ -126,7 +126,10 @@ class Gateway:
         name = answer["x-request-id"]
         if name is None or line.get("request_id") == name:
             return line
-        return until(lambda: next((one for one in self.audit() if one["request_id"] == name), None), "its audit line")
+        return self.audit_of_id(name)
+
+    def audit_of_id(self, name):
+        return until(lambda: next((one for one in self.audit() if one.get("request_id") == name), None), "its audit line")
 
     # ---- requests
 
