@@ -70,7 +70,8 @@ bool gh_control_bind_admin(struct gh_control *control)
     control->admin_conf = conf->front;
     control->admin_conf.listeners = &control->admin_listen;
     control->admin_conf.listener_count = 1;
-    control->admin_conf.trusted_proxies = (struct gh_cidrs){ 0 };
+    /* Slices of a snapshot die with it; this listener outlives them all. */
+    control->admin_conf.trusted_proxies = control->admin_conf.shared_sources = (struct gh_cidrs){ 0 };
     control->admin_observer = (struct gh_observer){
         .stats = gh_registry_worker_stats(control->registry, GH_WORKERS_MAX),
         .no_route = &control->no_route[GH_WORKERS_MAX],

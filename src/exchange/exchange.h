@@ -64,7 +64,8 @@ struct gh_exchange {
     /* The request: filled by the front, then read-only. */
     enum gh_method method;
     enum gh_http_version version;
-    bool secure; /* came over TLS, or a trusted proxy says so */
+    bool trusted_peer; /* the socket's other end is this machine or one of trusted_proxies */
+    bool secure;       /* came over TLS, or a trusted proxy says so */
     struct gh_target target;
     struct gh_authority authority;
     struct gh_headers headers;

@@ -43,6 +43,7 @@ struct gh_client {
     char ip[GH_ADDRESS_TEXT]; /* of the client: the peer's, or what a trusted proxy says by PROXY protocol */
     bool counted;             /* stands in the table of sources */
     bool trusted;             /* the peer is one of trusted_proxies */
+    bool trusted_peer;        /* trusted, or on this machine; decided before a PROXY header is read */
     bool secure;
     bool handshaking;
     uint64_t id;

@@ -73,6 +73,7 @@ enum gh_reason gh_facts_fill(struct gh_exchange *x, struct gh_client *client, co
     x->content_length = facts->content_length;
     x->has_body = facts->has_body;
     x->secure = client->secure;
+    x->trusted_peer = client->trusted_peer;
     x->client_ip = gh_str_from(client->ip);
     x->connection_id = client->id;
     x->verify_budget = &client->verify_budget;

@@ -173,6 +173,7 @@ static void finish_exchange(struct h1 *h1)
 static void answer_complete(struct h1 *h1)
 {
     h1->answered = true;
+    h1->untaken = 0; /* nobody will take the rest: it is read to its end, or the connection ends */
     switch (h1->state) {
     case H1_ANSWER:
         finish_exchange(h1);
@@ -359,7 +360,8 @@ static bool read_one(struct h1 *h1, gh_str *input)
         return true;
     case GH_H1_DATA:
         take_data(h1, data);
-        return h1->untaken < UNTAKEN_MAX;
+        /* The end of a body needs no bytes: it must not wait for some that never come. */
+        return h1->untaken < UNTAKEN_MAX || input->len == 0 || h1->state == H1_DRAIN;
     case GH_H1_END:
         take_end(h1);
         return true;

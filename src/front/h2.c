@@ -22,8 +22,10 @@ struct stream {
     struct gh_exchange *x;
     int32_t id;
     size_t untaken;
+    bool body_ended;
     uint64_t seen_in, seen_out; /* when the watch last looked */
-    struct gh_deadline watch;   /* body idle, answer not taken */
+    size_t seen_queued;
+    struct gh_deadline watch; /* body idle, answer not taken */
 };
 
 static const struct gh_sink sink;
@@ -88,11 +90,14 @@ static void look(struct gh_deadline *deadline)
     const struct gh_front_limits *limits = &stream->h2->client->front->conf.limits;
     size_t queued = gh_h2_queued(stream->h2->session, stream->id);
     uint64_t came = x->bytes_in - stream->seen_in, sent = x->bytes_out - queued;
-    bool body_late = x->has_body && x->state == GH_EXCHANGE_NEW && stream->untaken < 1024 &&
+    bool body_late = x->has_body && !stream->body_ended && x->state == GH_EXCHANGE_NEW &&
+                     stream->untaken < 1024 &&
                      (int64_t)came * 1000 < limits->body_min_rate * limits->body_idle_ms;
-    bool answer_late = queued > 0 && sent == stream->seen_out;
+    /* What was queued at the last look has had its time; what came since has not. */
+    bool answer_late = stream->seen_queued > 0 && queued > 0 && sent == stream->seen_out;
     stream->seen_in = x->bytes_in;
     stream->seen_out = sent;
+    stream->seen_queued = queued;
     if (answer_late && x->state == GH_EXCHANGE_DONE) {
         gh_h2_reset(stream->h2->session, stream->id, GH_HTTP_TIMEOUT_TAKE);
         forget(stream);
@@ -170,8 +175,10 @@ static void on_end(void *ctx, int32_t id)
 {
     struct h2 *h2 = ctx;
     struct stream *stream = gh_h2_stream_ctx(h2->session, id);
-    if (stream != NULL)
-        gh_exchange_body(stream->x, GH_STR_NONE, true);
+    if (stream == NULL)
+        return;
+    stream->body_ended = true;
+    gh_exchange_body(stream->x, GH_STR_NONE, true);
 }
 
 static void on_room(void *ctx, int32_t id)

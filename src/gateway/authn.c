@@ -21,6 +21,8 @@ static enum gh_next admit(struct gh_request *r)
 /* Edge: the assertion stands in a header of its own; exactly one (byoa.md section 10). */
 static enum gh_reason read_assertion(struct gh_request *r, gh_str name)
 {
+    if (!r->x->trusted_peer) /* anybody else could have come without the edge (threats.md H17) */
+        return GH_ASSERTION_MISSING;
     const struct gh_headers *headers = &r->x->headers;
     const struct gh_header *field = gh_headers_find(headers, name);
     if (field == NULL || field->value.len == 0)
@@ -134,7 +136,7 @@ static enum gh_next remember(struct gh_request *r, const struct gh_principal *pr
     if (r->key != NULL) {
         r->verdict->has_thumbprint = true;
         memcpy(r->verdict->thumbprint, gh_key_thumbprint(r->key), sizeof(r->verdict->thumbprint));
-        r->verdict->keys_seen = r->gateway->keys[r->issuer->slot].published;
+        r->verdict->keys_seen = r->keys_seen;
     }
     return admit(r);
 }
@@ -165,10 +167,19 @@ static bool is_broke(struct gh_request *r)
     return !gh_budget_has(budget);
 }
 
+/* While another thread checked, a set without the key may have come. */
+static bool key_was_withdrawn(const struct gh_request *r)
+{
+    const struct keys_here *keys = &r->gateway->keys[r->issuer->slot];
+    if (keys->published == r->keys_seen)
+        return false;
+    return keys->view.set == NULL || !gh_jwks_has_thumbprint(keys->view.set, gh_key_thumbprint(r->key));
+}
+
 static enum gh_next signature_checked(struct gh_request *r, enum gh_reason reason)
 {
     if (reason == GH_OK)
-        return judge(r);
+        return key_was_withdrawn(r) ? gh_request_refuse(r, GH_TOKEN_KEY_UNKNOWN) : judge(r);
     if (r->x->verify_budget != NULL)
         gh_budget_spend(r->x->verify_budget, 1);
     return gh_request_refuse(r, r->was_broke ? GH_VERIFY_BUDGET : reason);
@@ -278,6 +289,7 @@ static enum gh_next find_key(struct gh_request *r)
     enum gh_reason reason = gh_token_key(view->set, &r->token, &r->issuer->conf.profile, &key);
     if (reason == GH_OK) {
         r->key = gh_key_ref(key);
+        r->keys_seen = gateway->keys[r->issuer->slot].published;
         return check_signature(r);
     }
     if (reason != GH_TOKEN_KEY_UNKNOWN || r->token.kid.ptr == NULL ||

@@ -38,6 +38,9 @@ enum gh_next gh_stage_authz(struct gh_request *r)
         return gh_request_refuse(r, reason);
     if (x->method != GH_METHOD_POST && x->method != GH_METHOD_GET && x->method != GH_METHOD_DELETE)
         return gh_request_refuse_method(r, "GET, POST, DELETE");
+    if (x->has_body &&
+        x->method != GH_METHOD_POST) /* an upstream that ignores it would read it as its next request */
+        return gh_request_refuse(r, GH_HTTP_MALFORMED);
     reason = check_content(x);
     return reason == GH_OK ? GH_NEXT : gh_request_refuse(r, reason);
 }

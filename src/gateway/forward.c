@@ -212,6 +212,7 @@ enum gh_next gh_stage_forward(struct gh_request *r)
             r->body_ended && r->x->has_body ? (int64_t)gh_buf_len(&r->body) : r->x->content_length,
         .endpoint = -1,
     };
+    r->call_site = gh_site_ref(r->site);
     r->call_started_ns = gh_clock_mono_ns();
     r->call = gh_call_start(upstream, &request, &gh_relay_events, r);
     if (r->call == NULL)

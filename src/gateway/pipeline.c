@@ -78,6 +78,7 @@ void gh_request_let_go(struct gh_request *r)
     gh_verdict_unref(r->verdict);
     gh_list_remove(&r->link);
     gh_site_unref(r->site);
+    gh_site_unref(r->call_site);
 }
 
 static void start(struct gh_exchange *x)

@@ -122,6 +122,8 @@ static void head(void *ctx, const struct gh_call_response *from)
 {
     struct gh_request *r = ctx;
     r->x->upstream_ns = gh_clock_mono_ns() - r->call_started_ns;
+    gh_site_unref(r->call_site); /* the head has left long ago and is not sent again */
+    r->call_site = NULL;
     enum gh_reason reason = judge_status(from->status);
     struct gh_response to;
     if (reason == GH_OK && !build_head(r, from, &to))
@@ -135,7 +137,9 @@ static void head(void *ctx, const struct gh_call_response *from)
         return;
     watch_expiry(r);
     r->sse_tail = 2;
-    if (r->route->keepalive_ms > 0)
+    /* A comment may stand only where nothing counts or codes the bytes. */
+    bool is_plain = to.content_length < 0 && gh_headers_find(&to.headers, GH_STR("content-encoding")) == NULL;
+    if (r->route->keepalive_ms > 0 && is_plain)
         gh_deadline_set(r->gateway->with.loop, &r->keepalive, r->route->keepalive_ms);
 }
 

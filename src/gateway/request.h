@@ -55,6 +55,7 @@ struct gh_request {
     gh_str token_text;
     struct gh_token token;
     const struct gh_issuer *issuer;
+    uint64_t keys_seen; /* the publication in which the key was found */
     bool was_broke;     /* the budget of failed checks was spent: this one was checked elsewhere */
     struct gh_key *key; /* a reference while the signature is checked */
     struct gh_verdict *verdict;
@@ -70,6 +71,9 @@ struct gh_request {
     struct gh_buf body; /* what came before the call was started, or the whole body */
     bool body_ended;
     struct gh_call *call;
+    /* The snapshot whose names and paths the call's head is made of: held until the head has left, whatever
+     * the request itself is rebound to. */
+    struct gh_site *call_site;
     int64_t call_started_ns;
     struct gh_deadline expiry;    /* an open stream ends with its token */
     struct gh_deadline keepalive; /* comments on event boundaries */

@@ -299,6 +299,9 @@ static void count_requests(struct gh_h2 *h2)
 {
     if (h2->limits.requests > 0 && h2->request_count >= h2->limits.requests && !h2->notice_sent)
         gh_h2_shutdown(h2);
+    /* What was on its way when the notice went has had its room: the last word. */
+    if (h2->limits.requests > 0 && h2->request_count >= (uint64_t)h2->limits.requests + h2->limits.streams)
+        gh_h2_shutdown(h2);
 }
 
 /* Its queue of acknowledgements is full: the peer asks more than it takes. */
