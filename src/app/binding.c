@@ -74,12 +74,12 @@ bool gh_control_bind_admin(struct gh_control *control)
     control->admin_conf.trusted_proxies = control->admin_conf.shared_sources = (struct gh_cidrs){ 0 };
     control->admin_observer = (struct gh_observer){
         .stats = gh_registry_worker_stats(control->registry, GH_WORKERS_MAX),
-        .no_route = &control->no_route[GH_WORKERS_MAX],
+        .no_route = gh_registry_route_stats(control->registry, GH_WORKERS_MAX, GH_NO_ROUTE),
         .arenas = &control->admin_arenas,
     };
     const struct gh_front_new with = { .loop = control->loop,
                                        .observer = &control->admin_observer,
-                                       .sources = control->sources,
+                                       .sources = control->admin_sources,
                                        .handler = &gh_admin_handler,
                                        .handler_ctx = &control->admin };
     control->admin_front = gh_front_new(&with);

@@ -88,16 +88,27 @@ static enum gh_reason refuse_reload(struct gh_control *control, gh_str why)
     return GH_SETTINGS_INVALID;
 }
 
-/* Listeners, workers, files and the admin listener are made once; a reload that asks for others says so. */
+/* Sockets stay bound as they are: settings for other ones must not come to stand on them. */
+static bool same_listeners(const struct gh_front_conf *old, const struct gh_front_conf *now)
+{
+    if (old->listener_count != now->listener_count)
+        return false;
+    for (size_t i = 0; i < now->listener_count; i++) {
+        const struct gh_listen_conf *a = &old->listeners[i], *b = &now->listeners[i];
+        if (!gh_str_eq(a->address_text, b->address_text) || (a->pair_count > 0) != (b->pair_count > 0) ||
+            a->proxy_protocol != b->proxy_protocol)
+            return false;
+    }
+    return true;
+}
+
+/* Workers, files and the admin listener are made once too; there the old ones simply stay. */
 static void warn_of_restart(const struct gh_conf *old, const struct gh_conf *now)
 {
-    bool same = old->front.listener_count == now->front.listener_count && old->workers == now->workers &&
-                gh_str_eq(old->admin.address_text, now->admin.address_text) &&
+    bool same = old->workers == now->workers && gh_str_eq(old->admin.address_text, now->admin.address_text) &&
                 gh_str_eq(old->audit.file, now->audit.file) && gh_str_eq(old->log.file, now->log.file);
-    for (size_t i = 0; same && i < now->front.listener_count; i++)
-        same = gh_str_eq(old->front.listeners[i].address_text, now->front.listeners[i].address_text);
     if (!same)
-        gh_log(GH_LOG_WARN, "listen addresses, admin, workers, log and audit change at a restart only");
+        gh_log(GH_LOG_WARN, "admin address, workers, log and audit change at a restart only");
 }
 
 enum gh_reason gh_control_reload(struct gh_control *control)
@@ -114,6 +125,11 @@ enum gh_reason gh_control_reload(struct gh_control *control)
         return reason;
     }
     gh_conf_errors_done(&errors);
+    if (!same_listeners(&control->snapshot->conf->front, &conf->front)) {
+        gh_conf_free(conf);
+        return refuse_reload(
+            control, GH_STR("listen: order, addresses, tls and proxy_protocol change at a restart only"));
+    }
     warn_of_restart(control->snapshot->conf, conf);
     char *why = NULL;
     reason = adopt(control, conf, &why);
@@ -178,11 +194,12 @@ static bool make_parts(struct gh_control *control, const struct gh_conf *conf)
     control->registry = gh_registry_new(GH_WORKERS_MAX + 1);
     control->tickets = gh_ticket_keys_new();
     control->sources = gh_sources_new();
-    control->no_route = gh_calloc(GH_WORKERS_MAX + 1, sizeof(*control->no_route));
+    control->admin_sources = gh_sources_new();
     control->offload =
         gh_offload_new((unsigned)(conf->offload_threads > 0 ? conf->offload_threads : 1), OFFLOAD_QUEUE);
     if (control->loop == NULL || control->registry == NULL || control->tickets == NULL ||
-        control->sources == NULL || control->no_route == NULL || control->offload == NULL)
+        control->sources == NULL || control->admin_sources == NULL || control->offload == NULL ||
+        gh_registry_route(control->registry, GH_STR(""), GH_STR("")) != GH_NO_ROUTE)
         return false;
     control->mailbox = gh_mailbox_new(control->loop, control);
     control->fetcher = gh_fetcher_new(control->loop, &conf->fetch);
@@ -297,7 +314,8 @@ int gh_control_run(struct gh_control *control)
     struct event *events[GH_ARRAY_LEN(numbers)];
     (void)signal(SIGPIPE, SIG_IGN);
     for (size_t i = 0; i < GH_ARRAY_LEN(numbers); i++) {
-        (void)signal(numbers[i], SIG_IGN); /* what is restored behind the loop: a late signal no longer kills */
+        (void)signal(numbers[i],
+                     SIG_IGN); /* what is restored behind the loop: a late signal no longer kills */
         events[i] = evsignal_new(gh_loop_peek_base(control->loop), numbers[i], on_signal, control);
         if (events[i] == NULL || event_add(events[i], NULL) != 0)
             return 1;
@@ -333,9 +351,9 @@ void gh_control_done(struct gh_control *control)
     gh_mailbox_free(control->mailbox);
     gh_snapshot_unref(control->snapshot);
     gh_sources_free(control->sources);
+    gh_sources_free(control->admin_sources);
     gh_ticket_keys_free(control->tickets);
     gh_registry_free(control->registry);
-    free(control->no_route);
     gh_secret_done(&control->admin.token);
     free((void *)(uintptr_t)control->reload_text.ptr);
     gh_loglane_set(NULL);

@@ -6,6 +6,8 @@
 #include "app/worker.h"
 
 #define GH_WORKERS_MAX 128
+/* The first series of the registry: what reached no route; its labels are empty. */
+#define GH_NO_ROUTE 0
 
 /* Where settings come from: again at every reload. */
 struct gh_settings_source {
@@ -21,11 +23,10 @@ struct gh_control {
     struct gh_keyrings *rings;
     struct gh_registry *registry;
     struct gh_ticket_keys *tickets;
-    struct gh_sources *sources;
+    struct gh_sources *sources, *admin_sources; /* public clients never lock the operator out */
     struct gh_offload *offload;
     struct gh_logfile *log_file, *audit_file;
     struct gh_snapshot *snapshot;
-    struct gh_route_stats *no_route; /* one per worker */
     struct gh_worker *workers[GH_WORKERS_MAX];
     unsigned worker_count, drained_count;
     bool draining;

@@ -94,7 +94,7 @@ bool gh_control_make_workers(struct gh_control *control)
     };
     for (; control->worker_count < wanted_workers(control->snapshot->conf); control->worker_count++) {
         with.index = control->worker_count;
-        with.no_route = &control->no_route[with.index];
+        with.no_route = gh_registry_route_stats(control->registry, with.index, GH_NO_ROUTE);
         with.audit = control->audit_file != NULL ? gh_logfile_lane(control->audit_file, AUDIT_RING) : NULL;
         with.log = gh_logfile_lane(control->log_file, LOG_RING);
         struct gh_worker *worker = gh_worker_new(&with);

@@ -113,6 +113,8 @@ static void begin_protocol(struct gh_client *client)
     bool h2 = tls != NULL && gh_str_eq(gh_tls_alpn(tls), GH_STR("h2"));
     if (!(h2 ? gh_h2_begin(client) : gh_h1_begin(client)))
         gh_client_close(client, GH_OUT_OF_MEMORY, false);
+    else if (h2 && client->front->draining)
+        client->protocol->drain(client);
 }
 
 static void handshake_late(struct gh_deadline *deadline)

@@ -120,9 +120,7 @@ static void cut_the_rest(struct gh_deadline *deadline)
 
 static void drain_client(struct gh_client *client)
 {
-    if (client->protocol == NULL)
-        gh_client_close(client, GH_SHUTTING_DOWN, false);
-    else
+    if (client->protocol != NULL) /* one that still shakes hands is served first, within its time */
         client->protocol->drain(client);
 }
 

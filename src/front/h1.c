@@ -221,7 +221,8 @@ static void sink_head(struct gh_exchange *x, const struct gh_response *response,
     struct gh_conn *conn = h1->client->conn;
     const struct gh_h1_body body = framing_of(x, response, end);
     h1->chunked = body.framing == GH_H1_CHUNKED;
-    h1->until_close = body.framing == GH_H1_NO_BODY && !end;
+    bool never_a_body = response->status == 204 || response->status == 304;
+    h1->until_close = body.framing == GH_H1_NO_BODY && !end && !never_a_body;
     if (h1->until_close || h1->client->front->draining)
         h1->keep_alive = false;
     struct gh_headers headers = response->headers;
@@ -307,14 +308,15 @@ static void start_exchange(struct h1 *h1, const struct gh_h1_head *head)
         refuse(h1, reason);
         return;
     }
-    h1->keep_alive = head->keep_alive;
+    /* Who asks before sending a body may never send it: an answer given at once is the last one here. */
+    h1->keep_alive = head->keep_alive && !head->expect_continue;
     set_state(h1, x->has_body ? H1_BODY : H1_ANSWER);
     gh_exchange_start(x);
+    if (h1->state == H1_BODY)
+        h1->keep_alive = head->keep_alive;
     if (h1->state == H1_BODY && head->expect_continue)
         if (!gh_conn_write(h1->client->conn, GH_STR("HTTP/1.1 100 Continue\r\n\r\n")))
             gh_client_close(h1->client, GH_OUT_OF_MEMORY, false);
-    if (h1->state == H1_DRAIN && head->expect_continue)
-        h1->keep_alive = false; /* the client may never send the body it asked about */
 }
 
 static void take_data(struct h1 *h1, gh_str data)

@@ -70,13 +70,27 @@ static bool is_html(const struct gh_headers *headers)
            !is_event_stream(headers);
 }
 
+/* RFC 9111 section 3.5: each of these lets a shared cache keep an answer to a request with credentials. */
+static bool is_for_sharing(gh_str directive)
+{
+    gh_str name = gh_str_trim(gh_str_take(directive, gh_str_find(directive, '=')));
+    return gh_str_eq_nocase(name, GH_STR("public")) || gh_str_eq_nocase(name, GH_STR("s-maxage")) ||
+           gh_str_eq_nocase(name, GH_STR("must-revalidate"));
+}
+
 /* Answers to one principal belong into no shared cache (mcp.md R35), whatever the upstream thinks. */
 static gh_str private_only(gh_str name, gh_str value)
 {
-    bool is_shared =
-        gh_str_eq(name, GH_STR("cache-control")) &&
-        (gh_header_list_has(value, GH_STR("public")) || gh_str_contains(value, GH_STR("s-maxage")));
-    return is_shared ? GH_STR("private") : value;
+    bool shared = false, stored = true;
+    gh_str rest = gh_str_eq(name, GH_STR("cache-control")) ? value : GH_STR_NONE;
+    while (rest.ptr != NULL) {
+        gh_str directive = gh_str_trim(gh_str_cut(&rest, ','));
+        shared = shared || is_for_sharing(directive);
+        stored = stored && !gh_str_eq_nocase(directive, GH_STR("no-store"));
+    }
+    if (!shared)
+        return value;
+    return stored ? GH_STR("private") : GH_STR("no-store");
 }
 
 static bool add_own(struct gh_request *r, struct gh_headers *headers)

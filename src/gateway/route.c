@@ -8,6 +8,10 @@ static const gh_str cors_headers = GH_STR_INIT(
     "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name, "
     "Last-Event-ID, DPoP");
 
+/* Mcp-Param-* names of one preflight, which nobody has authenticated: enough for any tool. */
+#define ASKED_MAX 32
+#define ASKED_LEN 64
+
 enum gh_next gh_stage_route(struct gh_request *r)
 {
     struct gh_exchange *x = r->x;
@@ -84,10 +88,10 @@ static gh_str allowed_headers(struct gh_request *r)
     const struct gh_header *asked = gh_headers_find(&r->x->headers, GH_STR("access-control-request-headers"));
     gh_str list = cors_headers;
     gh_str rest = asked != NULL ? asked->value : GH_STR_NONE;
-    for (size_t n = 0; rest.ptr != NULL && n < 64; n++) {
+    for (size_t n = 0; rest.ptr != NULL && n < ASKED_MAX; n++) {
         gh_str name = gh_str_trim(gh_str_cut(&rest, ','));
         bool is_param = name.len > 10 && gh_str_eq_nocase(gh_str_take(name, 10), GH_STR("mcp-param-"));
-        if (!is_param)
+        if (!is_param || name.len > ASKED_LEN)
             continue;
         list = gh_arena_printf(r->x->arena, "%.*s, %.*s", GH_STR_FMT(list), GH_STR_FMT(name));
         if (list.ptr == NULL)

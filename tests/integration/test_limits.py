@@ -236,6 +236,14 @@ def test_an_upstream_with_a_foreign_certificate(site, authority, tmp_path):
     site.accepted(site.post())
 
 
+def is_refused(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+        return False
+    except ConnectionRefusedError:
+        return True
+
+
 def test_draining(site):
     """SIGTERM lets a running exchange end; what comes on its connection afterwards is told to go elsewhere or cut."""
     go = threading.Event()
@@ -245,6 +253,7 @@ def test_draining(site):
         connection.send(site.post().wire())
         site.upstream.wait_seen(1)
         site.process.terminate()
+        until(lambda: is_refused(site.port), "end of listening on every worker")
         go.set()
         answer = connection.read()
         assert answer.status == 200 and answer.clean and answer["connection"] == "close"
