@@ -167,6 +167,8 @@ static void finish_exchange(struct h1 *h1)
     }
     gh_h1_reader_next(&h1->reader);
     set_state(h1, H1_IDLE);
+    gh_conn_pause(h1->client->conn,
+                  GH_PAUSE_TURN); /* and at once resumed: what came meanwhile is given again */
     gh_conn_resume(h1->client->conn, GH_PAUSE_TURN);
 }
 
@@ -401,8 +403,8 @@ static size_t on_read(void *ctx, gh_str bytes)
     settle(h1);
     if (client->conn == NULL)
         return bytes.len;
-    if (h1->state == H1_ANSWER && rest.len > 0)
-        gh_conn_pause(client->conn, GH_PAUSE_TURN); /* pipelined: its turn comes */
+    /* What is pipelined stays with the conn until its turn: reading goes on, so that a client that leaves is
+     * seen. */
     return bytes.len - rest.len;
 }
 

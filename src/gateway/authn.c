@@ -8,6 +8,9 @@
 #include "base/str.h"
 #include "gateway/request.h"
 
+/* Of one worker: garbage never fills the queue that costly signatures of others wait in. */
+#define BROKE_JOBS_MAX 32
+
 static enum gh_next admit(struct gh_request *r)
 {
     r->x->principal = &r->verdict->principal;
@@ -88,6 +91,10 @@ static bool is_known(struct gh_request *r)
 void gh_authn_expired(struct gh_deadline *deadline)
 {
     struct gh_request *r = GH_LIST_ENTRY(deadline, struct gh_request, wait_deadline);
+    if (r->renewing) {
+        gh_renew_answered(r, GH_INTROSPECTION_DOWN, GH_STR_NONE);
+        return;
+    }
     (void)gh_request_refuse(r, r->authn == AUTHN_ASKED ? GH_INTROSPECTION_DOWN : GH_KEYS_UNAVAILABLE);
     gh_request_let_go(r);
 }
@@ -119,6 +126,10 @@ void gh_gateway_introspected(struct gh_gateway *gateway, uint64_t ticket, enum g
     struct gh_request *r = gh_request_by_ticket(gateway, ticket);
     if (r == NULL)
         return;
+    if (r->renewing) {
+        gh_renew_answered(r, reason, answer);
+        return;
+    }
     r->answer = reason == GH_OK ? gh_arena_dup(r->x->arena, answer) : GH_STR_NONE;
     resume(r, reason == GH_OK && r->answer.ptr == NULL ? GH_OUT_OF_MEMORY : reason);
 }
@@ -193,6 +204,7 @@ struct signature_job {
     enum gh_alg alg;
     gh_str signed_part, signature; /* behind this struct */
     enum gh_reason reason;
+    bool broke;
 };
 
 static void job_work(struct gh_job *job)
@@ -212,6 +224,8 @@ static void job_open(struct gh_letter *letter, void *owner)
 {
     struct signature_job *self = (struct signature_job *)letter;
     struct gh_request *r = gh_request_by_ticket(self->gateway, self->ticket);
+    if (self->broke)
+        self->gateway->broke_jobs--;
     if (r != NULL)
         resume(r, self->reason);
     job_discard(letter);
@@ -242,15 +256,20 @@ static struct signature_job *new_job(const struct gh_request *r)
 
 static enum gh_next check_elsewhere(struct gh_request *r, bool broke)
 {
+    if (broke && r->gateway->broke_jobs >= BROKE_JOBS_MAX)
+        return gh_request_refuse(r, GH_VERIFY_BUDGET);
     if (r->gateway->with.offload == NULL || !gh_request_take_ticket(r))
         return gh_request_refuse(r, GH_OVERLOADED);
     struct signature_job *job = new_job(r);
     if (job == NULL)
         return gh_request_refuse(r, GH_OUT_OF_MEMORY);
+    job->broke = broke;
     if (!gh_offload_submit(r->gateway->with.offload, &job->job)) {
         job_discard(&job->job.letter);
         return gh_request_refuse(r, broke ? GH_VERIFY_BUDGET : GH_OVERLOADED);
     }
+    if (broke)
+        r->gateway->broke_jobs++;
     GH_COUNT_ADD(r->gateway->stats->verdict_offloaded, 1);
     return wait_for(r, AUTHN_OFFLOADED);
 }
@@ -314,11 +333,7 @@ static const struct gh_issuer *issuer_of(const struct gh_request *r)
 static enum gh_next introspect(struct gh_request *r)
 {
     struct gh_gateway *gateway = r->gateway;
-    for (size_t i = 0; i < r->route->issuer_count && r->issuer == NULL; i++) {
-        const struct gh_issuer_conf *conf = &r->route->issuers[i]->conf;
-        if (conf->introspection_url.len > 0 && gh_str_starts(r->token_text, conf->token_prefix))
-            r->issuer = r->route->issuers[i];
-    }
+    r->issuer = gh_introspecting_issuer(r);
     if (r->issuer == NULL)
         return gh_request_refuse(r, GH_TOKEN_OPAQUE);
     if (!gh_request_take_ticket(r))

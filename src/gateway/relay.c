@@ -147,9 +147,10 @@ static void head(void *ctx, const struct gh_call_response *from)
         return;
     }
     gh_exchange_head(r->x, &to, false);
+    if (to.content_length < 0) /* it may last: not longer than its token */
+        watch_expiry(r);
     if (!r->x->is_event_stream)
         return;
-    watch_expiry(r);
     r->sse_tail = 2;
     /* A comment may stand only where nothing counts or codes the bytes. */
     bool is_plain = to.content_length < 0 && gh_headers_find(&to.headers, GH_STR("content-encoding")) == NULL;
@@ -232,7 +233,11 @@ void gh_relay_room(struct gh_request *r)
 void gh_relay_expired(struct gh_deadline *deadline)
 {
     struct gh_request *r = GH_LIST_ENTRY(deadline, struct gh_request, expiry);
-    end_with(r, GH_TOKEN_EXPIRED);
+    bool asked_by_introspection = !r->verdict->has_thumbprint;
+    if (asked_by_introspection && r->verdict->principal.expires > gh_loop_wall_s(r->gateway->with.loop))
+        gh_renew(r);
+    else
+        end_with(r, GH_TOKEN_EXPIRED);
 }
 
 enum gh_next gh_stage_relay(struct gh_request *r)

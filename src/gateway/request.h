@@ -22,6 +22,7 @@ struct gh_gateway {
     struct gh_map waiting;   /* of struct gh_request, by ticket */
     uint64_t last_ticket;
     struct gh_list requests; /* all that are open */
+    unsigned broke_jobs;     /* checks under way for connections whose budget is spent */
     size_t bodies_held;      /* bytes in whole bodies */
 };
 
@@ -56,6 +57,7 @@ struct gh_request {
     struct gh_token token;
     const struct gh_issuer *issuer;
     uint64_t keys_seen; /* the publication in which the key was found */
+    bool renewing;      /* the answer is open, its token is asked about again */
     bool was_broke;     /* the budget of failed checks was spent: this one was checked elsewhere */
     struct gh_key *key; /* a reference while the signature is checked */
     struct gh_verdict *verdict;
@@ -106,6 +108,10 @@ enum gh_next gh_stage_relay(struct gh_request *r);
 
 /* authn.c: the wait for keys, a signature or an introspection took too long. */
 void gh_authn_expired(struct gh_deadline *deadline);
+/* renew.c: an introspected token of an open answer. */
+const struct gh_issuer *gh_introspecting_issuer(const struct gh_request *r);
+void gh_renew(struct gh_request *r);
+void gh_renew_answered(struct gh_request *r, enum gh_reason reason, gh_str answer);
 /* body.c */
 void gh_forward_body(struct gh_request *r, gh_str bytes, bool end);
 /* relay.c */

@@ -2,6 +2,8 @@
  * block. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +33,8 @@ struct gh_logfile {
     bool started;
     char *path; /* NULL for stdout and stderr */
     int fd;
+    bool is_plain;       /* a file: writing to it ends by itself */
+    struct gh_lane *cut; /* could not be written to its end */
     int stop, reopen;    /* atomic */
     unsigned lane_count; /* atomic; lanes are only added */
     struct gh_lane *lanes[LANES_MAX];
@@ -112,6 +116,15 @@ static size_t write_some(struct gh_logfile *file, struct gh_lane *lane)
         return 0;
     size_t at = tail & lane->mask;
     size_t len = head - tail < lane->mask + 1 - at ? head - tail : lane->mask + 1 - at;
+    /* A pipe that is full would hold this thread beyond any bound: asked first, and then given no more than
+     * fits. */
+    struct pollfd ready = { .fd = file->fd, .events = POLLOUT };
+    if (!file->is_plain && poll(&ready, 1, WAKE_MS) <= 0) {
+        errno = EAGAIN;
+        return 0;
+    }
+    if (!file->is_plain && len > PIPE_BUF)
+        len = PIPE_BUF;
     ssize_t wrote = write(file->fd, lane->bytes + at, len);
     if (wrote <= 0)
         return 0;
@@ -124,6 +137,7 @@ static size_t write_some(struct gh_logfile *file, struct gh_lane *lane)
 static bool write_lane(struct gh_logfile *file, struct gh_lane *lane)
 {
     size_t until = __atomic_load_n(&lane->head, __ATOMIC_ACQUIRE);
+    file->cut = lane;
     while (lane->tail != until) {
         if (write_some(file, lane) > 0)
             continue;
@@ -131,15 +145,19 @@ static bool write_lane(struct gh_logfile *file, struct gh_lane *lane)
             continue;
         return false; /* full disk, closed pipe: tried again at the next wake, producers drop meanwhile */
     }
+    file->cut = NULL;
     return true;
 }
 
 static bool write_all(struct gh_logfile *file)
 {
+    /* A lane that was cut within a line goes first: lines of two lanes never mix. */
+    if (file->cut != NULL && !write_lane(file, file->cut))
+        return false;
     bool all = true;
     unsigned count = __atomic_load_n(&file->lane_count, __ATOMIC_ACQUIRE);
     for (unsigned i = 0; i < count; i++)
-        all = write_lane(file, file->lanes[i]) && all;
+        all = all && write_lane(file, file->lanes[i]);
     return all;
 }
 
@@ -182,6 +200,8 @@ struct gh_logfile *gh_logfile_open(gh_str destination)
     if (file == NULL)
         return NULL;
     file->fd = open_destination(destination, &file->path);
+    struct stat info;
+    file->is_plain = file->fd >= 0 && fstat(file->fd, &info) == 0 && S_ISREG(info.st_mode);
     if (file->fd >= 0)
         file->started = pthread_create(&file->thread, NULL, writer, file) == 0;
     if (file->started)
