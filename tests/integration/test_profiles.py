@@ -7,7 +7,9 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from support.http1 import Broken
 from support.issuer import respond
+from support.wait import until
 
 
 @pytest.fixture
@@ -99,6 +101,24 @@ def test_opaque_tokens(site, introspection):
     site.refused(site.post("odd-token"), 401, reason="token_inactive", good=site.post("good-token-1"))
     introspection.answers["other-token"] = {**introspection.answers["good-token-1"], "aud": "https://other.example"}
     site.refused(site.post("other-token"), 401, reason="token_audience", good=site.post("good-token-1"))
+
+
+def test_a_stream_is_vouched_for_again(site, introspection):
+    """The stream outlives one answer's life, and ends once its issuer says the token has."""
+    site.stop()
+    site.settings["issuers"]["idp"]["introspection"]["max_age"] = "1s"
+    site.upstream.script = lambda call: (call.open_stream(), call.event(b"data: 1\n\n"), call.wait_gone())
+    site.start()
+    with site.connect() as connection:
+        connection.send(site.post("good-token-1").wire())
+        events = connection.events(connection.read_head())
+        assert next(events) == b"data: 1\n\n"
+        until(lambda: len(introspection.questions) >= 3, "two more questions")
+        introspection.answers["good-token-1"] = {"active": False}
+        with pytest.raises(Broken):
+            next(events)
+    until(lambda: site.audit(), "audit line")
+    assert site.audit()[-1]["reason"] == "token_inactive"
 
 
 def test_introspection_that_is_down(site, introspection):
