@@ -10,8 +10,7 @@ Installs what is missing (apt as root or by sudo; npm packages for the full tier
 suites, and prints a line for each with its count and its time. Exit status 0 when nothing failed and every suite ran.
 
   --quick   about 90 seconds once built, no npm: clang with address and undefined-behaviour sanitizers
-  --full    the default: adds gcc. Thread sanitizer, integration, real clients, conformance, short fuzzing and the
-            reasons lint do not pass whole yet: they run by name (--list)
+  --full    the default: adds gcc, thread sanitizer, integration, real clients and issuers, conformance, short fuzzing
   --long    what wants a quiet machine: ten million executions per fuzz target with coverage, planted bugs, tests/long/*
   --list    the suites of each tier
   --help    this text
@@ -28,9 +27,7 @@ out=$root/build-test
 logs=$out/logs
 jobs=${JOBS:-$(nproc)}
 quick=(lint clang unit tables corpora replay)
-full=("${quick[@]}" gcc)
-# Not in a tier before they pass whole; run them by name.
-pending=(reasons threads integration interop conformance fuzz)
+full=("${quick[@]}" gcc threads integration interop conformance fuzz)
 long=(fuzz-long planted)
 for hook in tests/long/*; do
     [ -x "$hook" ] && [ -f "$hook" ] && hook=${hook##*/} && long+=("${hook%.*}")
@@ -47,14 +44,13 @@ for argument in "$@"; do
             printf 'quick  %s\n' "${quick[*]}"
             printf 'full   %s\n' "${full[*]}"
             printf 'long   %s\n' "${long[*]}"
-            printf 'by name until they pass whole: %s\n' "${pending[*]}"
             exit 0
             ;;
         --help | -h) usage; exit 0 ;;
         -*) usage >&2; exit 2 ;;
         *)
-            if [[ " ${full[*]} ${pending[*]} ${long[*]} " != *" $argument "* ]]; then
-                echo "tests/run.sh: no suite named $argument; there are: ${full[*]} ${pending[*]} ${long[*]}" >&2
+            if [[ " ${full[*]} ${long[*]} " != *" $argument "* ]]; then
+                echo "tests/run.sh: no suite named $argument; there are: ${full[*]} ${long[*]}" >&2
                 exit 2
             fi
             names+=("$argument")
@@ -212,14 +208,12 @@ meson_suite() { # BUILD SUITE
 
 suite_lint() {
     local lint
-    for lint in floors sizes citations firstline words; do
+    for lint in floors sizes reasons citations firstline words; do
         try "$lint" python3 "tests/lint/$lint.py"
     done
     try format tests/lint/format.sh
     try "the lints can fail" python3 tests/lint/selftest.py
 }
-
-suite_reasons() { try reasons python3 tests/lint/reasons.py; }
 
 suite_clang() { try "builds with clang, warnings are errors, sanitizers on" build_clang; }
 suite_gcc() {

@@ -34,7 +34,6 @@
     X(H2_RESETS,             "h2_resets",                429,  NULL,                 "Too many streams were reset") \
     X(H2_GLITCHES,           "h2_glitches",              429,  NULL,                 "Too many protocol oddities") \
     X(CONNECTIONS_MANY,      "connections_many",         429,  NULL,                 "Too many connections") \
-    X(STREAMS_MANY,          "streams_many",             429,  NULL,                 "Too many event streams are open") \
     X(CLIENT_GONE,           "client_gone",              499,  NULL,                 NULL) \
     X(PLAINTEXT_REFUSED,     "plaintext_refused",        400,  NULL,                 "TLS is needed") \
     X(PROXY_HEADER,          "proxy_header",             400,  NULL,                 "The PROXY header is malformed") \
@@ -97,7 +96,6 @@
     X(UPSTREAM_UNAUTHORIZED, "upstream_unauthorized",    502,  NULL,                 "The server behind refused the gateway") \
     X(UPSTREAM_REDIRECT,     "upstream_redirect",        502,  NULL,                 "The server behind redirected elsewhere") \
     X(UPSTREAM_BUSY,         "upstream_busy",            503,  NULL,                 "The server behind is busy") \
-    X(SESSION_UNKNOWN,       "session_unknown",          404,  NULL,                 "There is no such session") \
     /* ---- settings, policy changes */ \
     X(SETTINGS_INVALID,      "settings_invalid",         500,  NULL,                 NULL) \
     X(POLICY_CHANGED,        "policy_changed",           503,  NULL,                 "Try again later") \

@@ -78,24 +78,6 @@ def test_connections_of_one_address(site):
         connection.close()
 
 
-def test_event_streams_of_one_user(site):
-    site.upstream.script = lambda call: (call.open_stream(), call.event(b"data: 1\n\n"), call.wait_gone())
-    limited(site, sse_per_principal=2)
-    held = []
-    for _ in range(2):
-        connection = site.connect()
-        connection.send(site.post().wire())
-        next(connection.events(connection.read_head()))
-        held.append(connection)
-    answer = site.send(site.post())
-    assert (answer.status, answer.audit["reason"]) == (429, "streams_many")  # reason: streams_many
-    other = site.connect()
-    other.send(site.post(site.issuer.token(sub="bob")).wire())
-    assert other.read_head().status == 200
-    for connection in held + [other]:
-        connection.close()
-
-
 def test_bad_tokens_have_a_budget_and_good_ones_do_not(site):
     limited(site, verify_burst=5, verify_per_s=1)
     with site.connect() as connection:
