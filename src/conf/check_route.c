@@ -53,7 +53,6 @@ static void build_route(struct gh_build *build, struct gh_settings_route *from, 
     route->body_max = from->body_max;
     route->body_whole = from->body_whole;
     route->keepalive_ms = from->keepalive_ms;
-    route->seal_sessions = from->seal_sessions;
     if (from->body_whole && (from->body_max == 0 || from->body_max > 4 << 20))
         gh_tell_error(build->teller, from->at.node, "max_body",
                       gh_node_get(from->at.node, "max_body") != NULL

@@ -43,18 +43,17 @@ static const struct gh_row limits_rows[] = {
     /* counts */
     INT("connections_per_ip", FRONT(connections_per_ip), "256", 1, 1000000, "Connections of one address over all workers, handshakes included."),
     INT("connections", FRONT(connections), "10000", 16, 1000000, "Connections of one worker."),
-    INT("sse_per_principal", SITE(sse_per_principal), "16", 1, 10000, "Open event streams of one principal over all workers."),
     /* timers */
     TIME("handshake", FRONT(handshake_ms), "5s", 500, 60000, "TLS handshake."),
     TIME("head_timeout", FRONT(head_ms), "10s", 500, 120000, "From the first byte of a request to the end of its header."),
     TIME("body_idle", FRONT(body_idle_ms), "10s", 500, 600000, "Silence in the middle of a request body."),
     INT("body_min_rate", FRONT(body_min_rate), "128", 0, 1000000, "Bytes a second a request body must keep up after body_idle."),
-    TIME("stall", FRONT(stall_ms), "30s", 1000, 600000, "Response bytes that wait and are not taken; never mere silence. Event streams: twice that."),
+    TIME("stall", FRONT(stall_ms), "30s", 1000, 600000, "Response bytes that wait and are not taken; never mere silence."),
     TIME("idle", FRONT(idle_ms), "60s", 1000, 3600000, "A connection without a request."),
     TIME("drain", FRONT(drain_ms), "30s", 0, 3600000, "How long running exchanges may finish at shutdown, and old settings live after a reload."),
     /* tokens */
     SIZE("max_token", SITE(max_token), "8KiB", 1024, KIB(32), "The longest access token."),
-    INT("verify_burst", SITE(verify_burst), "20", 1, 100000, "Failed verifications of unseen tokens a connection may spend at once; an address ten times that."),
+    INT("verify_burst", SITE(verify_burst), "20", 1, 100000, "Failed verifications of unseen tokens a connection may spend at once."),
     INT("verify_per_s", SITE(verify_per_s), "2", 1, 100000, "Failed verifications refilled a second."),
     TIME("keys_wait", SITE(keys_wait_ms), "3s", 0, 30000, "How long a request waits for a key fetch that may help it."),
     SIZE("body_pool", SITE(body_pool), "64MiB", KIB(4096), KIB(4 << 20), "Whole bodies held per worker, on routes with `whole_body`."),

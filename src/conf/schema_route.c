@@ -135,8 +135,6 @@ static const struct gh_row route_rows[] = {
       .doc = "Hold the body whole (4 MiB at most) before it is forwarded." },
     { "sse_keepalive", GH_ROW_MS, AT(keepalive_ms), GH_ROW_OFF, .fallback = "15s", .min = 1000, .max = 600000,
       .doc = "Comments on silent event streams, between events." },
-    { "seal_sessions", GH_ROW_BOOL, AT(seal_sessions), .fallback = "true",
-      .doc = "Session ids leave sealed, bound to user and route." },
     { .key = NULL }
 };
 const struct gh_section gh_route_section = {

@@ -45,7 +45,7 @@ struct gh_settings_route {
     struct gh_identity_headers identity;
     struct gh_strs forward_headers;
     int64_t body_max, keepalive_ms;
-    bool body_whole, seal_sessions;
+    bool body_whole;
 };
 
 /* The root. */

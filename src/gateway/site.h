@@ -30,12 +30,11 @@ struct gh_route {
     int64_t body_max;               /* bytes of a request body; 0: no bound */
     bool body_whole;                /* hold the body before forwarding (body stage) */
     int64_t keepalive_ms;           /* SSE comments on event boundaries; 0: none */
-    bool seal_sessions;
-    gh_str metadata_document; /* built once */
-    gh_str metadata_path;     /* path-inserted */
-    gh_str suffix_path;       /* resource path + well-known suffix */
-    uint32_t stats_id;        /* in the registry */
-    uint32_t index;           /* in site->routes */
+    gh_str metadata_document;       /* built once */
+    gh_str metadata_path;           /* path-inserted */
+    gh_str suffix_path;             /* resource path + well-known suffix */
+    uint32_t stats_id;              /* in the registry */
+    uint32_t index;                 /* in site->routes */
     /* Over all that the settings say of the route, its tenant and its issuers: while it stays the same,
      * cached verdicts and open streams survive a reload. */
     uint64_t fingerprint;
@@ -61,13 +60,11 @@ struct gh_site_path {
 };
 
 struct gh_site_limits {
-    int64_t max_token; /* 8 KiB */
-    int64_t verdicts;  /* cached verdicts per worker */
-    int64_t verify_burst,
-        verify_per_s;          /* failed first-sight verifications per connection, and tenfold per address */
-    int64_t body_pool;         /* bytes of whole bodies held per worker */
-    int64_t sse_per_principal; /* open event streams per principal and worker group */
-    int64_t keys_wait_ms;      /* how long a request waits for a key fetch */
+    int64_t max_token;                  /* 8 KiB */
+    int64_t verdicts;                   /* cached verdicts per worker */
+    int64_t verify_burst, verify_per_s; /* failed first-sight verifications per connection */
+    int64_t body_pool;                  /* bytes of whole bodies held per worker */
+    int64_t keys_wait_ms;               /* how long a request waits for a key fetch */
 };
 
 struct gh_site {

@@ -125,7 +125,6 @@ static void test_site(void **state)
     assert_int_equal(route->upstream_conf.credential_header.len, 0);
     assert_int_equal(route->body_max, 4 << 20);
     assert_int_equal(route->keepalive_ms, 15000);
-    assert_true(route->seal_sessions);
     assert_false(route->is_edge);
     gh_conf_free(conf);
 }
