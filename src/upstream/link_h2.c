@@ -115,8 +115,9 @@ bool gh_link_h2_start(struct gh_link *link, struct gh_call *call)
 static void h2_fill(void *ctx)
 {
     struct gh_link *link = ctx;
-    if (gh_h2_write(link->h2, gh_conn_peek_out(link->conn), GH_CONN_HIGH) != GH_OK) {
-        lost(link, GH_OUT_OF_MEMORY);
+    enum gh_reason reason = gh_h2_write(link->h2, gh_conn_peek_out(link->conn), GH_CONN_HIGH);
+    if (reason != GH_OK) { /* no memory, or the server's framing was at fault */
+        lost(link, reason == GH_OUT_OF_MEMORY ? reason : GH_UPSTREAM_MALFORMED);
         return;
     }
     report_taken(link);
