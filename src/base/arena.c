@@ -61,6 +61,17 @@ void *gh_realloc(void *old, size_t size)
     return must_fail() ? NULL : realloc(old, size);
 }
 
+char *gh_str_to_heap(gh_str s)
+{
+    char *copy = gh_malloc(s.len + 1);
+    if (copy == NULL)
+        return NULL;
+    if (s.len > 0)
+        memcpy(copy, s.ptr, s.len);
+    copy[s.len] = '\0';
+    return copy;
+}
+
 struct gh_arena *gh_arena_new(size_t first_block)
 {
     struct gh_arena *arena = gh_calloc(1, sizeof(*arena));

@@ -47,5 +47,8 @@ bool gh_alloc_fails(void);
 void *gh_malloc(size_t size) GH_MUST_USE;
 void *gh_calloc(size_t count, size_t size) GH_MUST_USE;
 void *gh_realloc(void *old, size_t size) GH_MUST_USE;
+/* A NUL-terminated copy on the heap, for free(); NULL when out of memory. Unlike strndup it never looks
+ * behind the slice. */
+char *gh_str_to_heap(gh_str s) GH_MUST_USE;
 
 #endif

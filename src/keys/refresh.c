@@ -183,7 +183,7 @@ static const char *take_metadata(struct flight *flight, const struct gh_issuer_m
         return "the metadata came by https, its jwks_uri is not https";
     if (memchr(metadata->jwks_uri.ptr, '\0', metadata->jwks_uri.len) != NULL)
         return "the jwks_uri holds a NUL";
-    char *copy = strndup(metadata->jwks_uri.ptr, metadata->jwks_uri.len);
+    char *copy = gh_str_to_heap(metadata->jwks_uri);
     if (copy == NULL)
         return "out of memory";
     free(ring->jwks_uri);

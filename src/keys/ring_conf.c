@@ -155,7 +155,7 @@ static bool read_all(int fd, char *out, size_t len)
 
 enum gh_reason gh_ring_file_read(gh_str path, size_t max, struct gh_secret *ret_bytes, char **ret_why)
 {
-    char *name = strndup(path.ptr != NULL ? path.ptr : "", path.len);
+    char *name = gh_str_to_heap(path);
     if (name == NULL)
         return GH_OUT_OF_MEMORY;
     struct stat info;

@@ -190,7 +190,7 @@ static int open_destination(gh_str destination, char **ret_path)
         return dup(STDOUT_FILENO);
     if (gh_str_eq(destination, GH_STR("stderr")))
         return dup(STDERR_FILENO);
-    *ret_path = strndup(destination.ptr, destination.len);
+    *ret_path = gh_str_to_heap(destination);
     return *ret_path != NULL ? open_path(*ret_path) : -1;
 }
 

@@ -1,4 +1,6 @@
 /* base/test_arena.c: the arena aligns, grows, forgets, and fails when it is told to. */
+#include <stdlib.h>
+
 #include "base/arena.h"
 #include "base/secret.h"
 #include "support/cm.h"
@@ -77,6 +79,24 @@ static void test_fail_at(void **state)
     gh_arena_free(arena);
 }
 
+/* The slice ends at the end of its block: whoever looks behind it is caught by the address sanitizer. */
+static void test_to_heap(void **state)
+{
+    char *slice = malloc(3);
+    assert_non_null(slice);
+    memcpy(slice, "abc", 3);
+    char *copy = gh_str_to_heap(gh_str_of(slice, 3));
+    free(slice);
+    assert_string_equal(copy, "abc");
+    free(copy);
+    copy = gh_str_to_heap(GH_STR_NONE);
+    assert_string_equal(copy, "");
+    free(copy);
+    gh_alloc_fail_at(1);
+    assert_null(gh_str_to_heap(GH_STR("x")));
+    gh_alloc_fail_at(0);
+}
+
 static void test_secret(void **state)
 {
     struct gh_secret secret = { 0 };
@@ -99,6 +119,7 @@ int main(void)
         cmocka_unit_test(test_blocks),   cmocka_unit_test(test_reset_keeps_first_block),
         cmocka_unit_test(test_overflow), cmocka_unit_test(test_texts),
         cmocka_unit_test(test_fail_at),  cmocka_unit_test(test_secret),
+        cmocka_unit_test(test_to_heap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
