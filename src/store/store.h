@@ -1,0 +1,77 @@
+/* store/store.h: the store port: rows with versions, atomic commits, and the revocation log; asynchronous,
+ * with drivers behind it. */
+#ifndef GH_STORE_STORE_H
+#define GH_STORE_STORE_H
+
+#include "gatehouse/effects.h"
+#include "io/mailbox.h"
+
+/* One store, shared by all threads of the process. Drivers: SQLite (store_sqlite.c). */
+struct gh_store;
+
+struct gh_store_conf {
+    gh_str url;          /* "sqlite:PATH" or "sqlite::memory:" */
+    int64_t queue_max;   /* calls that wait; beyond: GH_OVERLOADED */
+    int64_t busy_ms;     /* how long a lock of another process is waited for; then GH_STORE_DOWN */
+    int64_t sweep_s;     /* how often expired rows and log entries are deleted */
+    int64_t log_poll_ms; /* how often appends of other processes are looked for */
+};
+
+/* Opens, migrates, starts the driver's thread. On failure a strdup'd text says why, for the operator:
+ * GH_SETTINGS_INVALID (url, a file that others may write), GH_STORE_DOWN, GH_OUT_OF_MEMORY. */
+GH_MUST_USE enum gh_reason gh_store_open(const struct gh_store_conf *conf, struct gh_store **ret_store,
+                                         char **ret_why);
+/* Waits for the commit that is running; calls that wait end with GH_SHUTTING_DOWN. Clients are freed before.
+ */
+void gh_store_close(struct gh_store *store);
+
+/* What one thread uses: answers come as letters to its mailbox. */
+struct gh_store_client;
+struct gh_store_client *gh_store_client_new(struct gh_store *store, struct gh_mailbox *mailbox);
+/* Calls under way never answer. */
+void gh_store_client_free(struct gh_store_client *client);
+
+struct gh_store_answer {
+    enum gh_reason reason; /* GH_OK; GH_STORE_CONFLICT: a precondition did not hold, nothing was written, read
+                              again and decide again; GH_STORE_DOWN; GH_OVERLOADED; GH_SHUTTING_DOWN */
+    struct gh_rows rows;   /* of a read: one per key in the order asked, version 0 where there is none; of a
+                              list: in the order of keys. Lent for the call of `done` */
+};
+typedef void (*gh_store_done)(void *ctx, const struct gh_store_answer *answer);
+
+/* All copy what they are given; `done` runs from the loop, exactly once, never inside the call. NULL when out
+ * of memory: `done` never runs. */
+struct gh_store_call;
+struct gh_store_call *gh_store_read(struct gh_store_client *client, gh_str tenant, struct gh_strs keys,
+                                    gh_store_done done, void *ctx);
+/* Rows whose key begins with `prefix` and sorts behind `after` (empty: from the first), at most `limit`. */
+struct gh_store_call *gh_store_list(struct gh_store_client *client, gh_str tenant, gh_str prefix,
+                                    gh_str after, size_t limit, gh_store_done done, void *ctx);
+/* All or nothing, durable when GH_OK comes (threats.md X7). Revocations are appended to the log in the same
+ * step. `now` decides which rows have expired: an expired row counts as absent. */
+struct gh_store_call *gh_store_commit(struct gh_store_client *client, gh_str tenant,
+                                      const struct gh_effects *effects, int64_t now, gh_store_done done,
+                                      void *ctx);
+/* Who asked is gone: no `done`. A commit happens all the same. */
+void gh_store_cancel(struct gh_store_call *call);
+
+/* ---- the log ---- */
+
+/* A position orders the entries of one store; 0 is before the first. */
+struct gh_store_log_entry {
+    uint64_t position;
+    struct gh_revocation revocation; /* lent */
+};
+/* Every entry from the first that still matters, in order, those of other processes too: first the past, then
+ * as they come, as letters to the mailbox. `caught_up` runs once when the past has been told, and again after
+ * each look that found the store in order: what is in the index is then complete as of `as_of_ms`
+ * (monotonic). One follower per process: the control thread. */
+struct gh_store_follower {
+    void (*entry)(void *ctx, const struct gh_store_log_entry *entry);
+    void (*caught_up)(void *ctx, int64_t as_of_ms);
+    void *ctx;
+};
+bool gh_store_follow(struct gh_store *store, struct gh_mailbox *mailbox,
+                     const struct gh_store_follower *follower) GH_MUST_USE;
+
+#endif
