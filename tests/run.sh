@@ -208,7 +208,7 @@ meson_suite() { # BUILD SUITE
 
 suite_lint() {
     local lint
-    for lint in floors sizes reasons citations firstline words; do
+    for lint in floors sizes reasons citations firstline words threats; do
         try "$lint" python3 "tests/lint/$lint.py"
     done
     try format tests/lint/format.sh

@@ -10,6 +10,7 @@ import firstline
 import floors
 import reasons
 import sizes
+import threats
 import words
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -168,6 +169,35 @@ class Reasons(Lint):
     def test_unreadable_row(self):
         bad = REASON.rstrip() + ' \\\n    X(ODD, ODD_SLUG, 400, NULL, NULL)\n'
         self.assertTrue(any("cannot be read" in f for f in self.found(reasons, "include/gatehouse/reason.h", bad)))
+
+
+class Threats(Lint):
+    """The small tree's model has one family of two rows."""
+
+    def setUp(self):
+        super().setUp()
+        self.whole = threats.FAMILIES
+        threats.FAMILIES = {"J": 2}
+        self.write("tests/integration/test_a.py", "def test_none(gateway):\n    pass\n")
+        self.write("tests/unit/test_a.c", "static void twins_are_refused(void **state)\n{\n}\n")
+        self.good = ("| J1 | none | `tests/integration/test_a.py::test_none`, `tests/unit/test_a.c::twins_are_refused` |\n"
+                     "| J2 | twins | later: revocation |\n")
+
+    def tearDown(self):
+        threats.FAMILIES = self.whole
+        super().tearDown()
+
+    def test_references(self):
+        for bad, expected in ((self.good.replace("test_none", "test_nothing"), "no test_nothing"),
+                              (self.good.replace("twins_are", "twins_were"), "no twins_were"),
+                              (self.good.replace("integration/test_a", "integration/test_b"), "is no file"),
+                              (self.good.replace("later: revocation", "soon"), "J2 names no test")):
+            self.refuses(threats, threats.DOCUMENT, self.good, bad, expected)
+
+    def test_each_row_once(self):
+        self.refuses(threats, threats.DOCUMENT, self.good, self.good.splitlines()[0] + "\n", "J2 is missing")
+        self.refuses(threats, threats.DOCUMENT, self.good, self.good + self.good.splitlines()[1] + "\n", "row J2")
+        self.refuses(threats, threats.DOCUMENT, self.good, self.good + "| Y9 | new | later: never |\n", "row Y9")
 
 
 class Citations(Lint):
