@@ -9,14 +9,14 @@
 /* One stored row of one tenant. Keys are "kind/part/part": the kind is a word of ours, each part is either an
  * id that we made (letters, digits, '_', '-') or the base64url SHA-256 of foreign bytes (gh_row_key), so that
  * no client chooses a key (threats.md X4). Values are JSON objects. */
-struct gh_row {
+struct gh_stored_row {
     gh_str key, value;
     uint64_t version; /* changes with every write, never 0; 0: there is no such row (value.ptr NULL) */
-    int64_t expires;  /* seconds since 1970, 0: never; an expired row is never returned */
+    int64_t expires;  /* seconds since 1970, 0: never; from then on the row counts as absent */
 };
 
 struct gh_rows {
-    const struct gh_row *at;
+    const struct gh_stored_row *at;
     size_t count;
 };
 
@@ -42,7 +42,8 @@ struct gh_effects {
     size_t precondition_count, write_count, revocation_count;
 };
 
-/* Each returns GH_OK, or GH_INTERNAL when there is no room (a fault of the caller's). */
+/* Each returns GH_OK, or GH_INTERNAL for what no store could do, a fault of the caller's: there is no room,
+ * the row is written already or expected at another version, the revocation is not sound. */
 GH_MUST_USE enum gh_reason gh_effects_expect(struct gh_effects *effects, gh_str key, uint64_t version);
 GH_MUST_USE enum gh_reason gh_effects_write(struct gh_effects *effects, gh_str key, gh_str value,
                                             int64_t expires);
@@ -53,6 +54,6 @@ GH_MUST_USE enum gh_reason gh_effects_revoke(struct gh_effects *effects,
 /* "kind/" + base64url of SHA-256 over the length-prefixed parts. ptr NULL when out of memory. */
 gh_str gh_row_key(struct gh_arena *arena, const char *kind, const gh_str *parts, size_t count);
 /* The row of that key among the rows of an answer; NULL when it was not asked for. */
-const struct gh_row *gh_rows_find(struct gh_rows rows, gh_str key);
+const struct gh_stored_row *gh_rows_find(struct gh_rows rows, gh_str key);
 
 #endif

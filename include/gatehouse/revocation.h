@@ -14,7 +14,7 @@ enum gh_revoked {
     GH_REVOKED_AGENT,    /* id: subject of the outermost actor */
     GH_REVOKED_INSTANCE, /* id: thumbprint of the key a token is bound to */
     GH_REVOKED_GRANT,    /* id: sid */
-    GH_REVOKED_TOKEN,    /* id: jti, or where the issuer writes none a digest of the signed content */
+    GH_REVOKED_TOKEN,    /* id: gh_token_id */
     GH_REVOKED_COUNT
 };
 
@@ -24,9 +24,16 @@ struct gh_revocation {
     gh_str issuer_name; /* the profile's name in the settings: equal ids of two issuers are two; empty with
                            GH_REVOKED_TENANT */
     gh_str id;
-    int64_t epoch; /* seconds; INT64_MAX for grants and tokens */
-    int64_t until; /* seconds: nothing it could refuse lives longer; the entry may be forgotten then */
+    int64_t epoch; /* seconds; GH_REVOKED_ALWAYS for grants and tokens */
+    int64_t until; /* seconds: nothing it could refuse lives longer, and the entry may be forgotten then;
+                      GH_REVOKED_ALWAYS: never */
 };
+#define GH_REVOKED_ALWAYS INT64_MAX
+/* Entries are kept this much longer than they say: a clock that steps back brings no revoked token back. */
+#define GH_REVOKED_SLACK_S 900
+
+/* Are all parts there that the level needs, and none that it does not have? */
+bool gh_revocation_is_sound(const struct gh_revocation *revocation);
 
 /* A line for the log: length-prefixed, binary-safe. ptr NULL when out of memory. */
 gh_str gh_revocation_write(struct gh_arena *arena, const struct gh_revocation *revocation);
@@ -38,17 +45,25 @@ GH_MUST_USE enum gh_reason gh_revocation_read(gh_str text, struct gh_revocation 
 struct gh_revocation_key {
     uint64_t hash[2];
 };
-void gh_revocation_key(enum gh_revoked level, gh_str tenant, gh_str issuer_name, gh_str id,
-                       struct gh_revocation_key *ret_key);
+/* GH_OK or GH_OUT_OF_MEMORY. */
+GH_MUST_USE enum gh_reason gh_revocation_key(const struct gh_revocation *revocation,
+                                             struct gh_revocation_key *ret_key);
+
+/* What names one token: its jti, or where the issuer writes none "sha256:" and the base64url SHA-256 of its
+ * content: the signed part of a JWT, the text of an opaque token. Never the signature: one of ECDSA has a
+ * twin (threats.md rule 9). Lies in the principal or in the buffer; ptr NULL when out of
+ * memory. */
+#define GH_TOKEN_ID_DIGEST (7 + 43)
+gh_str gh_token_id(const struct gh_principal *principal, gh_str content, char buffer[GH_TOKEN_ID_DIGEST]);
 
 /* Everything one verified principal depends on: computed once, when its verdict is made; asked on every
- * request. */
+ * request. GH_OK or GH_OUT_OF_MEMORY; `content` as above. */
 struct gh_dependencies {
     struct gh_revocation_key at[GH_REVOKED_COUNT];
     unsigned count;
     int64_t issued;
 };
-void gh_dependencies_of(gh_str tenant, const struct gh_principal *principal,
-                        struct gh_dependencies *ret_dependencies);
+GH_MUST_USE enum gh_reason gh_dependencies_of(gh_str tenant, const struct gh_principal *principal,
+                                              gh_str content, struct gh_dependencies *ret_dependencies);
 
 #endif

@@ -21,8 +21,8 @@ struct gh_store_conf {
  * GH_SETTINGS_INVALID (url, a file that others may write), GH_STORE_DOWN, GH_OUT_OF_MEMORY. */
 GH_MUST_USE enum gh_reason gh_store_open(const struct gh_store_conf *conf, struct gh_store **ret_store,
                                          char **ret_why);
-/* Waits for the commit that is running; calls that wait end with GH_SHUTTING_DOWN. Clients are freed before.
- */
+/* Waits for what is running. Clients are freed before: calls that still wait have nobody to answer and are
+ * dropped. The mailboxes of clients and follower are freed after. */
 void gh_store_close(struct gh_store *store);
 
 /* What one thread uses: answers come as letters to its mailbox. */
@@ -33,22 +33,25 @@ void gh_store_client_free(struct gh_store_client *client);
 
 struct gh_store_answer {
     enum gh_reason reason; /* GH_OK; GH_STORE_CONFLICT: a precondition did not hold, nothing was written, read
-                              again and decide again; GH_STORE_DOWN; GH_OVERLOADED; GH_SHUTTING_DOWN */
+                              again and decide again; GH_STORE_DOWN: not durable, and after a crash all of it
+                              may be there or nothing; GH_OVERLOADED; GH_OUT_OF_MEMORY */
     struct gh_rows rows;   /* of a read: one per key in the order asked, version 0 where there is none; of a
                               list: in the order of keys. Lent for the call of `done` */
+    uint64_t position;     /* of a commit: of its last entry in the log; 0: it appended none */
 };
 typedef void (*gh_store_done)(void *ctx, const struct gh_store_answer *answer);
 
 /* All copy what they are given; `done` runs from the loop, exactly once, never inside the call. NULL when out
- * of memory: `done` never runs. */
+ * of memory: `done` never runs. `now` (seconds since 1970) decides which rows have expired: those count as
+ * absent. */
 struct gh_store_call;
 struct gh_store_call *gh_store_read(struct gh_store_client *client, gh_str tenant, struct gh_strs keys,
-                                    gh_store_done done, void *ctx);
+                                    int64_t now, gh_store_done done, void *ctx);
 /* Rows whose key begins with `prefix` and sorts behind `after` (empty: from the first), at most `limit`. */
 struct gh_store_call *gh_store_list(struct gh_store_client *client, gh_str tenant, gh_str prefix,
-                                    gh_str after, size_t limit, gh_store_done done, void *ctx);
+                                    gh_str after, size_t limit, int64_t now, gh_store_done done, void *ctx);
 /* All or nothing, durable when GH_OK comes (threats.md X7). Revocations are appended to the log in the same
- * step. `now` decides which rows have expired: an expired row counts as absent. */
+ * step; the follower of this process is told before `done` runs. */
 struct gh_store_call *gh_store_commit(struct gh_store_client *client, gh_str tenant,
                                       const struct gh_effects *effects, int64_t now, gh_store_done done,
                                       void *ctx);
@@ -60,6 +63,7 @@ void gh_store_cancel(struct gh_store_call *call);
 /* A position orders the entries of one store; 0 is before the first. */
 struct gh_store_log_entry {
     uint64_t position;
+    int64_t appended_ms;             /* since 1970 */
     struct gh_revocation revocation; /* lent */
 };
 /* Every entry from the first that still matters, in order, those of other processes too: first the past, then
