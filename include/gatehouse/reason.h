@@ -83,6 +83,7 @@
     X(INTROSPECTION_DOWN,    "introspection_down",       503,  NULL,                 "Try again later") \
     X(FETCH_FAILED,          "fetch_failed",             503,  NULL,                 "Try again later") \
     X(FETCH_REFUSED,         "fetch_refused",            503,  NULL,                 "Try again later") \
+    X(STORE_MALFORMED,       "store_malformed",          503,  NULL,                 "Try again later") \
     X(OVERLOADED,            "overloaded",               503,  NULL,                 "Try again later") \
     X(SHUTTING_DOWN,         "shutting_down",            503,  NULL,                 "Try again later") \
     X(OUT_OF_MEMORY,         "out_of_memory",            503,  NULL,                 "Try again later") \

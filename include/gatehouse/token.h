@@ -98,7 +98,8 @@ struct gh_profile {
     gh_algs algs;
     struct gh_strs types; /* allowed typ, lower case; the empty string stands for "no typ" */
     struct gh_claim_rules require, reject;
-    struct gh_strs scope_claims, client_claims, subject_claims, jti_claims, group_claims, tenant_claims;
+    struct gh_strs scope_claims, client_claims, subject_claims, jti_claims, grant_claims, group_claims,
+        tenant_claims;
     struct gh_strs extra_scope_claims; /* permissions, roles: added to the scopes */
     gh_str scope_prefix;               /* removed from each scope; empty for none */
     bool subject_with_tenant;          /* Entra: the principal's subject is oid and tid */
@@ -181,6 +182,7 @@ struct gh_principal {
     gh_str subject;     /* never empty */
     gh_str client;      /* may be empty */
     gh_str jti;         /* may be empty */
+    gh_str grant;       /* the grant it came from (sid of our own issuer); may be empty */
     gh_str tenant_id;   /* the issuer's tenant claim; may be empty */
     enum gh_principal_kind kind;
     struct gh_strs scopes;

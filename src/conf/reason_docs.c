@@ -74,6 +74,7 @@ static const struct gh_reason_doc docs[GH_REASON_COUNT] = {
     [GH_INTROSPECTION_DOWN] = { "The introspection endpoint did not answer.", "See the log; 503 and not 401, so that clients keep good tokens." },
     [GH_FETCH_FAILED] = { "A document of an issuer could not be fetched.", "See the log: address, status or TLS." },
     [GH_FETCH_REFUSED] = { "A fetch was refused: not https, or to a special-use address.", "Add the network to `fetch.allow` if it is yours." },
+    [GH_STORE_MALFORMED] = { "The store holds something that this version did not write.", "A newer version, or a damaged file: see the log, run that version, or restore the file." },
     [GH_OVERLOADED] = { "A pool or queue is full.", "See the metrics: body pool, offload queue, introspection." },
     [GH_SHUTTING_DOWN] = { "The gateway is draining.", "Nothing; another instance answers the retry." },
     [GH_OUT_OF_MEMORY] = { "Memory ran out.", "Give it more, or lower connections and caches." },

@@ -72,6 +72,8 @@ static const struct gh_row issuer_rows[] = {
       .doc = "Where the user is, in order. Never an e-mail address." },
     { "jti_claims", GH_ROW_TEXTS, PROFILE(jti_claims), .max = 8, BY_PROFILE,
       .doc = "Where the token id is." },
+    { "grant_claims", GH_ROW_TEXTS, PROFILE(grant_claims), .max = 8, BY_PROFILE,
+      .doc = "Where the id of the grant or session is that the token came from: `sid`." },
     { "group_claims", GH_ROW_TEXTS, PROFILE(group_claims), .max = 8, BY_PROFILE, .doc = "Where groups are." },
     { "tenant_claims", GH_ROW_TEXTS, PROFILE(tenant_claims), .max = 8, BY_PROFILE,
       .doc = "Where the tenant is: `org_id`, `tid`." },

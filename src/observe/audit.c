@@ -106,6 +106,7 @@ static void who(struct line *line, const struct gh_principal *principal)
     if (principal->actor_count > 1)
         number(line, "agents", (int64_t)principal->actor_count);
     text(line, "org", principal->tenant_id, 256);
+    text(line, "grant", principal->grant, 256);
     text(line, "jti", principal->jti, 256);
 }
 

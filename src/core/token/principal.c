@@ -20,6 +20,8 @@ enum gh_reason gh_judge_principal(const struct gh_judging *judging, struct gh_pr
     if (reason == GH_OK)
         reason = gh_claim_text(judging->claims, profile->jti_claims, &principal->jti);
     if (reason == GH_OK)
+        reason = gh_claim_text(judging->claims, profile->grant_claims, &principal->grant);
+    if (reason == GH_OK)
         reason = gh_scopes_read(judging, true, &principal->scopes);
     if (reason == GH_OK)
         reason = read_groups(judging, principal);
@@ -167,7 +169,8 @@ static bool keep_list(struct gh_arena *arena, struct gh_strs *list)
 static bool keep(struct gh_arena *arena, struct gh_principal *principal)
 {
     gh_str *const texts[] = { &principal->issuer_name, &principal->issuer, &principal->subject,
-                              &principal->client,      &principal->jti,    &principal->tenant_id };
+                              &principal->client,      &principal->jti,    &principal->grant,
+                              &principal->tenant_id };
     for (size_t i = 0; i < GH_ARRAY_LEN(texts); i++) {
         if (!keep_text(arena, texts[i]))
             return false;

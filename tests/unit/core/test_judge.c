@@ -14,19 +14,28 @@ static gh_str unsigned_token(struct gh_arena *arena, gh_str payload)
     return gh_arena_printf(arena, "%s.%s.AAAA", header.ptr, gh_test_base64url(arena, payload).ptr);
 }
 
+static const struct gh_strs no_claims = { NULL, 0 };
+
 /* A token with that member behind the others, judged without a look at its signature. */
-static enum gh_reason judge(struct gh_arena *arena, struct gh_arena *scratch, gh_str member,
-                            struct gh_principal *principal)
+static enum gh_reason judge_grant(struct gh_arena *arena, struct gh_arena *scratch, gh_str member,
+                                  struct gh_strs grant_claims, struct gh_principal *principal)
 {
     static const gh_str issuers[] = { GH_STR_INIT("i") }, audiences[] = { GH_STR_INIT("r") };
     struct gh_profile profile = *gh_profile_builtin(GH_STR("generic"));
     struct gh_binding binding = { .audiences = { audiences, 1 } };
     struct gh_token token;
     profile.issuers = (struct gh_strs){ issuers, 1 };
+    profile.grant_claims = grant_claims;
     gh_str payload = gh_arena_printf(scratch, "{\"iss\":\"i\",\"aud\":\"r\",\"exp\":2000,\"sub\":\"s\"%.*s}",
                                      GH_STR_FMT(member));
     enum gh_reason reason = gh_token_open(scratch, unsigned_token(scratch, payload), &token);
     return reason != GH_OK ? reason : gh_token_judge(arena, &token, &profile, &binding, 1000, principal);
+}
+
+static enum gh_reason judge(struct gh_arena *arena, struct gh_arena *scratch, gh_str member,
+                            struct gh_principal *principal)
+{
+    return judge_grant(arena, scratch, member, no_claims, principal);
 }
 
 /* ,"name":["0","1",...] */
@@ -113,6 +122,23 @@ static void a_principal_outlives_the_token(void **state)
     gh_arena_free(arena);
 }
 
+static void a_grant_is_where_the_profile_says(void **state)
+{
+    static const gh_str sid[] = { GH_STR_INIT("sid") };
+    struct gh_arena *arena = gh_arena_new(0), *scratch = gh_arena_new(0);
+    struct gh_principal principal;
+    gh_str member = GH_STR(",\"sid\":\"grt_1\"");
+    (void)state;
+    assert_int_equal(judge(arena, arena, member, &principal), GH_OK);
+    assert_int_equal(principal.grant.len, 0);
+    assert_int_equal(judge_grant(arena, scratch, member, (struct gh_strs){ sid, 1 }, &principal), GH_OK);
+    gh_arena_free(scratch);
+    assert_str_eq(principal.grant, "grt_1");
+    assert_int_equal(judge_grant(arena, arena, GH_STR(",\"sid\":1"), (struct gh_strs){ sid, 1 }, &principal),
+                     GH_TOKEN_CLAIMS);
+    gh_arena_free(arena);
+}
+
 static void built_in_profiles_are_those_named(void **state)
 {
     size_t count = 0;
@@ -141,6 +167,7 @@ int main(void)
         cmocka_unit_test(tokens_are_bounded),
         cmocka_unit_test(an_overage_of_groups_is_no_empty_list),
         cmocka_unit_test(a_principal_outlives_the_token),
+        cmocka_unit_test(a_grant_is_where_the_profile_says),
         cmocka_unit_test(built_in_profiles_are_those_named),
     };
     return cmocka_run_group_tests_name("judge", tests, NULL, NULL);

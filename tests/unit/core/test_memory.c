@@ -7,6 +7,7 @@
 #include <openssl/crypto.h>
 
 #include "base/arena.h"
+#include "gatehouse/effects.h"
 #include "gatehouse/policy.h"
 #include "support/sign.h"
 
@@ -169,6 +170,43 @@ static void control_documents_too(void **state)
     assert_true(n > 15);
 }
 
+static enum gh_reason revoke(void)
+{
+    const struct gh_principal principal = { .issuer_name = GH_STR("okta"), .subject = GH_STR("alice") };
+    const struct gh_revocation revocation = { .level = GH_REVOKED_USER,
+                                              .tenant = GH_STR("acme"),
+                                              .issuer_name = GH_STR("okta"),
+                                              .id = GH_STR("alice") };
+    struct gh_dependencies dependencies;
+    struct gh_revocation_key key;
+    struct gh_arena *scratch = gh_arena_new(64);
+    if (scratch == NULL)
+        return GH_OUT_OF_MEMORY;
+    enum gh_reason reason = gh_dependencies_of(GH_STR("acme"), &principal, GH_STR("h.p"), &dependencies);
+    if (reason == GH_OK)
+        reason = gh_revocation_key(&revocation, &key);
+    if (reason == GH_OK && (gh_revocation_write(scratch, &revocation).ptr == NULL ||
+                            gh_row_key(scratch, "user", &revocation.id, 1).ptr == NULL))
+        reason = GH_OUT_OF_MEMORY;
+    gh_arena_free(scratch);
+    return reason;
+}
+
+static void revocations_too(void **state)
+{
+    unsigned failures = 0;
+    (void)state;
+    for (unsigned long n = 1, quiet = 0; quiet < QUIET_RUNS; n++) {
+        gh_alloc_fail_at(n);
+        enum gh_reason reason = revoke();
+        gh_alloc_fail_at(0);
+        quiet = reason == GH_OK ? quiet + 1 : 0;
+        failures += reason != GH_OK ? 1 : 0;
+        assert_true(reason == GH_OK || reason == GH_OUT_OF_MEMORY);
+    }
+    assert_true(failures > 5);
+}
+
 int main(void)
 {
     if (CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free) != 1)
@@ -178,6 +216,7 @@ int main(void)
         cmocka_unit_test(each_allocation_fails_once),
         cmocka_unit_test(allocations_around_rsa_fail),
         cmocka_unit_test(control_documents_too),
+        cmocka_unit_test(revocations_too),
     };
     int failed = cmocka_run_group_tests_name("memory", tests, NULL, NULL);
     gh_arena_free(arena);
