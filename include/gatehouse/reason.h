@@ -97,6 +97,29 @@
     X(UPSTREAM_UNAUTHORIZED, "upstream_unauthorized",    502,  NULL,                 "The server behind refused the gateway") \
     X(UPSTREAM_REDIRECT,     "upstream_redirect",        502,  NULL,                 "The server behind redirected elsewhere") \
     X(UPSTREAM_BUSY,         "upstream_busy",            503,  NULL,                 "The server behind is busy") \
+    /* ---- the managed issuer: OAuth requests */ \
+    X(FORM_MALFORMED,        "form_malformed",            400,  "invalid_request",     "The form is malformed") \
+    X(PARAMETER_REPEATED,    "parameter_repeated",        400,  "invalid_request",     "A parameter was sent more than once") \
+    X(PARAMETER_MISSING,     "parameter_missing",         400,  "invalid_request",     "A parameter is missing") \
+    X(RESPONSE_TYPE,         "response_type",             400,  "unsupported_response_type", "Only the response type code is supported") \
+    X(REQUEST_OBJECT,        "request_object",            400,  "request_not_supported", "Request objects are not supported") \
+    X(PROMPT,                "prompt",                    400,  "invalid_request",     "The prompt is contradictory") \
+    X(PKCE_MISSING,          "pkce_missing",              400,  "invalid_request",     "PKCE with S256 is needed") \
+    X(PKCE_MISMATCH,         "pkce_mismatch",             400,  "invalid_grant",       "The grant is not valid") \
+    X(CLIENT_UNKNOWN,        "client_unknown",            401,  "invalid_client",      "The client is not known here") \
+    X(CLIENT_UNAUTHENTICATED, "client_unauthenticated",   401,  "invalid_client",      "The client did not authenticate") \
+    X(CLIENT_DOCUMENT_REFUSED, "client_document_refused",  400,  "invalid_client",      "The client's metadata document is not acceptable") \
+    X(REDIRECT_UNKNOWN,      "redirect_unknown",          400,  "invalid_request",     "The redirect URI is not registered for this client") \
+    X(REDIRECT_REFUSED,      "redirect_refused",          400,  "invalid_redirect_uri", "No redirect URI is acceptable") \
+    X(REGISTRATION_REFUSED,  "registration_refused",      400,  "invalid_client_metadata", "The client metadata is malformed") \
+    X(RESOURCE_UNKNOWN,      "resource_unknown",          400,  "invalid_target",      "The resource is not served by this issuer") \
+    X(SCOPE_NONE,            "scope_none",                400,  "invalid_scope",       "None of the scopes can be granted") \
+    X(SCOPE_MALFORMED,       "scope_malformed",           400,  "invalid_scope",       "The scope is malformed") \
+    X(SCOPE_WIDENED,         "scope_widened",             400,  "invalid_scope",       "A refresh cannot widen the scope") \
+    X(GRANT_UNAUTHORIZED,    "grant_unauthorized",        400,  "unauthorized_client", "The client may not use this grant") \
+    X(GRANT_INVALID,         "grant_invalid",             400,  "invalid_grant",       "The grant is not valid") \
+    X(CODE_REPLAYED,         "code_replayed",             400,  "invalid_grant",       "The grant is not valid") \
+    X(REFRESH_REUSED,        "refresh_reused",            400,  "invalid_grant",       "The grant is not valid") \
     /* ---- settings, policy changes */ \
     X(SETTINGS_INVALID,      "settings_invalid",         500,  NULL,                 NULL) \
     X(POLICY_CHANGED,        "policy_changed",           503,  NULL,                 "Try again later") \

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-static size_t utf8_width(const char *at, const char *end);
 static char *put_utf8(char *out, uint32_t code);
 static bool read_escape(char **at, const char *end, char **out);
 static bool read_unicode(char **at, const char *end, char **out);
@@ -18,7 +17,7 @@ GH_MUST_USE bool gh_json_string_read(char **at, const char *end, gh_str *ret_str
                 return false;
             continue;
         }
-        size_t width = utf8_width(in, end);
+        size_t width = gh_utf8_width(in, end);
         if (width == 0)
             return false;
         if (out != in)
@@ -45,9 +44,8 @@ static bool is_continued(const char *at, const char *end, size_t width, unsigned
     return true;
 }
 
-/* Bytes of the character there, by the table of RFC 3629 section 4; 0 for control characters, overlong forms,
- * surrogates, what lies beyond U+10FFFF, and stray bytes. */
-static size_t utf8_width(const char *at, const char *end)
+/* The table of RFC 3629 section 4. */
+size_t gh_utf8_width(const char *at, const char *end)
 {
     unsigned char c = (unsigned char)*at;
     if (c < 0x80)

@@ -9,4 +9,8 @@
  * UTF-8, U+0000, a lone surrogate. */
 GH_MUST_USE bool gh_json_string_read(char **at, const char *end, gh_str *ret_string);
 
+/* Bytes of the UTF-8 character at `at`, which is before `end`; 0 for control characters, overlong forms,
+ * surrogates, what lies beyond U+10FFFF, and stray bytes. */
+size_t gh_utf8_width(const char *at, const char *end);
+
 #endif
