@@ -138,7 +138,10 @@ def test_id_tokens_are_refused(gateway, claims):
 
 @pytest.mark.parametrize("cnf", [{"jkt": "x" * 43}, {"x5t#S256": "x" * 43}, {"new": 1}], ids=["DPoP", "mTLS", "unknown"])
 def test_bound_tokens_are_refused(gateway, cnf):
-    gateway.refused(gateway.post(gateway.issuer.token(cnf=cnf)), 401, reason="token_bound")
+    answer = gateway.refused(gateway.post(gateway.issuer.token(cnf=cnf)), 401, reason="token_bound")
+    bearer, dpop = answer["www-authenticate"].split(", DPoP ")
+    assert bearer.startswith('Bearer resource_metadata="') and 'error="invalid_token"' in bearer
+    assert dpop == 'error="invalid_token", algs="ES256 EdDSA"'
 
 
 @pytest.mark.parametrize("sub", ["", None, ["alice"], 7])

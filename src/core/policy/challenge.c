@@ -12,6 +12,7 @@ enum kind { KIND_NONE, KIND_PLAIN, KIND_REQUEST, KIND_TOKEN, KIND_SCOPE };
 static enum kind kind_of(const struct gh_reason_row *row);
 static void put_parameter(struct gh_text *text, const char *name, gh_str value);
 static void put_error(struct gh_text *text, const struct gh_reason_row *row);
+static void put_dpop(struct gh_text *text, const struct gh_reason_row *row);
 static void put_place(struct gh_text *text, const struct gh_policy *policy);
 static void put_scopes(struct gh_text *text, const struct gh_policy *policy,
                        const struct gh_principal *principal);
@@ -38,6 +39,8 @@ gh_str gh_challenge_write(struct gh_arena *arena, const struct gh_policy *policy
         put_place(&text, policy);
         put_scopes(&text, policy, NULL);
         put_error(&text, row);
+        if (reason == GH_TOKEN_BOUND)
+            put_dpop(&text, row);
         break;
     case KIND_SCOPE:
         put_parameter(&text, "error", gh_str_from(row->error));
@@ -73,6 +76,16 @@ static void put_error(struct gh_text *text, const struct gh_reason_row *row)
 {
     put_parameter(text, "error", gh_str_from(row->error));
     put_parameter(text, "error_description", gh_str_from(row->text));
+}
+
+/* RFC 9449 section 7.1: a second challenge on the same line, for a token that came as Bearer and is bound to
+ * a key. Its own error code says that this token is meant, not only that the scheme exists. */
+static void put_dpop(struct gh_text *text, const struct gh_reason_row *row)
+{
+    gh_text_add(text, GH_STR(", DPoP error="));
+    gh_text_quoted(text, gh_str_from(row->error));
+    gh_text_add(text, GH_STR(", algs="));
+    gh_text_quoted(text, GH_STR("ES256 EdDSA"));
 }
 
 /* RFC 9728 section 5.1. Routes behind an edge have no document of ours. */
