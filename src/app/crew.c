@@ -55,14 +55,17 @@ static void introspected(void *ctx, enum gh_reason reason, gh_str answer)
     free(question);
 }
 
-static void introspect(void *ctx, struct gh_worker *worker, uint32_t slot, gh_str token, uint64_t ticket)
+static void introspect(void *ctx, struct gh_worker *worker, const struct gh_worker_question *asked)
 {
     struct gh_control *control = ctx;
-    struct question *question = new_question(worker, ticket);
-    if (question != NULL && gh_keyrings_introspect(control->rings, slot, token, introspected, question))
+    struct question *question = new_question(worker, asked->ticket);
+    const struct gh_introspection_request request = { .slot = asked->slot,
+                                                      .token = asked->token,
+                                                      .suspect = asked->suspect };
+    if (question != NULL && gh_keyrings_introspect(control->rings, &request, introspected, question))
         return;
     free(question);
-    warn_unsent(gh_worker_introspected(worker, ticket, GH_OVERLOADED, GH_STR_NONE));
+    warn_unsent(gh_worker_introspected(worker, asked->ticket, GH_OVERLOADED, GH_STR_NONE));
 }
 
 static void worker_drained(void *ctx, struct gh_worker *worker)

@@ -176,6 +176,7 @@ struct ask {
     struct gh_worker *worker;
     uint32_t slot;
     uint64_t ticket;
+    bool suspect;
     gh_str text; /* behind this struct: the kid, or the token */
 };
 
@@ -195,7 +196,8 @@ static void open_ask(struct gh_letter *letter, void *control)
         with->want_key(control, ask->worker, ask->slot, ask->text, ask->ticket);
         break;
     case ASK_INTROSPECTION:
-        with->introspect(control, ask->worker, ask->slot, ask->text, ask->ticket);
+        with->introspect(control, ask->worker,
+                         &(struct gh_worker_question){ ask->slot, ask->text, ask->ticket, ask->suspect });
         break;
     case SAY_DRAINED:
         with->drained(control, ask->worker);
@@ -204,36 +206,38 @@ static void open_ask(struct gh_letter *letter, void *control)
     discard_ask(letter);
 }
 
-static bool ask(struct gh_worker *worker, enum question question, uint32_t slot, uint64_t ticket, gh_str text)
+static bool ask(struct gh_worker *worker, const struct ask *what)
 {
-    struct ask *letter = gh_malloc(sizeof(*letter) + text.len);
+    struct ask *letter = gh_malloc(sizeof(*letter) + what->text.len);
     if (letter == NULL)
         return false;
-    *letter = (struct ask){ .letter = { .open = open_ask, .discard = discard_ask },
-                            .question = question,
-                            .worker = worker,
-                            .slot = slot,
-                            .ticket = ticket,
-                            .text = gh_str_of(letter + 1, text.len) };
-    if (text.len > 0)
-        memcpy(letter + 1, text.ptr, text.len);
+    *letter = *what;
+    letter->letter = (struct gh_letter){ .open = open_ask, .discard = discard_ask };
+    letter->worker = worker;
+    if (what->text.len > 0)
+        memcpy(letter + 1, what->text.ptr, what->text.len);
+    letter->text = gh_str_of(letter + 1, what->text.len);
     gh_mailbox_post(worker->with.control, &letter->letter);
     return true;
 }
 
 static bool want_key(void *ctx, uint32_t slot, gh_str kid, uint64_t ticket)
 {
-    return ask(ctx, ASK_KEY, slot, ticket, kid);
+    return ask(ctx, &(struct ask){ .question = ASK_KEY, .slot = slot, .ticket = ticket, .text = kid });
 }
 
-static bool introspect(void *ctx, uint32_t slot, gh_str token, uint64_t ticket)
+static bool introspect(void *ctx, uint32_t slot, gh_str token, uint64_t ticket, bool suspect)
 {
-    return ask(ctx, ASK_INTROSPECTION, slot, ticket, token);
+    return ask(ctx, &(struct ask){ .question = ASK_INTROSPECTION,
+                                   .slot = slot,
+                                   .ticket = ticket,
+                                   .suspect = suspect,
+                                   .text = token });
 }
 
 static void say_drained(void *ctx)
 {
-    if (!ask(ctx, SAY_DRAINED, 0, 0, GH_STR_NONE))
+    if (!ask(ctx, &(struct ask){ .question = SAY_DRAINED }))
         gh_log(GH_LOG_ERROR, "a worker has drained but could not say so: out of memory");
 }
 

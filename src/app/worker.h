@@ -7,6 +7,14 @@
 
 struct gh_worker;
 
+/* A token to be introspected. */
+struct gh_worker_question {
+    uint32_t slot;
+    gh_str token;
+    uint64_t ticket;
+    bool suspect;
+};
+
 struct gh_worker_new {
     unsigned index;
     struct gh_mailbox *control; /* where questions go; its owner is the struct below's ctx */
@@ -18,7 +26,7 @@ struct gh_worker_new {
     struct gh_route_stats *no_route;
     /* Run on the control thread, as answers to letters of the worker. */
     void (*want_key)(void *control, struct gh_worker *worker, uint32_t slot, gh_str kid, uint64_t ticket);
-    void (*introspect)(void *control, struct gh_worker *worker, uint32_t slot, gh_str token, uint64_t ticket);
+    void (*introspect)(void *control, struct gh_worker *worker, const struct gh_worker_question *question);
     void (*drained)(void *control, struct gh_worker *worker);
 };
 

@@ -53,8 +53,10 @@ static const struct gh_row limits_rows[] = {
     TIME("drain", FRONT(drain_ms), "30s", 0, 3600000, "How long running exchanges may finish at shutdown, and old settings live after a reload."),
     /* tokens */
     SIZE("max_token", SITE(max_token), "8KiB", 1024, KIB(32), "The longest access token."),
-    INT("verify_burst", SITE(verify_burst), "20", 1, 100000, "Failed verifications of unseen tokens a connection may spend at once."),
+    INT("verify_burst", SITE(verify_burst), "20", 1, 100000, "Failed verifications of unseen tokens a connection may spend at once; then its unseen tokens are checked behind everybody else's."),
     INT("verify_per_s", SITE(verify_per_s), "2", 1, 100000, "Failed verifications refilled a second."),
+    INT("verify_address_burst", SITE(verify_address_burst), "100", 1, 1000000, "The same of one address at one worker; an IPv6 client is its /64. Addresses in `shared_sources` have no such bound."),
+    INT("verify_address_per_s", SITE(verify_address_per_s), "10", 1, 1000000, "Refilled a second."),
     TIME("keys_wait", SITE(keys_wait_ms), "3s", 0, 30000, "How long a request waits for a key fetch that may help it."),
     SIZE("body_pool", SITE(body_pool), "64MiB", KIB(4096), KIB(4 << 20), "Whole bodies held per worker, on routes with `whole_body`."),
     { .key = NULL },

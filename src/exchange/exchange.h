@@ -72,6 +72,7 @@ struct gh_exchange {
     int64_t content_length; /* -1: not known */
     bool has_body;
     gh_str client_ip;
+    bool shared_source; /* an address that many users share: it has no budget of its own */
     gh_str sni;
     uint64_t connection_id;          /* for budgets per connection */
     struct gh_budget *verify_budget; /* of the connection: spent by failed verifications; may be NULL */

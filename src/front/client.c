@@ -79,7 +79,8 @@ static bool enter(struct gh_client *client)
 {
     struct gh_front *front = client->front;
     gh_str ip = gh_str_from(client->ip);
-    if (client->peer.storage.ss_family == AF_UNIX || gh_cidrs_have(front->conf.shared_sources, &client->peer))
+    client->shared = gh_cidrs_have(front->conf.shared_sources, &client->peer);
+    if (client->shared || client->peer.storage.ss_family == AF_UNIX)
         return true;
     client->counted = gh_sources_enter(front->with.sources, ip, front->conf.limits.connections_per_ip);
     return client->counted;

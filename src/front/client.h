@@ -42,6 +42,7 @@ struct gh_client {
     struct gh_address peer;
     char ip[GH_ADDRESS_TEXT]; /* of the client: the peer's, or what a trusted proxy says by PROXY protocol */
     bool counted;             /* stands in the table of sources */
+    bool shared;              /* an address that many users share */
     bool trusted;             /* the peer is one of trusted_proxies */
     bool trusted_peer;        /* trusted, or on this machine; decided before a PROXY header is read */
     bool secure;

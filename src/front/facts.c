@@ -20,7 +20,8 @@ static enum gh_reason read_host(struct gh_exchange *x, const struct gh_facts *fa
 }
 
 /* The right-most address that is not a trusted proxy's own: everything left of it is hearsay. */
-static gh_str forwarded_for(const struct gh_exchange *x, const struct gh_front *front)
+static gh_str forwarded_for(const struct gh_exchange *x, const struct gh_front *front,
+                            struct gh_address *ret_address)
 {
     gh_str found = GH_STR_NONE;
     for (size_t i = 0; i < x->headers.count; i++) {
@@ -36,8 +37,10 @@ static gh_str forwarded_for(const struct gh_exchange *x, const struct gh_front *
                                  GH_STR_FMT(gh_str_take(one, GH_ADDRESS_TEXT - 1)));
             if (gh_address_read(gh_str_of(text, len), &address) != GH_OK)
                 found = GH_STR_NONE; /* junk: nothing further left may count */
-            else if (!gh_cidrs_have(front->conf.trusted_proxies, &address))
+            else if (!gh_cidrs_have(front->conf.trusted_proxies, &address)) {
                 found = one;
+                *ret_address = address;
+            }
         }
     }
     return found;
@@ -47,9 +50,12 @@ static void believe_proxy(struct gh_exchange *x, const struct gh_client *client)
 {
     if (!client->trusted)
         return;
-    gh_str ip = forwarded_for(x, client->front);
-    if (ip.len > 0)
+    struct gh_address address;
+    gh_str ip = forwarded_for(x, client->front, &address);
+    if (ip.len > 0) {
         x->client_ip = ip;
+        x->shared_source = gh_cidrs_have(client->front->conf.shared_sources, &address);
+    }
     const struct gh_header *proto = gh_headers_find(&x->headers, GH_STR("x-forwarded-proto"));
     if (proto != NULL && gh_headers_count(&x->headers, GH_STR("x-forwarded-proto")) == 1)
         x->secure = gh_str_eq(proto->value, GH_STR("https"));
@@ -75,6 +81,7 @@ enum gh_reason gh_facts_fill(struct gh_exchange *x, struct gh_client *client, co
     x->secure = client->secure;
     x->trusted_peer = client->trusted_peer;
     x->client_ip = gh_str_from(client->ip);
+    x->shared_source = client->shared;
     x->connection_id = client->id;
     x->verify_budget = &client->verify_budget;
     const struct gh_tls *tls = gh_conn_peek_tls(client->conn);

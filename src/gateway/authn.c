@@ -1,15 +1,11 @@
-/* gateway/authn.c: credential -> principal: known verdict, or open, find the key, check the signature, judge.
- */
+/* gateway/authn.c: credential -> principal: known verdict, or open, find the key, have the signature checked,
+ * judge. */
 #include <stdlib.h>
 
 #include "base/arena.h"
-#include "base/budget.h"
 #include "base/clock.h"
 #include "base/str.h"
 #include "gateway/request.h"
-
-/* Of one worker: garbage never fills the queue that costly signatures of others wait in. */
-#define BROKE_JOBS_MAX 32
 
 static enum gh_next admit(struct gh_request *r)
 {
@@ -88,6 +84,22 @@ static bool is_known(struct gh_request *r)
 
 /* ---- waiting for another thread ---- */
 
+static enum gh_reason late_reason(enum authn_step step)
+{
+    switch (step) {
+    case AUTHN_ASKED:
+        return GH_INTROSPECTION_DOWN;
+    case AUTHN_OFFLOADED:
+        return GH_OVERLOADED;
+    case AUTHN_TURN:
+        return GH_VERIFY_BUDGET;
+    case AUTHN_READ:
+    case AUTHN_KEY_ASKED:
+        break;
+    }
+    return GH_KEYS_UNAVAILABLE;
+}
+
 void gh_authn_expired(struct gh_deadline *deadline)
 {
     struct gh_request *r = GH_LIST_ENTRY(deadline, struct gh_request, wait_deadline);
@@ -95,20 +107,23 @@ void gh_authn_expired(struct gh_deadline *deadline)
         gh_renew_answered(r, GH_INTROSPECTION_DOWN, GH_STR_NONE);
         return;
     }
-    (void)gh_request_refuse(r, r->authn == AUTHN_ASKED ? GH_INTROSPECTION_DOWN : GH_KEYS_UNAVAILABLE);
+    (void)gh_request_refuse(r, late_reason(r->authn));
     gh_request_let_go(r);
 }
 
-static enum gh_next wait_for(struct gh_request *r, enum authn_step step)
+enum gh_next gh_authn_wait(struct gh_request *r, enum authn_step step)
 {
     r->authn = step;
+    r->awaits = true;
+    r->answer_reason = GH_INTERNAL; /* should anybody take it for an answer before one came */
     gh_deadline_set(r->gateway->with.loop, &r->wait_deadline, r->site->limits.keys_wait_ms);
     return GH_WAIT;
 }
 
-static void resume(struct gh_request *r, enum gh_reason reason)
+void gh_authn_resume(struct gh_request *r, enum gh_reason reason)
 {
     gh_deadline_clear(&r->wait_deadline);
+    r->awaits = false;
     r->answer_reason = reason;
     gh_request_run(r);
 }
@@ -117,7 +132,7 @@ void gh_gateway_key_came(struct gh_gateway *gateway, uint64_t ticket)
 {
     struct gh_request *r = gh_request_by_ticket(gateway, ticket);
     if (r != NULL)
-        resume(r, GH_OK);
+        gh_authn_resume(r, GH_OK);
 }
 
 void gh_gateway_introspected(struct gh_gateway *gateway, uint64_t ticket, enum gh_reason reason,
@@ -131,7 +146,7 @@ void gh_gateway_introspected(struct gh_gateway *gateway, uint64_t ticket, enum g
         return;
     }
     r->answer = reason == GH_OK ? gh_arena_dup(r->x->arena, answer) : GH_STR_NONE;
-    resume(r, reason == GH_OK && r->answer.ptr == NULL ? GH_OUT_OF_MEMORY : reason);
+    gh_authn_resume(r, reason == GH_OK && r->answer.ptr == NULL ? GH_OUT_OF_MEMORY : reason);
 }
 
 /* ---- the verdict ---- */
@@ -152,135 +167,18 @@ static enum gh_next remember(struct gh_request *r, const struct gh_principal *pr
     return admit(r);
 }
 
-static enum gh_next judge(struct gh_request *r)
+enum gh_next gh_authn_judge(struct gh_request *r)
 {
     struct gh_principal principal;
     const struct gh_profile *profile = &r->issuer->conf.profile;
     int64_t now = gh_loop_wall_s(r->gateway->with.loop);
     enum gh_reason reason =
         gh_token_judge(r->x->arena, &r->token, profile, &r->route->policy.binding, now, &principal);
-    if (reason != GH_OK)
+    if (reason == GH_OUT_OF_MEMORY)
         return gh_request_refuse(r, reason);
+    if (reason != GH_OK)
+        return gh_check_failed(r, reason);
     return remember(r, &principal, principal.expires + profile->leeway);
-}
-
-/* ---- the signature ---- */
-
-/* Failed checks are paid for by the connection; when it is broke, its unseen tokens are checked on an offload
- * thread, so that garbage cannot starve a worker and a good token still gets through. */
-static bool is_broke(struct gh_request *r)
-{
-    struct gh_budget *budget = r->x->verify_budget;
-    if (budget == NULL)
-        return false;
-    gh_budget_refill(budget, (double)r->site->limits.verify_burst, (double)r->site->limits.verify_per_s,
-                     gh_loop_now_ms(r->gateway->with.loop));
-    return !gh_budget_has(budget);
-}
-
-/* While another thread checked, a set without the key may have come. */
-static bool key_was_withdrawn(const struct gh_request *r)
-{
-    const struct keys_here *keys = &r->gateway->keys[r->issuer->slot];
-    if (keys->published == r->keys_seen)
-        return false;
-    return keys->view.set == NULL || !gh_jwks_has_thumbprint(keys->view.set, gh_key_thumbprint(r->key));
-}
-
-static enum gh_next signature_checked(struct gh_request *r, enum gh_reason reason)
-{
-    if (reason == GH_OK)
-        return key_was_withdrawn(r) ? gh_request_refuse(r, GH_TOKEN_KEY_UNKNOWN) : judge(r);
-    if (r->x->verify_budget != NULL)
-        gh_budget_spend(r->x->verify_budget, 1);
-    return gh_request_refuse(r, r->was_broke ? GH_VERIFY_BUDGET : reason);
-}
-
-struct signature_job {
-    struct gh_job job; /* first */
-    struct gh_gateway *gateway;
-    uint64_t ticket;
-    struct gh_key *key; /* a reference */
-    enum gh_alg alg;
-    gh_str signed_part, signature; /* behind this struct */
-    enum gh_reason reason;
-    bool broke;
-};
-
-static void job_work(struct gh_job *job)
-{
-    struct signature_job *self = (struct signature_job *)job;
-    self->reason = gh_token_signature(self->key, self->alg, self->signed_part, self->signature);
-}
-
-static void job_discard(struct gh_letter *letter)
-{
-    struct signature_job *self = (struct signature_job *)letter;
-    gh_key_unref(self->key);
-    free(self);
-}
-
-static void job_open(struct gh_letter *letter, void *owner)
-{
-    struct signature_job *self = (struct signature_job *)letter;
-    struct gh_request *r = gh_request_by_ticket(self->gateway, self->ticket);
-    if (self->broke)
-        self->gateway->broke_jobs--;
-    if (r != NULL)
-        resume(r, self->reason);
-    job_discard(letter);
-}
-
-static struct signature_job *new_job(const struct gh_request *r)
-{
-    size_t len = r->token.signed_part.len + r->token.signature.len;
-    struct signature_job *job = gh_malloc(sizeof(*job) + len);
-    if (job == NULL)
-        return NULL;
-    char *bytes = (char *)(job + 1);
-    memcpy(bytes, r->token.signed_part.ptr, r->token.signed_part.len);
-    memcpy(bytes + r->token.signed_part.len, r->token.signature.ptr, r->token.signature.len);
-    *job = (struct signature_job){
-        .job = { .letter = { .open = job_open, .discard = job_discard },
-                 .reply_to = r->gateway->with.mailbox,
-                 .work = job_work },
-        .gateway = r->gateway,
-        .ticket = r->ticket,
-        .key = gh_key_ref(r->key),
-        .alg = r->token.alg,
-        .signed_part = gh_str_of(bytes, r->token.signed_part.len),
-        .signature = gh_str_of(bytes + r->token.signed_part.len, r->token.signature.len),
-    };
-    return job;
-}
-
-static enum gh_next check_elsewhere(struct gh_request *r, bool broke)
-{
-    if (broke && r->gateway->broke_jobs >= BROKE_JOBS_MAX)
-        return gh_request_refuse(r, GH_VERIFY_BUDGET);
-    if (r->gateway->with.offload == NULL || !gh_request_take_ticket(r))
-        return gh_request_refuse(r, GH_OVERLOADED);
-    struct signature_job *job = new_job(r);
-    if (job == NULL)
-        return gh_request_refuse(r, GH_OUT_OF_MEMORY);
-    job->broke = broke;
-    if (!gh_offload_submit(r->gateway->with.offload, &job->job)) {
-        job_discard(&job->job.letter);
-        return gh_request_refuse(r, broke ? GH_VERIFY_BUDGET : GH_OVERLOADED);
-    }
-    if (broke)
-        r->gateway->broke_jobs++;
-    GH_COUNT_ADD(r->gateway->stats->verdict_offloaded, 1);
-    return wait_for(r, AUTHN_OFFLOADED);
-}
-
-static enum gh_next check_signature(struct gh_request *r)
-{
-    bool broke = r->was_broke = is_broke(r);
-    if (broke || gh_alg_is_costly(r->token.alg))
-        return check_elsewhere(r, broke);
-    return signature_checked(
-        r, gh_token_signature(r->key, r->token.alg, r->token.signed_part, r->token.signature));
 }
 
 /* ---- the key ---- */
@@ -292,7 +190,7 @@ static enum gh_next ask_for_key(struct gh_request *r)
         return gh_request_refuse(r, GH_OUT_OF_MEMORY);
     if (!ports->want_key(ports->ctx, r->issuer->slot, r->token.kid, r->ticket))
         return gh_request_refuse(r, GH_OVERLOADED);
-    return wait_for(r, AUTHN_KEY_ASKED);
+    return gh_authn_wait(r, AUTHN_KEY_ASKED);
 }
 
 static enum gh_next find_key(struct gh_request *r)
@@ -309,7 +207,7 @@ static enum gh_next find_key(struct gh_request *r)
     if (reason == GH_OK) {
         r->key = gh_key_ref(key);
         r->keys_seen = gateway->keys[r->issuer->slot].published;
-        return check_signature(r);
+        return gh_check_signature(r);
     }
     if (reason != GH_TOKEN_KEY_UNKNOWN || r->token.kid.ptr == NULL ||
         gh_jwks_has_kid(view->set, r->token.kid))
@@ -338,9 +236,10 @@ static enum gh_next introspect(struct gh_request *r)
         return gh_request_refuse(r, GH_TOKEN_OPAQUE);
     if (!gh_request_take_ticket(r))
         return gh_request_refuse(r, GH_OUT_OF_MEMORY);
-    if (!gateway->with.ports->introspect(gateway->with.ports->ctx, r->issuer->slot, r->token_text, r->ticket))
+    const struct gh_gateway_ports *ports = gateway->with.ports;
+    if (!ports->introspect(ports->ctx, r->issuer->slot, r->token_text, r->ticket, gh_check_is_broke(r)))
         return gh_request_refuse(r, GH_OVERLOADED);
-    return wait_for(r, AUTHN_ASKED);
+    return gh_authn_wait(r, AUTHN_ASKED);
 }
 
 static enum gh_next introspected(struct gh_request *r)
@@ -352,8 +251,10 @@ static enum gh_next introspected(struct gh_request *r)
     int64_t now = gh_loop_wall_s(r->gateway->with.loop);
     enum gh_reason reason = gh_introspection_judge(r->x->arena, r->answer, &conf->profile,
                                                    &r->route->policy.binding, now, &principal);
-    if (reason != GH_OK)
+    if (reason == GH_OUT_OF_MEMORY || reason == GH_INTROSPECTION_DOWN)
         return gh_request_refuse(r, reason);
+    if (reason != GH_OK)
+        return gh_check_failed(r, reason);
     int64_t until = now + conf->introspection_max_age_s;
     return remember(r, &principal, until < principal.expires ? until : principal.expires);
 }
@@ -391,13 +292,17 @@ static enum gh_next begin(struct gh_request *r)
 
 enum gh_next gh_stage_authn(struct gh_request *r)
 {
+    if (r->awaits) /* something else has woken the request, such as the end of its body */
+        return GH_WAIT;
     switch (r->authn) {
     case AUTHN_READ:
         return begin(r);
     case AUTHN_KEY_ASKED:
         return find_key(r);
+    case AUTHN_TURN:
+        return gh_check_signature(r);
     case AUTHN_OFFLOADED:
-        return signature_checked(r, r->answer_reason);
+        return gh_check_done(r, r->answer_reason);
     case AUTHN_ASKED:
         return introspected(r);
     }

@@ -53,6 +53,6 @@ void gh_forward_body(struct gh_request *r, gh_str bytes, bool end)
         reason = GH_OUT_OF_MEMORY;
     if (reason != GH_OK)
         end_with(r, reason);
-    else if (end && r->ticket == 0) /* else authn waits for an answer: the end of the body is not that */
+    else if (end) /* authn, where it waits, takes this for no answer */
         gh_request_run(r);
 }

@@ -8,6 +8,8 @@
 #include "base/str.h"
 #include "gateway/request.h"
 
+#define OFFENDERS_MAX 4096
+
 struct gh_gateway *gh_gateway_new(const struct gh_gateway_new *with)
 {
     struct gh_gateway *gateway = gh_calloc(1, sizeof(*gateway));
@@ -17,10 +19,12 @@ struct gh_gateway *gh_gateway_new(const struct gh_gateway_new *with)
     gateway->stats = gh_registry_worker_stats(with->registry, with->worker);
     gh_map_init(&gateway->upstreams);
     gh_map_init(&gateway->waiting);
+    gh_map_init(&gateway->turnstiles);
     gh_list_init(&gateway->requests);
     gateway->keys = gh_calloc(GH_KEYRING_SLOTS, sizeof(*gateway->keys));
     gateway->verdicts = gh_verdicts_new(0);
-    if (gateway->keys != NULL && gateway->verdicts != NULL)
+    gateway->offenders = gh_offenders_new(OFFENDERS_MAX);
+    if (gateway->keys != NULL && gateway->verdicts != NULL && gateway->offenders != NULL)
         return gateway;
     gh_gateway_free(gateway);
     return NULL;
@@ -35,6 +39,8 @@ void gh_gateway_free(struct gh_gateway *gateway)
         gh_jwks_unref(gateway->keys[i].view.set);
     free(gateway->keys);
     gh_verdicts_free(gateway->verdicts);
+    gh_offenders_free(gateway->offenders);
+    gh_check_free_turnstiles(gateway);
     gh_map_done(&gateway->upstreams);
     gh_map_done(&gateway->waiting);
     gh_site_unref(gateway->site);

@@ -14,8 +14,8 @@ struct gh_gateway_ports {
     void *ctx;
     /* -> gh_gateway_key_came */
     bool (*want_key)(void *ctx, uint32_t slot, gh_str kid, uint64_t ticket);
-    /* -> gh_gateway_introspected */
-    bool (*introspect)(void *ctx, uint32_t slot, gh_str token, uint64_t ticket);
+    /* -> gh_gateway_introspected. `suspect`: who brings it has failed too often of late. */
+    bool (*introspect)(void *ctx, uint32_t slot, gh_str token, uint64_t ticket, bool suspect);
 };
 
 struct gh_gateway_new {

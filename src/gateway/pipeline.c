@@ -68,6 +68,7 @@ void gh_request_let_go(struct gh_request *r)
     if (r->call != NULL)
         gh_call_cancel(r->call);
     r->call = NULL;
+    gh_list_remove(&r->turn);
     gh_deadline_clear(&r->wait_deadline);
     gh_deadline_clear(&r->expiry);
     gh_deadline_clear(&r->keepalive);
@@ -93,6 +94,7 @@ static void start(struct gh_exchange *x)
     r->gateway = gateway;
     r->site = gh_site_ref(gateway->site);
     r->body_ended = !x->has_body;
+    gh_list_init(&r->turn);
     gh_deadline_init(&r->wait_deadline, gh_authn_expired);
     gh_deadline_init(&r->expiry, gh_relay_expired);
     gh_deadline_init(&r->keepalive, gh_relay_keepalive);

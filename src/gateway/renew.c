@@ -29,7 +29,7 @@ void gh_renew(struct gh_request *r)
     }
     r->renewing = true;
     gh_deadline_set(r->gateway->with.loop, &r->wait_deadline, r->site->limits.keys_wait_ms);
-    if (!ports->introspect(ports->ctx, r->issuer->slot, r->token_text, r->ticket))
+    if (!ports->introspect(ports->ctx, r->issuer->slot, r->token_text, r->ticket, false))
         end_with(r, GH_INTROSPECTION_DOWN);
 }
 

@@ -4,6 +4,7 @@
 #define GH_GATEWAY_REQUEST_H
 
 #include "gateway/gateway.h"
+#include "gateway/offenders.h"
 #include "gateway/verdict.h"
 
 /* What a worker holds of one issuer's keys. */
@@ -22,8 +23,9 @@ struct gh_gateway {
     struct gh_map waiting;   /* of struct gh_request, by ticket */
     uint64_t last_ticket;
     struct gh_list requests; /* all that are open */
-    unsigned broke_jobs;     /* checks under way for connections whose budget is spent */
-    size_t bodies_held;      /* bytes in whole bodies */
+    struct gh_offenders *offenders;
+    struct gh_map turnstiles; /* of struct gh_turnstile, by connection */
+    size_t bodies_held;       /* bytes in whole bodies */
 };
 
 /* Where a request goes on when an answer comes. */
@@ -37,6 +39,7 @@ enum gh_next {
 enum authn_step {
     AUTHN_READ,      /* nothing yet */
     AUTHN_KEY_ASKED, /* waits for the control thread */
+    AUTHN_TURN,      /* waits until earlier checks of its connection, which is broke, have come back */
     AUTHN_OFFLOADED, /* waits for a signature */
     AUTHN_ASKED,     /* waits for introspection */
 };
@@ -53,13 +56,15 @@ struct gh_request {
 
     /* authn */
     enum authn_step authn;
+    bool awaits; /* what that step waits for has not come */
     gh_str token_text;
     struct gh_token token;
     const struct gh_issuer *issuer;
-    uint64_t keys_seen; /* the publication in which the key was found */
-    bool renewing;      /* the answer is open, its token is asked about again */
-    bool was_broke;     /* the budget of failed checks was spent: this one was checked elsewhere */
-    struct gh_key *key; /* a reference while the signature is checked */
+    uint64_t keys_seen;  /* the publication in which the key was found */
+    bool renewing;       /* the answer is open, its token is asked about again */
+    bool was_broke;      /* the budget of failed checks was spent: this one was checked behind others */
+    struct gh_list turn; /* in a turnstile while it waits there */
+    struct gh_key *key;  /* a reference while the signature is checked */
     struct gh_verdict *verdict;
     unsigned char verdict_key[GH_VERDICT_KEY];
     struct gh_map_node ticket_node; /* in gateway->waiting */
@@ -108,6 +113,18 @@ enum gh_next gh_stage_relay(struct gh_request *r);
 
 /* authn.c: the wait for keys, a signature or an introspection took too long. */
 void gh_authn_expired(struct gh_deadline *deadline);
+enum gh_next gh_authn_wait(struct gh_request *r, enum authn_step step);
+void gh_authn_resume(struct gh_request *r, enum gh_reason reason);
+/* The signature is good: claims, binding, principal. */
+enum gh_next gh_authn_judge(struct gh_request *r);
+/* check.c: the signature with r->key; goes on with gh_authn_judge. */
+enum gh_next gh_check_signature(struct gh_request *r);
+enum gh_next gh_check_done(struct gh_request *r, enum gh_reason reason);
+/* A token seen for the first time that was no good: costs connection and address, and is refused. */
+enum gh_next gh_check_failed(struct gh_request *r, enum gh_reason reason);
+/* Have this connection or its address failed too often of late? */
+bool gh_check_is_broke(struct gh_request *r);
+void gh_check_free_turnstiles(struct gh_gateway *gateway);
 /* renew.c: an introspected token of an open answer. */
 const struct gh_issuer *gh_introspecting_issuer(const struct gh_request *r);
 void gh_renew(struct gh_request *r);

@@ -60,11 +60,12 @@ struct gh_site_path {
 };
 
 struct gh_site_limits {
-    int64_t max_token;                  /* 8 KiB */
-    int64_t verdicts;                   /* cached verdicts per worker */
-    int64_t verify_burst, verify_per_s; /* failed first-sight verifications per connection */
-    int64_t body_pool;                  /* bytes of whole bodies held per worker */
-    int64_t keys_wait_ms;               /* how long a request waits for a key fetch */
+    int64_t max_token;                                  /* 8 KiB */
+    int64_t verdicts;                                   /* cached verdicts per worker */
+    int64_t verify_burst, verify_per_s;                 /* failed first-sight verifications per connection */
+    int64_t verify_address_burst, verify_address_per_s; /* the same per address, at one worker */
+    int64_t body_pool;                                  /* bytes of whole bodies held per worker */
+    int64_t keys_wait_ms;                               /* how long a request waits for a key fetch */
 };
 
 struct gh_site {

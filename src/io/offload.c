@@ -1,4 +1,4 @@
-/* io/offload.c: a few threads and one bounded queue. */
+/* io/offload.c: a few threads and a bounded queue in two lanes. */
 #include "io/offload.h"
 
 #include <pthread.h>
@@ -7,11 +7,16 @@
 
 #include "base/arena.h"
 
+struct lane {
+    struct gh_job *first, **last;
+    size_t queued;
+};
+
 struct gh_offload {
     pthread_mutex_t lock;
     pthread_cond_t more;
-    struct gh_job *first, **last;
-    size_t queued, max_queued;
+    struct lane lanes[GH_OFFLOAD_LANES];
+    size_t max_queued;
     bool stopping;
     unsigned running; /* threads that were started */
     pthread_t threads[];
@@ -20,13 +25,15 @@ struct gh_offload {
 static bool start_threads(struct gh_offload *offload, unsigned threads);
 static void *work_loop(void *arg);
 static struct gh_job *next_job(struct gh_offload *offload);
+static struct gh_job *take_first(struct lane *lane);
 
 struct gh_offload *gh_offload_new(unsigned threads, size_t max_queued)
 {
     struct gh_offload *offload = gh_calloc(1, sizeof(*offload) + threads * sizeof(offload->threads[0]));
     if (offload == NULL)
         return NULL;
-    offload->last = &offload->first;
+    for (size_t i = 0; i < GH_OFFLOAD_LANES; i++)
+        offload->lanes[i].last = &offload->lanes[i].first;
     offload->max_queued = max_queued;
     pthread_mutex_init(&offload->lock, NULL);
     pthread_cond_init(&offload->more, NULL);
@@ -63,25 +70,26 @@ void gh_offload_free(struct gh_offload *offload)
     pthread_mutex_unlock(&offload->lock);
     for (unsigned i = 0; i < offload->running; i++)
         pthread_join(offload->threads[i], NULL);
-    while (offload->first != NULL) {
-        struct gh_job *job = offload->first;
-        offload->first = job->next;
-        job->letter.discard(&job->letter);
+    for (size_t i = 0; i < GH_OFFLOAD_LANES; i++) {
+        struct gh_job *job;
+        while ((job = take_first(&offload->lanes[i])) != NULL)
+            job->letter.discard(&job->letter);
     }
     pthread_cond_destroy(&offload->more);
     pthread_mutex_destroy(&offload->lock);
     free(offload);
 }
 
-bool gh_offload_submit(struct gh_offload *offload, struct gh_job *job)
+bool gh_offload_submit(struct gh_offload *offload, enum gh_offload_lane which, struct gh_job *job)
 {
+    struct lane *lane = &offload->lanes[which];
     pthread_mutex_lock(&offload->lock);
-    bool room = offload->queued < offload->max_queued && !offload->stopping;
+    bool room = lane->queued < offload->max_queued && !offload->stopping;
     if (room) {
         job->next = NULL;
-        *offload->last = job;
-        offload->last = &job->next;
-        offload->queued++;
+        *lane->last = job;
+        lane->last = &job->next;
+        lane->queued++;
         pthread_cond_signal(&offload->more);
     }
     pthread_mutex_unlock(&offload->lock);
@@ -104,15 +112,24 @@ static struct gh_job *next_job(struct gh_offload *offload)
 {
     struct gh_job *job = NULL;
     pthread_mutex_lock(&offload->lock);
-    while (offload->first == NULL && !offload->stopping)
-        pthread_cond_wait(&offload->more, &offload->lock);
-    if (!offload->stopping) {
-        job = offload->first;
-        offload->first = job->next;
-        if (offload->first == NULL)
-            offload->last = &offload->first;
-        offload->queued--;
+    while (job == NULL && !offload->stopping) {
+        for (size_t i = 0; job == NULL && i < GH_OFFLOAD_LANES; i++)
+            job = take_first(&offload->lanes[i]);
+        if (job == NULL)
+            pthread_cond_wait(&offload->more, &offload->lock);
     }
     pthread_mutex_unlock(&offload->lock);
+    return job;
+}
+
+static struct gh_job *take_first(struct lane *lane)
+{
+    struct gh_job *job = lane->first;
+    if (job == NULL)
+        return NULL;
+    lane->first = job->next;
+    if (lane->first == NULL)
+        lane->last = &lane->first;
+    lane->queued--;
     return job;
 }

@@ -13,11 +13,15 @@ struct gh_job {
     struct gh_job *next;
 };
 
+/* Jobs of the second lane wait until the first is empty: for work that may be worthless. */
+enum gh_offload_lane { GH_OFFLOAD_FIRST, GH_OFFLOAD_SECOND, GH_OFFLOAD_LANES };
+
 struct gh_offload;
+/* At most `max_queued` jobs wait in each lane. */
 struct gh_offload *gh_offload_new(unsigned threads, size_t max_queued);
 /* Waits for running jobs; queued ones are discarded. */
 void gh_offload_free(struct gh_offload *offload);
-/* False when the queue is full: the job is untouched and still the caller's. */
-bool gh_offload_submit(struct gh_offload *offload, struct gh_job *job) GH_MUST_USE;
+/* False when the lane is full: the job is untouched and still the caller's. */
+bool gh_offload_submit(struct gh_offload *offload, enum gh_offload_lane lane, struct gh_job *job) GH_MUST_USE;
 
 #endif

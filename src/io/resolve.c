@@ -74,7 +74,7 @@ bool gh_resolve_later(struct gh_offload *offload, struct gh_mailbox *reply_to, g
     question->ctx = ctx;
     if (host.len <= NAME_MAX_LEN && host.len != 0) /* a longer name stays empty and finds nothing */
         memcpy(question->host, host.ptr, host.len);
-    if (gh_offload_submit(offload, &question->job))
+    if (gh_offload_submit(offload, GH_OFFLOAD_FIRST, &question->job))
         return true;
     free(question);
     return false;

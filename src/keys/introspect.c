@@ -29,7 +29,8 @@ struct asker {
 };
 
 static struct question *find_question(struct gh_keyrings *rings, const unsigned char key[GH_RECENT_KEY]);
-static struct question *ask(struct ring *ring, const unsigned char key[GH_RECENT_KEY], gh_str token);
+static struct question *ask(struct ring *ring, const unsigned char key[GH_RECENT_KEY],
+                            const struct gh_introspection_request *request);
 static bool post(struct question *question, gh_str token);
 static void answered(void *ctx, const struct gh_fetch_answer *answer);
 static enum gh_reason read_answer(struct question *question, const struct gh_fetch_answer *answer);
@@ -44,13 +45,13 @@ static void run_asker(struct answer *answer)
     free(asker);
 }
 
-bool gh_keyrings_introspect(struct gh_keyrings *rings, uint32_t slot, gh_str token,
+bool gh_keyrings_introspect(struct gh_keyrings *rings, const struct gh_introspection_request *request,
                             void (*done)(void *ctx, enum gh_reason reason, gh_str answer), void *ctx)
 {
-    struct ring *ring = slot < GH_KEYRING_SLOTS ? rings->at[slot] : NULL;
+    struct ring *ring = request->slot < GH_KEYRING_SLOTS ? rings->at[request->slot] : NULL;
     unsigned char key[GH_RECENT_KEY];
     struct asker *asker = rings->waiting < RINGS_WAITING_MAX ? gh_calloc(1, sizeof(*asker)) : NULL;
-    if (asker == NULL || !gh_recent_key(slot, token, key)) {
+    if (asker == NULL || !gh_recent_key(request->slot, request->token, key)) {
         free(asker);
         return false;
     }
@@ -62,8 +63,8 @@ bool gh_keyrings_introspect(struct gh_keyrings *rings, uint32_t slot, gh_str tok
         asker->reason = GH_INTROSPECTION_DOWN;
     else if (gh_recent_has(&rings->inactive, key, gh_loop_now_ms(rings->loop)))
         asker->reason = GH_OK;
-    else if ((question = find_question(rings, key)) == NULL && (question = ask(ring, key, token)) == NULL)
-        asker->reason = GH_OVERLOADED;
+    else if ((question = find_question(rings, key)) == NULL && (question = ask(ring, key, request)) == NULL)
+        asker->reason = request->suspect ? GH_VERIFY_BUDGET : GH_OVERLOADED;
     if (question != NULL)
         gh_list_append(&question->askers, &asker->answer.link);
     else
@@ -78,9 +79,11 @@ static struct question *find_question(struct gh_keyrings *rings, const unsigned 
 }
 
 /* NULL beyond the issuer's limit, or out of memory. */
-static struct question *ask(struct ring *ring, const unsigned char key[GH_RECENT_KEY], gh_str token)
+static struct question *ask(struct ring *ring, const unsigned char key[GH_RECENT_KEY],
+                            const struct gh_introspection_request *request)
 {
-    if (ring->asking >= ring->conf->introspection_parallel)
+    int64_t most = ring->conf->introspection_parallel;
+    if (ring->asking >= (request->suspect ? (most + 1) / 2 : most))
         return NULL;
     struct question *question = gh_calloc(1, sizeof(*question));
     if (question == NULL)
@@ -97,7 +100,7 @@ static struct question *ask(struct ring *ring, const unsigned char key[GH_RECENT
     gh_list_init(&question->link);
     gh_list_append(&ring->rings->all_questions, &question->link);
     ring->asking++;
-    if (post(question, token))
+    if (post(question, request->token))
         return question;
     forget(question);
     free(question);

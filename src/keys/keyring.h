@@ -70,9 +70,15 @@ struct gh_keys_view gh_keyrings_view(struct gh_keyrings *rings, uint32_t slot);
  * when out of memory or too many wait. */
 bool gh_keyrings_want(struct gh_keyrings *rings, uint32_t slot, gh_str kid, void (*done)(void *ctx),
                       void *ctx) GH_MUST_USE;
+struct gh_introspection_request {
+    uint32_t slot;
+    gh_str token;
+    bool suspect; /* half of the issuer's questions are kept from those who failed too often of late */
+};
 /* RFC 7662, single flight by SHA-256 of the token: the answer's body is lent. GH_OK, GH_INTROSPECTION_DOWN,
- * GH_OVERLOADED. `done` runs from the loop, never inside; false when out of memory. */
-bool gh_keyrings_introspect(struct gh_keyrings *rings, uint32_t slot, gh_str token,
+ * GH_OVERLOADED, or GH_VERIFY_BUDGET for a suspect one. `done` runs from the loop, never inside; false when
+ * out of memory. */
+bool gh_keyrings_introspect(struct gh_keyrings *rings, const struct gh_introspection_request *request,
                             void (*done)(void *ctx, enum gh_reason reason, gh_str answer), void *ctx)
     GH_MUST_USE;
 /* Are all issuers of the last committed round ready? For /readyz; the first that is not is named (lent). */

@@ -159,7 +159,7 @@ static void test_jobs_come_back(void **state)
     struct gh_offload *offload = gh_offload_new(3, 1000);
     sum = 0;
     for (unsigned i = 1; i <= 500; i++)
-        assert_true(gh_offload_submit(offload, &square_of(i, work_square)->job));
+        assert_true(gh_offload_submit(offload, GH_OFFLOAD_FIRST, &square_of(i, work_square)->job));
     for (int i = 0; i < 10000 && count.opened < 500; i++)
         gh_loop_turn(loop, 100);
     assert_int_equal(sum, 500u * 501 * 1001 / 6);
@@ -187,18 +187,54 @@ static void test_the_queue_is_bounded_and_its_rest_discarded(void **state)
     struct gh_offload *offload = gh_offload_new(1, 2);
     atomic_store(&at_gate, false);
     pthread_mutex_lock(&gate);
-    assert_true(gh_offload_submit(offload, &square_of(0, work_at_gate)->job));
+    assert_true(gh_offload_submit(offload, GH_OFFLOAD_FIRST, &square_of(0, work_at_gate)->job));
     while (!atomic_load(&at_gate))
         sched_yield();
-    assert_true(gh_offload_submit(offload, &square_of(0, work_at_gate)->job));
-    assert_true(gh_offload_submit(offload, &square_of(0, work_at_gate)->job));
+    assert_true(gh_offload_submit(offload, GH_OFFLOAD_FIRST, &square_of(0, work_at_gate)->job));
+    assert_true(gh_offload_submit(offload, GH_OFFLOAD_FIRST, &square_of(0, work_at_gate)->job));
     struct square *too_much = square_of(0, work_at_gate);
-    assert_false(gh_offload_submit(offload, &too_much->job));
+    assert_false(gh_offload_submit(offload, GH_OFFLOAD_FIRST, &too_much->job));
     free(too_much); /* still ours */
     open_gate_when_stopping(NULL);
     gh_offload_free(offload);
     gh_loop_turn(loop, 0);
     assert_int_equal(count.opened + atomic_load(&discarded), 3);
+}
+
+static unsigned order[4], in_order;
+
+static void open_in_order(struct gh_letter *letter, void *owner)
+{
+    struct square *square = GH_LIST_ENTRY(letter, struct square, job.letter);
+    order[in_order++] = square->in;
+    free(square);
+}
+
+/* What stands in the second lane waits for the whole first one, and neither takes the other's room. */
+static void test_the_second_lane_waits_for_the_first(void **state)
+{
+    static const unsigned in[] = { 3, 4, 1, 2 };
+    struct gh_offload *offload = gh_offload_new(1, 2);
+    atomic_store(&at_gate, false);
+    pthread_mutex_lock(&gate);
+    assert_true(gh_offload_submit(offload, GH_OFFLOAD_SECOND, &square_of(0, work_at_gate)->job));
+    while (!atomic_load(&at_gate))
+        sched_yield();
+    for (size_t i = 0; i < GH_ARRAY_LEN(in); i++) {
+        struct square *square = square_of(in[i], work_square);
+        square->job.letter.open = open_in_order;
+        enum gh_offload_lane lane = i < 2 ? GH_OFFLOAD_SECOND : GH_OFFLOAD_FIRST;
+        assert_true(gh_offload_submit(offload, lane, &square->job));
+    }
+    struct square *too_much = square_of(0, work_square);
+    assert_false(gh_offload_submit(offload, GH_OFFLOAD_SECOND, &too_much->job));
+    free(too_much);
+    open_gate_when_stopping(NULL);
+    for (int i = 0; i < 10000 && in_order < 4; i++)
+        gh_loop_turn(loop, 100);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(order[i], i + 1);
+    gh_offload_free(offload);
 }
 
 /* ---- names ---- */
@@ -258,6 +294,7 @@ int main(void)
         CASE(test_a_letter_may_close_the_mailbox),
         CASE(test_jobs_come_back),
         CASE(test_the_queue_is_bounded_and_its_rest_discarded),
+        CASE(test_the_second_lane_waits_for_the_first),
         CASE(test_names_are_resolved_elsewhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

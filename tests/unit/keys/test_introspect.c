@@ -42,7 +42,8 @@ static uint32_t opaque(void)
 static void ask(uint32_t slot, const char *token)
 {
     unsigned before = introspected.times;
-    assert_true(gh_keyrings_introspect(world.rings, slot, gh_str_from(token), on_introspected, NULL));
+    const struct gh_introspection_request request = { .slot = slot, .token = gh_str_from(token) };
+    assert_true(gh_keyrings_introspect(world.rings, &request, on_introspected, NULL));
     assert_int_equal(introspected.times, before);
 }
 
@@ -151,6 +152,28 @@ static void no_more_than_the_limit(void **state)
     assert_int_equal(introspected.reason, GH_OK);
 }
 
+/* Who has failed too often gets half of the questions, and the other half stays free for everybody else. */
+static void suspects_leave_room(void **state)
+{
+    uint32_t slot = opaque(); /* two questions at once */
+    struct gh_introspection_request guess = { .slot = slot, .token = GH_STR("a"), .suspect = true };
+    document("/introspect")->answer = (struct gh_web_answer){ .hold = true };
+    assert_true(gh_keyrings_introspect(world.rings, &guess, on_introspected, NULL));
+    guess.token = GH_STR("b");
+    assert_true(gh_keyrings_introspect(world.rings, &guess, on_introspected, NULL));
+    turns(2);
+    assert_int_equal(introspected.times, 1);
+    assert_int_equal(introspected.reason, GH_VERIFY_BUDGET);
+    ask(slot, "c");
+    turns(2);
+    assert_int_equal(introspected.times, 1); /* it is being asked */
+    await(introspected.times == 3);
+    put_json("/introspect", "", GH_STR(ACTIVE));
+    assert_true(gh_keyrings_introspect(world.rings, &guess, on_introspected, NULL));
+    await(introspected.times == 4);
+    assert_int_equal(introspected.reason, GH_OK);
+}
+
 static void issuers_that_are_not_asked(void **state)
 {
     uint32_t slot = load(&world.conf);
@@ -187,8 +210,13 @@ static void an_end_while_it_is_asked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ASK(an_active_token),          ASK(one_question_for_all),   ASK(inactive_is_remembered_for_5_s),
-        ASK(down_is_not_inactive),     ASK(no_more_than_the_limit), ASK(issuers_that_are_not_asked),
+        ASK(an_active_token),
+        ASK(one_question_for_all),
+        ASK(inactive_is_remembered_for_5_s),
+        ASK(down_is_not_inactive),
+        ASK(no_more_than_the_limit),
+        ASK(suspects_leave_room),
+        ASK(issuers_that_are_not_asked),
         ASK(an_end_while_it_is_asked),
     };
     return cmocka_run_group_tests_name("introspection", tests, NULL, NULL);
