@@ -31,9 +31,11 @@ static void free_behind(struct block *block);
 /* Allocations left until one fails; 0 is off. A thread-local of the tests: core has no other global. */
 static _Thread_local unsigned long fail_countdown;
 
-void gh_alloc_fail_at(unsigned long n)
+unsigned long gh_alloc_fail_at(unsigned long n)
 {
+    unsigned long left = fail_countdown;
     fail_countdown = n;
+    return left;
 }
 
 static inline bool must_fail(void)

@@ -39,8 +39,9 @@ void gh_arena_pool_done(struct gh_arena_pool *pool);
 #define GH_ARENA_NEW(arena, type) ((type *)gh_arena_calloc((arena), 1, sizeof(type)))
 
 /* For the out-of-memory sweep of the tests: the n-th allocation from now on in this thread fails once
- * (0 switches it off). Also counts what gh_arena_* and gh_buf_* took from the heap. */
-void gh_alloc_fail_at(unsigned long n);
+ * (0 switches it off). Also counts what gh_arena_* and gh_buf_* took from the heap. Returns what was left of
+ * the count before: not 0 when none has failed, so that the sweep is at its end. */
+unsigned long gh_alloc_fail_at(unsigned long n);
 /* For takers that do not go to the heap each time: is this the one that fails? Counts as an allocation. */
 bool gh_alloc_fails(void);
 /* malloc/calloc/realloc that obey gh_alloc_fail_at. */
