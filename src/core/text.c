@@ -1,4 +1,4 @@
-/* core/text.c: growing texts in an arena, with the two kinds of quoting the core writes. */
+/* core/text.c: growing texts in an arena, with the two kinds of quoting the core writes, and JSON objects. */
 #include "core/text.h"
 
 #include "base/arena.h"
@@ -65,6 +65,66 @@ void gh_text_json_list(struct gh_text *text, struct gh_strs list)
         gh_text_json(text, list.at[i]);
     }
     gh_text_add(text, GH_STR("]"));
+}
+
+/* ---- one JSON object ---- */
+
+void gh_put_name(struct gh_text *text, const char *name)
+{
+    bool is_first = text->len != 0 && text->ptr[text->len - 1] == '{';
+    if (!is_first)
+        gh_text_add(text, text->len == 0 ? GH_STR("{") : GH_STR(","));
+    gh_text_json(text, gh_str_from(name));
+    gh_text_add(text, GH_STR(":"));
+}
+
+void gh_put_text(struct gh_text *text, const char *name, gh_str value)
+{
+    if (value.len == 0)
+        return;
+    gh_put_name(text, name);
+    gh_text_json(text, value);
+}
+
+void gh_put_list(struct gh_text *text, const char *name, struct gh_strs list)
+{
+    if (list.count == 0)
+        return;
+    gh_put_name(text, name);
+    gh_text_json_list(text, list);
+}
+
+void gh_put_number(struct gh_text *text, const char *name, int64_t value)
+{
+    gh_str digits = gh_arena_printf(text->arena, "%lld", (long long)value);
+    text->failed = text->failed || digits.ptr == NULL;
+    gh_put_name(text, name);
+    gh_text_add(text, digits);
+}
+
+void gh_put_true(struct gh_text *text, const char *name, bool value)
+{
+    if (!value)
+        return;
+    gh_put_name(text, name);
+    gh_text_add(text, GH_STR("true"));
+}
+
+void gh_put_open(struct gh_text *text, const char *name)
+{
+    gh_put_name(text, name);
+    gh_text_add(text, GH_STR("{"));
+}
+
+void gh_put_close(struct gh_text *text)
+{
+    gh_text_add(text, GH_STR("}"));
+}
+
+gh_str gh_put_end(struct gh_text *text)
+{
+    gh_text_add(text, text->len == 0 ? GH_STR("{}") : GH_STR("}"));
+    return gh_text_take(text);
 }
 
 gh_str gh_text_take(struct gh_text *text)

@@ -21,4 +21,19 @@ void gh_text_json_list(struct gh_text *text, struct gh_strs list);
 /* ptr NULL when memory ran out on the way. */
 gh_str gh_text_take(struct gh_text *text);
 
+/* ---- one JSON object, member by member ---- */
+
+/* Each adds ,"name":value; the first one opens the object. Empty texts and lists are left out. */
+void gh_put_text(struct gh_text *text, const char *name, gh_str value);
+void gh_put_list(struct gh_text *text, const char *name, struct gh_strs list);
+void gh_put_number(struct gh_text *text, const char *name, int64_t value);
+void gh_put_true(struct gh_text *text, const char *name, bool value);
+/* What is put until the close stands in an object of its own. */
+void gh_put_open(struct gh_text *text, const char *name);
+void gh_put_close(struct gh_text *text);
+/* Only ,"name": - the caller writes the value. */
+void gh_put_name(struct gh_text *text, const char *name);
+/* Closes the whole object; ptr NULL when memory ran out. */
+gh_str gh_put_end(struct gh_text *text);
+
 #endif

@@ -6,45 +6,6 @@
 #include "base/arena.h"
 #include "base/str.h"
 
-static void put_name(struct gh_text *text, const char *name)
-{
-    gh_text_add(text, text->len == 0 ? GH_STR("{") : GH_STR(","));
-    gh_text_json(text, gh_str_from(name));
-    gh_text_add(text, GH_STR(":"));
-}
-
-void gh_put_text(struct gh_text *text, const char *name, gh_str value)
-{
-    if (value.len == 0)
-        return;
-    put_name(text, name);
-    gh_text_json(text, value);
-}
-
-void gh_put_list(struct gh_text *text, const char *name, struct gh_strs list)
-{
-    if (list.count == 0)
-        return;
-    put_name(text, name);
-    gh_text_json_list(text, list);
-}
-
-void gh_put_number(struct gh_text *text, const char *name, int64_t value)
-{
-    gh_str digits = gh_arena_printf(text->arena, "%lld", (long long)value);
-    text->failed = text->failed || digits.ptr == NULL;
-    put_name(text, name);
-    gh_text_add(text, digits);
-}
-
-void gh_put_true(struct gh_text *text, const char *name, bool value)
-{
-    if (!value)
-        return;
-    put_name(text, name);
-    gh_text_add(text, GH_STR("true"));
-}
-
 /* ---- trees ---- */
 
 static void put_value(struct gh_text *text, const struct gh_json *value);
@@ -110,7 +71,7 @@ static void put_value(struct gh_text *text, const struct gh_json *value)
 
 void gh_put_json(struct gh_text *text, const char *name, const struct gh_json *value)
 {
-    put_name(text, name);
+    gh_put_name(text, name);
     put_value(text, value);
 }
 
@@ -119,12 +80,6 @@ gh_str gh_json_write(struct gh_arena *arena, const struct gh_json *value)
     struct gh_text text = { .arena = arena };
     put_value(&text, value);
     return gh_text_take(&text);
-}
-
-gh_str gh_put_end(struct gh_text *text)
-{
-    gh_text_add(text, text->len == 0 ? GH_STR("{}") : GH_STR("}"));
-    return gh_text_take(text);
 }
 
 /* ---- reading ---- */
