@@ -1,4 +1,4 @@
-/* support/sign.c: the signing side of JOSE, which the gateway itself does not have. */
+/* support/sign.c: a signing side of JOSE for tests, beside the gateway's own. */
 #include "support/sign.h"
 
 #include <stdio.h>
@@ -99,6 +99,18 @@ gh_str gh_signer_jwk(struct gh_arena *arena, const struct gh_signer *signer, con
     gh_str n = number(arena, signer, OSSL_PKEY_PARAM_RSA_N, 0),
            e = number(arena, signer, OSSL_PKEY_PARAM_RSA_E, 0);
     return gh_arena_printf(arena, "{\"kty\":\"RSA\",\"n\":\"%s\",\"e\":\"%s\"%s}", n.ptr, e.ptr, more);
+}
+
+gh_str gh_signer_pem(struct gh_arena *arena, const struct gh_signer *signer)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *pem = NULL;
+    must(bio != NULL && PEM_write_bio_PKCS8PrivateKey(bio, signer->pkey, NULL, NULL, 0, NULL, NULL) == 1,
+         "write a key");
+    long len = BIO_get_mem_data(bio, &pem);
+    gh_str copy = gh_arena_dup(arena, gh_str_of(pem, (size_t)len));
+    BIO_free(bio);
+    return copy;
 }
 
 static gh_str raw_ecdsa(struct gh_arena *arena, const struct gh_signer *signer, const unsigned char *der,

@@ -12,6 +12,8 @@ struct gh_signer *gh_signer_new(const char *alg);
 void gh_signer_free(struct gh_signer *signer);
 /* The public JWK as JSON text; `more` is put behind its members, as in ",\"kid\":\"k1\"". */
 gh_str gh_signer_jwk(struct gh_arena *arena, const struct gh_signer *signer, const char *more);
+/* The private key as PKCS#8 PEM. */
+gh_str gh_signer_pem(struct gh_arena *arena, const struct gh_signer *signer);
 /* The raw JOSE signature over the bytes, by the algorithm named here (of the key's own type). */
 gh_str gh_signer_sign(struct gh_arena *arena, const struct gh_signer *signer, const char *alg, gh_str bytes);
 /* BASE64URL(header).BASE64URL(payload).BASE64URL(signature) */

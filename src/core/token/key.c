@@ -168,7 +168,7 @@ static size_t signature_width(const struct gh_key_parts *parts)
     return parts->kty == GH_KTY_RSA ? parts->a.len : parts->a.len * 2;
 }
 
-static bool ran_out_of_memory(void)
+bool gh_crypto_lacked_memory(void)
 {
     bool memory = false;
     for (unsigned long error = ERR_get_error(); error != 0; error = ERR_get_error())
@@ -194,12 +194,13 @@ static enum gh_reason make_key(struct gh_arena *arena, const struct jwk *jwk, en
             gh_str_of(memcpy(names + jwk->kid.len, jwk->issuer.ptr, jwk->issuer.len), jwk->issuer.len);
 
     enum gh_reason reason = GH_OUT_OF_MEMORY;
-    if (!gh_key_thumb(arena, &jwk->parts, key->thumbprint))
+    gh_str members = gh_key_members(arena, &jwk->parts);
+    if (members.ptr == NULL || !gh_key_thumb(members, key->thumbprint))
         goto fail;
     key->pkey = gh_key_material(&jwk->parts);
     if (key->pkey == NULL) {
         *ret_fault = jwk->parts.kty == GH_KTY_RSA ? GH_KEY_FAULT_WEAK : GH_KEY_FAULT_MALFORMED;
-        reason = ran_out_of_memory() ? GH_OUT_OF_MEMORY : GH_KEYS_MALFORMED;
+        reason = gh_crypto_lacked_memory() ? GH_OUT_OF_MEMORY : GH_KEYS_MALFORMED;
         goto fail;
     }
     if (!gh_key_prepare(key))

@@ -41,8 +41,13 @@ GH_MUST_USE enum gh_reason gh_key_read(struct gh_arena *arena, const struct gh_j
 EVP_PKEY *gh_key_material(const struct gh_key_parts *parts);
 /* Templates for every algorithm of key->algs. */
 GH_MUST_USE bool gh_key_prepare(struct gh_key *key);
-GH_MUST_USE bool gh_key_thumb(struct gh_arena *arena, const struct gh_key_parts *parts,
-                              unsigned char ret_thumbprint[GH_THUMBPRINT_LEN]);
+/* A digest context ready to be copied: to verify with the public half, or to sign with the private one. */
+EVP_MD_CTX *gh_key_template(EVP_PKEY *pkey, enum gh_alg alg, bool signs);
+/* The required members of the public JWK as a JSON object, and the SHA-256 over it. */
+gh_str gh_key_members(struct gh_arena *arena, const struct gh_key_parts *parts);
+GH_MUST_USE bool gh_key_thumb(gh_str members, unsigned char ret_thumbprint[GH_THUMBPRINT_LEN]);
+/* Takes all errors out of libcrypto's queue: was one of them a lack of memory? */
+bool gh_crypto_lacked_memory(void);
 
 /* weak.c. RSA: size, exponent, the ROCA fingerprint (CVE-2017-15361). */
 bool gh_rsa_is_weak(gh_str n, gh_str e);

@@ -98,13 +98,14 @@ static bool is_sound(EVP_PKEY *pkey)
     return sound;
 }
 
-static EVP_MD_CTX *prepare(EVP_PKEY *pkey, enum gh_alg alg)
+EVP_MD_CTX *gh_key_template(EVP_PKEY *pkey, enum gh_alg alg, bool signs)
 {
     const struct gh_alg_row *row = gh_alg_row(alg);
     EVP_MD_CTX *template = EVP_MD_CTX_new();
     EVP_PKEY_CTX *ctx = NULL; /* owned by the template */
     if (template != NULL &&
-        EVP_DigestVerifyInit_ex(template, &ctx, row->digest, NULL, NULL, pkey, NULL) == 1 &&
+        (signs ? EVP_DigestSignInit_ex : EVP_DigestVerifyInit_ex)(template, &ctx, row->digest, NULL, NULL,
+                                                                  pkey, NULL) == 1 &&
         (row->kty != GH_KTY_RSA ||
          EVP_PKEY_CTX_set_rsa_padding(ctx, row->pss ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING) == 1) &&
         /* RFC 7518 section 3.5: the same hash for MGF1, and a salt as long as its output. */
@@ -120,7 +121,7 @@ bool gh_key_prepare(struct gh_key *key)
     for (unsigned alg = 0; alg < GH_ALG_COUNT; alg++) {
         if ((key->algs & GH_ALG_BIT(alg)) == 0)
             continue;
-        key->templates[alg] = prepare(key->pkey, (enum gh_alg)alg);
+        key->templates[alg] = gh_key_template(key->pkey, (enum gh_alg)alg, false);
         if (key->templates[alg] == NULL)
             return false;
     }
@@ -138,26 +139,26 @@ static gh_str base64url(struct gh_arena *arena, gh_str bytes)
 }
 
 /* RFC 7638 section 3.2: the required members only, in lexicographic order, without white space. */
-bool gh_key_thumb(struct gh_arena *arena, const struct gh_key_parts *parts,
-                  unsigned char ret_thumbprint[GH_THUMBPRINT_LEN])
+gh_str gh_key_members(struct gh_arena *arena, const struct gh_key_parts *parts)
 {
-    gh_str a = base64url(arena, parts->a), b = base64url(arena, parts->b), text = GH_STR_NONE;
+    gh_str a = base64url(arena, parts->a), b = base64url(arena, parts->b);
     if (a.ptr == NULL || b.ptr == NULL)
-        return false;
+        return GH_STR_NONE;
     switch (parts->kty) {
     case GH_KTY_RSA:
-        text = gh_arena_printf(arena, "{\"e\":\"%.*s\",\"kty\":\"RSA\",\"n\":\"%.*s\"}", GH_STR_FMT(b),
+        return gh_arena_printf(arena, "{\"e\":\"%.*s\",\"kty\":\"RSA\",\"n\":\"%.*s\"}", GH_STR_FMT(b),
                                GH_STR_FMT(a));
-        break;
     case GH_KTY_EC:
-        text = gh_arena_printf(arena, "{\"crv\":\"%.*s\",\"kty\":\"EC\",\"x\":\"%.*s\",\"y\":\"%.*s\"}",
+        return gh_arena_printf(arena, "{\"crv\":\"%.*s\",\"kty\":\"EC\",\"x\":\"%.*s\",\"y\":\"%.*s\"}",
                                GH_STR_FMT(parts->crv), GH_STR_FMT(a), GH_STR_FMT(b));
-        break;
     case GH_KTY_OKP:
-        text = gh_arena_printf(arena, "{\"crv\":\"%.*s\",\"kty\":\"OKP\",\"x\":\"%.*s\"}",
+        return gh_arena_printf(arena, "{\"crv\":\"%.*s\",\"kty\":\"OKP\",\"x\":\"%.*s\"}",
                                GH_STR_FMT(parts->crv), GH_STR_FMT(a));
-        break;
     }
-    return text.ptr != NULL &&
-           EVP_Q_digest(NULL, "SHA256", NULL, text.ptr, text.len, ret_thumbprint, NULL) == 1;
+    return GH_STR_NONE;
+}
+
+bool gh_key_thumb(gh_str members, unsigned char ret_thumbprint[GH_THUMBPRINT_LEN])
+{
+    return EVP_Q_digest(NULL, "SHA256", NULL, members.ptr, members.len, ret_thumbprint, NULL) == 1;
 }

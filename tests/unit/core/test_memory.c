@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "gatehouse/effects.h"
 #include "gatehouse/policy.h"
+#include "gatehouse/sign.h"
 #include "support/sign.h"
 
 #define ALL_ALGS ((1u << GH_ALG_COUNT) - 1u)
@@ -137,6 +138,79 @@ static void allocations_around_rsa_fail(void **state)
     sweep("RS256", 2);
 }
 
+/* ---- the other way: a private key is read, and signs what is passed on ---- */
+
+static enum gh_reason read_key(gh_str pem, struct gh_signing_key **ret_key)
+{
+    enum gh_signing_fault fault;
+    return gh_signing_key_read(pem, &fault, ret_key);
+}
+
+static enum gh_reason sign(struct gh_signing_key *key)
+{
+    static const gh_str scopes[] = { GH_STR_INIT("a"), GH_STR_INIT("b") };
+    const struct gh_principal principal = { .subject = GH_STR_INIT("alice"),
+                                            .client = GH_STR_INIT("app"),
+                                            .scopes = { scopes, 2 },
+                                            .actors = { { .sub = GH_STR_INIT("agent") } },
+                                            .actor_count = 1 };
+    const struct gh_assertion assertion = { .issuer = GH_STR_INIT("https://gw.example"),
+                                            .audience = GH_STR_INIT("http://mcp:3000"),
+                                            .principal = &principal,
+                                            .expires = 60 };
+    gh_str token = GH_STR_NONE;
+    GH_CLEANUP(gh_arena_free) struct gh_arena *scratch = gh_arena_new(64);
+    gh_str set = scratch != NULL ? gh_jwks_write(scratch, &key, 1) : GH_STR_NONE;
+    gh_str claims = set.ptr != NULL ? gh_assertion_write(scratch, &assertion) : GH_STR_NONE;
+    if (claims.ptr == NULL)
+        return GH_OUT_OF_MEMORY;
+    enum gh_reason reason = gh_token_sign(scratch, key, GH_STR(GH_ASSERTION_TYP), claims, &token);
+    assert_true((reason == GH_OK) == (token.len != 0));
+    return reason;
+}
+
+/* OpenSSL looks at every decoder it has, four thousand allocations for a key: some of them are enough here.
+ * Those of our own fail one by one in test_sign.c. */
+static struct gh_signing_key *read_with_failures(gh_str pem, unsigned *failures)
+{
+    struct gh_signing_key *key = NULL;
+    for (unsigned long n = 1, left = 0; left == 0; n += 23) {
+        gh_alloc_fail_at(n);
+        enum gh_reason reason = read_key(pem, &key);
+        left = gh_alloc_fail_at(0);
+        *failures += reason != GH_OK;
+        assert_true(is_closed(reason) && (reason == GH_OK) == (key != NULL));
+        gh_signing_key_unref(key);
+        key = NULL;
+    }
+    assert_int_equal(read_key(pem, &key), GH_OK);
+    return key;
+}
+
+static void signing_fails_closed_too(void **state)
+{
+    static const char *const algs[] = { "ES256", "EdDSA", "RS256" };
+    unsigned unread = 0;
+    (void)state;
+    for (size_t i = 0; i < GH_ARRAY_LEN(algs); i++) {
+        struct gh_signer *signer = gh_signer_new(algs[i]);
+        struct gh_signing_key *key = read_with_failures(gh_signer_pem(arena, signer), &unread);
+        unsigned failures = 0;
+        gh_signer_free(signer);
+        for (unsigned long n = 1, left = 0; left == 0; n++) {
+            gh_alloc_fail_at(n);
+            enum gh_reason reason = sign(key);
+            left = gh_alloc_fail_at(0);
+            failures += reason != GH_OK;
+            assert_true(reason == GH_OK || reason == GH_OUT_OF_MEMORY || reason == GH_INTERNAL);
+        }
+        assert_true(failures > 10);
+        assert_int_equal(sign(key), GH_OK);
+        gh_signing_key_unref(key);
+    }
+    assert_true(unread > 20);
+}
+
 static enum gh_reason read_control(void)
 {
     static const gh_str issuers[] = { GH_STR_INIT("https://as.example") }, auds[] = { GH_STR_INIT("r") };
@@ -215,6 +289,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_allocation_fails_once),
         cmocka_unit_test(allocations_around_rsa_fail),
+        cmocka_unit_test(signing_fails_closed_too),
         cmocka_unit_test(control_documents_too),
         cmocka_unit_test(revocations_too),
     };
