@@ -1,23 +1,15 @@
 /* io/tls_files.c: certificates and keys from PEM files, refused with words an operator can act on. */
-#include <errno.h>
-#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/arena.h"
-#include "base/secret.h"
 #include "base/str.h"
+#include "io/file.h"
 #include "io/tls_private.h"
 
-#define FILE_MAX_LEN (1024 * 1024)
+#define FILE_MAX_LEN ((size_t)1024 * 1024)
 #define RSA_MIN_BITS 2048
 #define EC_MIN_BITS  256
 
-static enum gh_reason read_file(gh_str path, bool secret, struct gh_secret *ret_bytes, char **ret_why);
 static enum gh_reason use_chain(SSL_CTX *ctx, gh_str path, char **ret_why);
 static enum gh_reason use_key(SSL_CTX *ctx, gh_str path, char **ret_why);
 static bool is_strong(const EVP_PKEY *key);
@@ -45,7 +37,7 @@ static bool use_one(SSL_CTX *ctx, X509 *certificate, bool leaf)
 static enum gh_reason use_chain(SSL_CTX *ctx, gh_str path, char **ret_why)
 {
     struct gh_secret file = { 0 };
-    enum gh_reason why = read_file(path, false, &file, ret_why);
+    enum gh_reason why = gh_small_file_read(path, FILE_MAX_LEN, false, &file, ret_why);
     if (why != GH_OK)
         return why;
     BIO *bio = BIO_new_mem_buf(file.bytes, (int)file.len);
@@ -80,7 +72,7 @@ static enum gh_reason use_chain(SSL_CTX *ctx, gh_str path, char **ret_why)
 static enum gh_reason use_key(SSL_CTX *ctx, gh_str path, char **ret_why)
 {
     struct gh_secret file = { 0 };
-    enum gh_reason why = read_file(path, true, &file, ret_why);
+    enum gh_reason why = gh_small_file_read(path, FILE_MAX_LEN, true, &file, ret_why);
     if (why != GH_OK)
         return why;
     BIO *bio = BIO_new_mem_buf(file.bytes, (int)file.len);
@@ -115,46 +107,4 @@ static bool is_strong(const EVP_PKEY *key)
     default:
         return false;
     }
-}
-
-static bool read_all(int fd, unsigned char *out, size_t len)
-{
-    size_t at = 0;
-    while (at < len) {
-        ssize_t got = read(fd, out + at, len - at);
-        if (got <= 0)
-            return false;
-        at += (size_t)got;
-    }
-    return true;
-}
-
-/* The mode is asked of the open file, so that it cannot change in between. */
-static enum gh_reason read_file(gh_str path, bool secret, struct gh_secret *ret_bytes, char **ret_why)
-{
-    struct stat info;
-    int fd = open(path.ptr, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return gh_tls_refuse(ret_why, "%.*s: %s", GH_STR_FMT(path), strerror(errno));
-    enum gh_reason why = GH_OK;
-    unsigned char *bytes = NULL;
-    size_t len = 0;
-    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
-        why = gh_tls_refuse(ret_why, "%.*s: is not a plain file", GH_STR_FMT(path));
-    else if (secret && (info.st_mode & 077) != 0)
-        why = gh_tls_refuse(ret_why, "%.*s: the key can be read by others (mode %04o): chmod 600 it",
-                            GH_STR_FMT(path), (unsigned)info.st_mode & 07777);
-    else if (info.st_size <= 0 || info.st_size > FILE_MAX_LEN)
-        why = gh_tls_refuse(ret_why, "%.*s: is empty or larger than 1 MiB", GH_STR_FMT(path));
-    else
-        len = (size_t)info.st_size;
-    if (why == GH_OK && ((bytes = gh_malloc(len)) == NULL || !read_all(fd, bytes, len)))
-        why = gh_tls_refuse(ret_why, "%.*s: cannot be read", GH_STR_FMT(path));
-    close(fd);
-    if (why == GH_OK && !gh_secret_set(ret_bytes, gh_str_of(bytes, len)))
-        why = gh_tls_refuse(ret_why, "%.*s: out of memory", GH_STR_FMT(path));
-    if (bytes != NULL)
-        gh_wipe(bytes, len);
-    free(bytes);
-    return why;
 }

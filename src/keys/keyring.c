@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/str.h"
+#include "io/file.h"
 #include "keys/ring.h"
 
 #define UNKNOWN_MAX   1024u
@@ -164,7 +165,7 @@ static enum gh_reason read_set(struct ring *ring, const struct ring_conf *conf, 
     if (conf->jwks_file.len == 0)
         return GH_OK;
     struct gh_secret text = { 0 };
-    enum gh_reason reason = gh_ring_file_read(conf->jwks_file, JWKS_FILE_MAX, &text, ret_why);
+    enum gh_reason reason = gh_small_file_read(conf->jwks_file, JWKS_FILE_MAX, false, &text, ret_why);
     if (reason != GH_OK)
         return reason;
     gh_str bytes = gh_str_of(text.bytes, text.len);

@@ -29,9 +29,6 @@ struct ring_conf {
 GH_MUST_USE enum gh_reason gh_ring_conf_new(const struct gh_issuer_conf *conf, struct ring_conf **ret_conf,
                                             char **ret_why);
 void gh_ring_conf_free(struct ring_conf *conf);
-/* A whole file of at most `max` bytes. */
-GH_MUST_USE enum gh_reason gh_ring_file_read(gh_str path, size_t max, struct gh_secret *ret_bytes,
-                                             char **ret_why);
 
 struct flight;
 

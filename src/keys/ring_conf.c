@@ -1,14 +1,10 @@
 /* keys/ring_conf.c: copies what a ring needs of an issuer's settings, and reads the files they name. */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/str.h"
+#include "io/file.h"
 #include "keys/ring.h"
 
 #define SECRET_MAX ((size_t)64 * 1024)
@@ -122,63 +118,11 @@ static enum gh_reason read_secret(struct ring_conf *to, gh_str path, char **ret_
 {
     if (path.len == 0)
         return GH_OK;
-    enum gh_reason reason = gh_ring_file_read(path, SECRET_MAX, &to->introspection_secret, ret_why);
+    enum gh_reason reason = gh_small_file_read(path, SECRET_MAX, true, &to->introspection_secret, ret_why);
     struct gh_secret *secret = &to->introspection_secret;
     /* Editors end a file with a line feed, which no secret holds. */
     while (secret->len > 0 &&
            (secret->bytes[secret->len - 1] == '\n' || secret->bytes[secret->len - 1] == '\r'))
         secret->bytes[--secret->len] = '\0';
-    return reason;
-}
-
-/* ---- files ---- */
-
-static enum gh_reason refuse(char **ret_why, gh_str path, const char *why)
-{
-    if (asprintf(ret_why, "%.*s: %s", GH_STR_FMT(path), why) < 0) {
-        *ret_why = NULL;
-        return GH_OUT_OF_MEMORY;
-    }
-    return GH_SETTINGS_INVALID;
-}
-
-static bool read_all(int fd, char *out, size_t len)
-{
-    for (size_t at = 0; at < len;) {
-        ssize_t got = read(fd, out + at, len - at);
-        if (got <= 0)
-            return false;
-        at += (size_t)got;
-    }
-    return true;
-}
-
-enum gh_reason gh_ring_file_read(gh_str path, size_t max, struct gh_secret *ret_bytes, char **ret_why)
-{
-    char *name = gh_str_to_heap(path);
-    if (name == NULL)
-        return GH_OUT_OF_MEMORY;
-    struct stat info;
-    int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    free(name);
-    if (fd < 0)
-        return refuse(ret_why, path, strerror(errno));
-    enum gh_reason reason = GH_OK;
-    char *bytes = NULL;
-    size_t len = 0;
-    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
-        reason = refuse(ret_why, path, "is not a plain file");
-    else if (info.st_size <= 0 || (size_t)info.st_size > max)
-        reason = refuse(ret_why, path, "is empty or too large");
-    else
-        len = (size_t)info.st_size;
-    if (reason == GH_OK && ((bytes = gh_malloc(len)) == NULL || !read_all(fd, bytes, len)))
-        reason = refuse(ret_why, path, "cannot be read");
-    (void)close(fd);
-    if (reason == GH_OK && !gh_secret_set(ret_bytes, gh_str_of(bytes, len)))
-        reason = GH_OUT_OF_MEMORY;
-    if (bytes != NULL)
-        gh_wipe(bytes, len);
-    free(bytes);
     return reason;
 }
