@@ -75,6 +75,7 @@
     X(ASSERTION_MISSING,     "assertion_missing",        401,  NULL,                 "Authorization required") \
     X(VERIFY_BUDGET,         "verify_budget",            429,  NULL,                 "Too many bad tokens came from here") \
     X(SCOPE_MISSING,         "scope_missing",            403,  "insufficient_scope", "More scope is needed") \
+    X(SESSION_UNKNOWN,       "session_unknown",          404,  NULL,                 "The session is not known: start a new one") \
     /* ---- what we lean on */ \
     X(KEYS_UNAVAILABLE,      "keys_unavailable",         503,  NULL,                 "Try again later") \
     X(KEYS_MALFORMED,        "keys_malformed",           503,  NULL,                 "Try again later") \

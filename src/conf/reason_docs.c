@@ -67,6 +67,7 @@ static const struct gh_reason_doc docs[GH_REASON_COUNT] = {
     [GH_ASSERTION_MISSING] = { "The edge's assertion header is missing.", "Somebody came past the edge, or the edge does not cover this path." },
     [GH_VERIFY_BUDGET] = { "Too many bad tokens from this connection or address; good ones are never throttled.", "Find the client that keeps sending garbage." },
     [GH_SCOPE_MISSING] = { "The token lacks a scope the route needs; the challenge names it.", "Grant the scope at the issuer." },
+    [GH_SESSION_UNKNOWN] = { "An `Mcp-Session-Id` that was not given to this user, client and route, or whose endpoint or key is gone.", "Nothing, if the client starts anew. After restarts and on other nodes: share `sessions.key_file`." },
     [GH_KEYS_UNAVAILABLE] = { "The issuer's keys could not be fetched, or are older than `max_stale`.", "See why the issuer cannot be reached; other issuers are not touched." },
     [GH_KEYS_MALFORMED] = { "The issuer's key set has no usable key.", "Look at its JWKS document." },
     [GH_METADATA_MALFORMED] = { "The issuer's metadata could not be read.", "Look at its discovery document, or set `jwks`." },
