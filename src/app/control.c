@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "gateway/session_keys.h"
 
 #define TICK_MS       60000
 #define OFFLOAD_QUEUE 1024
@@ -30,7 +31,8 @@ static struct gh_snapshot_with snapshot_with(const struct gh_control *control)
 {
     return (struct gh_snapshot_with){ .tickets = control->tickets,
                                       .rings = control->rings,
-                                      .registry = control->registry };
+                                      .registry = control->registry,
+                                      .session_keys = control->session_keys };
 }
 
 /* Whole or not at all: the key rings take part in the same step. */
@@ -193,12 +195,14 @@ static bool make_parts(struct gh_control *control, const struct gh_conf *conf)
     control->loop = gh_loop_new();
     control->registry = gh_registry_new(GH_WORKERS_MAX + 1);
     control->tickets = gh_ticket_keys_new();
+    control->session_keys = gh_session_keys_random();
     control->sources = gh_sources_new();
     control->admin_sources = gh_sources_new();
     control->offload =
         gh_offload_new((unsigned)(conf->offload_threads > 0 ? conf->offload_threads : 1), OFFLOAD_QUEUE);
     if (control->loop == NULL || control->registry == NULL || control->tickets == NULL ||
-        control->sources == NULL || control->admin_sources == NULL || control->offload == NULL ||
+        control->session_keys == NULL || control->sources == NULL || control->admin_sources == NULL ||
+        control->offload == NULL ||
         gh_registry_route(control->registry, GH_STR(""), GH_STR("")) != GH_NO_ROUTE)
         return false;
     control->mailbox = gh_mailbox_new(control->loop, control);
@@ -353,6 +357,7 @@ void gh_control_done(struct gh_control *control)
     gh_sources_free(control->sources);
     gh_sources_free(control->admin_sources);
     gh_ticket_keys_free(control->tickets);
+    gh_session_keys_unref(control->session_keys);
     gh_registry_free(control->registry);
     gh_secret_done(&control->admin.token);
     free((void *)(uintptr_t)control->reload_text.ptr);

@@ -23,6 +23,7 @@ struct gh_control {
     struct gh_keyrings *rings;
     struct gh_registry *registry;
     struct gh_ticket_keys *tickets;
+    struct gh_session_keys *session_keys;       /* made at the start: they survive reloads */
     struct gh_sources *sources, *admin_sources; /* public clients never lock the operator out */
     struct gh_offload *offload;
     struct gh_logfile *log_file, *audit_file;

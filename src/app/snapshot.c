@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/session_keys.h"
+
 struct gh_snapshot *gh_snapshot_ref(struct gh_snapshot *snapshot)
 {
     __atomic_add_fetch(&snapshot->refs, 1, __ATOMIC_RELAXED);
@@ -67,6 +69,15 @@ static enum gh_reason make_routes(struct gh_site *site, const struct gh_snapshot
     return GH_OK;
 }
 
+static enum gh_reason make_sessions(const struct gh_conf *conf, const struct gh_snapshot_with *with,
+                                    char **ret_why)
+{
+    if (conf->session_key_file.len > 0)
+        return gh_session_keys_load(conf->session_key_file, &conf->site->session_keys, ret_why);
+    conf->site->session_keys = gh_session_keys_ref(with->session_keys);
+    return GH_OK;
+}
+
 enum gh_reason gh_snapshot_new(struct gh_conf *conf, const struct gh_snapshot_with *with,
                                struct gh_snapshot **ret_snapshot, char **ret_why)
 {
@@ -82,6 +93,8 @@ enum gh_reason gh_snapshot_new(struct gh_conf *conf, const struct gh_snapshot_wi
         reason = make_slots(conf->site, with, ret_why);
     if (reason == GH_OK)
         reason = make_routes(conf->site, with, ret_why);
+    if (reason == GH_OK)
+        reason = make_sessions(conf, with, ret_why);
     if (reason == GH_OK)
         *ret_snapshot = snapshot;
     else

@@ -12,12 +12,14 @@ struct gh_snapshot {
 };
 
 /* Takes the conf over and makes what the settings only name: TLS contexts, upstream targets, key-ring slots,
- * counters. The key rings are between _begin and _end. On failure a strdup'd text says why, for the operator.
+ * session keys, counters. The key rings are between _begin and _end. On failure a strdup'd text says why, for
+ * the operator.
  */
 struct gh_snapshot_with {
     struct gh_ticket_keys *tickets;
     struct gh_keyrings *rings;
     struct gh_registry *registry;
+    struct gh_session_keys *session_keys; /* where the settings name no file */
 };
 GH_MUST_USE enum gh_reason gh_snapshot_new(struct gh_conf *conf, const struct gh_snapshot_with *with,
                                            struct gh_snapshot **ret_snapshot, char **ret_why);

@@ -56,7 +56,8 @@ struct gh_conf {
     struct gh_arena *arena;
     int64_t workers; /* 0: one per core */
     int64_t offload_threads;
-    gh_str user; /* to become after binding; empty: stay who we are */
+    gh_str user;             /* to become after binding; empty: stay who we are */
+    gh_str session_key_file; /* empty: a key made at the start */
     struct gh_front_conf front;
     struct gh_admin_conf admin;
     struct gh_log_conf log;

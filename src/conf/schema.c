@@ -127,6 +127,29 @@ static const struct gh_section fetch_section = { .title = "fetch",
                                                  .doc = "How the gateway reaches issuers.",
                                                  .rows = fetch_rows };
 
+static const struct gh_row sessions_rows[] = {
+    { "key_file", GH_ROW_FILE, AT(gh_settings, conf.session_key_file), GH_ROW_SECRET,
+      .unset = "a random key: sessions end with the process",
+      .doc = "File with 1 to 16 keys, one a line: 32 random bytes in hexadecimal or base64 (`openssl rand "
+             "-hex 32`); "
+             "blank lines and those that begin with `#` are passed over. The first key seals, all of them "
+             "open." },
+    { .key = NULL }
+};
+static const struct gh_section sessions_section = {
+    .title = "sessions",
+    .doc = "Legacy MCP sessions. Clients get `Mcp-Session-Id` sealed to their tenant, issuer, user, client "
+           "and route and "
+           "naming the endpoint in `urls` that made the session; anybody else's is answered 404. Gateways "
+           "that share the "
+           "key file and write `urls` alike serve each other's sessions, and restarts lose none. To change "
+           "keys without "
+           "losing a session: add the new one as the last line everywhere and reload; put it first and "
+           "reload; take the "
+           "old one out when its sessions have ended. One key may seal 2^32 sessions.",
+    .rows = sessions_rows,
+};
+
 static const struct gh_row root_rows[] = {
     { "workers", GH_ROW_INT, AT(gh_settings, conf.workers), .fallback = "0", .min = 0, .max = 256,
       .doc = "Worker threads; 0 is one per core." },
@@ -150,6 +173,7 @@ static const struct gh_row root_rows[] = {
     { "audit", GH_ROW_SECTION, AT(gh_settings, conf.audit), .section = &audit_section,
       .doc = "The audit log." },
     { "cache", GH_ROW_SECTION, 0, .section = &cache_section, .doc = "What workers remember." },
+    { "sessions", GH_ROW_SECTION, 0, .section = &sessions_section, .doc = "Legacy MCP sessions." },
     { "fetch", GH_ROW_SECTION, AT(gh_settings, conf.fetch), .section = &fetch_section,
       .doc = "How the gateway reaches issuers." },
     { "limits", GH_ROW_SECTION, 0, .section = &gh_limits_section,

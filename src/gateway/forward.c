@@ -7,7 +7,7 @@
 #include "base/str.h"
 #include "gateway/request.h"
 
-/* What add_own and add_identities may add. */
+/* What gh_session_add, add_own and add_identities may add. */
 #define OWN_MAX 16
 
 /* What a client may say to an MCP server; a route may name more. Everything else stays here (threats.md rule
@@ -15,8 +15,8 @@
 static const gh_str passed[] = {
     GH_STR_INIT("accept"),       GH_STR_INIT("accept-language"),      GH_STR_INIT("baggage"),
     GH_STR_INIT("content-type"), GH_STR_INIT("last-event-id"),        GH_STR_INIT("mcp-method"),
-    GH_STR_INIT("mcp-name"),     GH_STR_INIT("mcp-protocol-version"), GH_STR_INIT("mcp-session-id"),
-    GH_STR_INIT("traceparent"),  GH_STR_INIT("tracestate"),           GH_STR_INIT("user-agent"),
+    GH_STR_INIT("mcp-name"),     GH_STR_INIT("mcp-protocol-version"), GH_STR_INIT("traceparent"),
+    GH_STR_INIT("tracestate"),   GH_STR_INIT("user-agent"),
 };
 
 static bool is_passed(const struct gh_route *route, gh_str name)
@@ -171,6 +171,8 @@ static enum gh_reason build_head(struct gh_request *r, struct gh_headers *header
     if (reason == GH_OK)
         reason = add_passed(r, headers);
     if (reason == GH_OK)
+        reason = gh_session_add(r, headers);
+    if (reason == GH_OK)
         reason = add_own(r, headers);
     return reason == GH_OK ? add_identities(r, headers) : reason;
 }
@@ -210,7 +212,7 @@ enum gh_next gh_stage_forward(struct gh_request *r)
         .has_body = r->x->has_body,
         .content_length =
             r->body_ended && r->x->has_body ? (int64_t)gh_buf_len(&r->body) : r->x->content_length,
-        .endpoint = -1,
+        .endpoint = r->endpoint,
     };
     r->call_site = gh_site_ref(r->site);
     r->call_started_ns = gh_clock_mono_ns();

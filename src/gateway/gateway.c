@@ -24,7 +24,9 @@ struct gh_gateway *gh_gateway_new(const struct gh_gateway_new *with)
     gateway->keys = gh_calloc(GH_KEYRING_SLOTS, sizeof(*gateway->keys));
     gateway->verdicts = gh_verdicts_new(0);
     gateway->offenders = gh_offenders_new(OFFENDERS_MAX);
-    if (gateway->keys != NULL && gateway->verdicts != NULL && gateway->offenders != NULL)
+    gateway->sealer = gh_sealer_new();
+    if (gateway->keys != NULL && gateway->verdicts != NULL && gateway->offenders != NULL &&
+        gateway->sealer != NULL)
         return gateway;
     gh_gateway_free(gateway);
     return NULL;
@@ -41,6 +43,7 @@ void gh_gateway_free(struct gh_gateway *gateway)
     gh_verdicts_free(gateway->verdicts);
     gh_offenders_free(gateway->offenders);
     gh_check_free_turnstiles(gateway);
+    gh_sealer_free(gateway->sealer);
     gh_map_done(&gateway->upstreams);
     gh_map_done(&gateway->waiting);
     gh_site_unref(gateway->site);

@@ -15,6 +15,7 @@ static const struct stage pipeline[] = {
     { "authn", gh_stage_authn },         /* credential -> principal; 401 and challenge; may wait        */
     { "body", gh_stage_body },           /* only where the body is held whole: waits for its end        */
     { "authz", gh_stage_authz },         /* principal and route -> allow, or 403; method and media type */
+    { "session", gh_stage_session },     /* a sealed session id -> endpoint and its own id, or 404      */
     { "forward", gh_stage_forward },     /* head and body to a peer                                     */
     { "relay", gh_stage_relay },         /* the answer back, piece by piece; waits                      */
 };

@@ -18,7 +18,6 @@ static const gh_str passed[] = {
     GH_STR_INIT("expires"),
     GH_STR_INIT("last-modified"),
     GH_STR_INIT("mcp-protocol-version"),
-    GH_STR_INIT("mcp-session-id"),
     GH_STR_INIT("retry-after"),
     GH_STR_INIT("server-timing"),
     GH_STR_INIT("traceresponse"),
@@ -110,18 +109,22 @@ static bool add_own(struct gh_request *r, struct gh_headers *headers)
     return ok;
 }
 
-static bool build_head(struct gh_request *r, const struct gh_call_response *from, struct gh_response *to)
+static enum gh_reason build_head(struct gh_request *r, const struct gh_call_response *from,
+                                 struct gh_response *to)
 {
     if (gh_headers_init(&to->headers, r->x->arena, GH_ARRAY_LEN(passed) + from->headers->count + 8) != GH_OK)
-        return false;
+        return GH_OUT_OF_MEMORY;
     for (size_t i = 0; i < from->headers->count; i++)
         if (is_passed(from->headers->at[i].name) &&
             gh_headers_add(&to->headers, from->headers->at[i].name,
                            private_only(from->headers->at[i].name, from->headers->at[i].value)) != GH_OK)
-            return false;
+            return GH_OUT_OF_MEMORY;
+    enum gh_reason reason = gh_session_relay(r, from, &to->headers);
+    if (reason != GH_OK)
+        return reason;
     to->status = from->status;
     to->content_length = from->content_length;
-    return add_own(r, &to->headers);
+    return add_own(r, &to->headers) ? GH_OK : GH_OUT_OF_MEMORY;
 }
 
 /* An open stream ends with its token, leeway included. */
@@ -140,8 +143,8 @@ static void head(void *ctx, const struct gh_call_response *from)
     r->call_site = NULL;
     enum gh_reason reason = judge_status(from->status);
     struct gh_response to;
-    if (reason == GH_OK && !build_head(r, from, &to))
-        reason = GH_OUT_OF_MEMORY;
+    if (reason == GH_OK)
+        reason = build_head(r, from, &to);
     if (reason != GH_OK) {
         end_with(r, reason);
         return;

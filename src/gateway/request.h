@@ -3,6 +3,7 @@
 #ifndef GH_GATEWAY_REQUEST_H
 #define GH_GATEWAY_REQUEST_H
 
+#include "gatehouse/session.h"
 #include "gateway/gateway.h"
 #include "gateway/offenders.h"
 #include "gateway/verdict.h"
@@ -18,9 +19,10 @@ struct gh_gateway {
     struct gh_worker_stats *stats;
     struct gh_site *site;
     struct gh_verdicts *verdicts;
-    struct keys_here *keys;  /* GH_KEYRING_SLOTS of them */
-    struct gh_map upstreams; /* of struct upstream_here, by target pointer */
-    struct gh_map waiting;   /* of struct gh_request, by ticket */
+    struct gh_sealer *sealer; /* this worker's */
+    struct keys_here *keys;   /* GH_KEYRING_SLOTS of them */
+    struct gh_map upstreams;  /* of struct upstream_here, by target pointer */
+    struct gh_map waiting;    /* of struct gh_request, by ticket */
     uint64_t last_ticket;
     struct gh_list requests; /* all that are open */
     struct gh_offenders *offenders;
@@ -74,6 +76,10 @@ struct gh_request {
     struct gh_deadline wait_deadline;
     int64_t verify_started_ns;
 
+    /* session */
+    gh_str session_sealed, session_id; /* the client's text and what it holds; ptr NULL: it sent none */
+    int endpoint;                      /* that made the session, or -1: any */
+
     /* body, forward, relay */
     struct gh_buf body; /* what came before the call was started, or the whole body */
     bool body_ended;
@@ -108,6 +114,7 @@ enum gh_next gh_stage_wellknown(struct gh_request *r);
 enum gh_next gh_stage_authn(struct gh_request *r);
 enum gh_next gh_stage_authz(struct gh_request *r);
 enum gh_next gh_stage_body(struct gh_request *r);
+enum gh_next gh_stage_session(struct gh_request *r);
 enum gh_next gh_stage_forward(struct gh_request *r);
 enum gh_next gh_stage_relay(struct gh_request *r);
 
@@ -129,6 +136,11 @@ void gh_check_free_turnstiles(struct gh_gateway *gateway);
 const struct gh_issuer *gh_introspecting_issuer(const struct gh_request *r);
 void gh_renew(struct gh_request *r);
 void gh_renew_answered(struct gh_request *r, enum gh_reason reason, gh_str answer);
+/* session.c: the upstream's own id into the request's head; the sealed one into the answer's, or
+ * GH_UPSTREAM_MALFORMED. */
+GH_MUST_USE enum gh_reason gh_session_add(struct gh_request *r, struct gh_headers *headers);
+GH_MUST_USE enum gh_reason gh_session_relay(struct gh_request *r, const struct gh_call_response *from,
+                                            struct gh_headers *headers);
 /* body.c */
 void gh_forward_body(struct gh_request *r, gh_str bytes, bool end);
 /* relay.c */

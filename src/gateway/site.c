@@ -175,6 +175,8 @@ enum gh_reason gh_site_index(struct gh_site *site)
     for (size_t i = 0; i < site->route_count; i++) {
         site->routes[i].index = (uint32_t)i;
         enum gh_reason reason = write_documents(site, &site->routes[i]);
+        if (reason == GH_OK)
+            reason = gh_session_name_endpoints(site->arena, &site->routes[i]);
         if (reason != GH_OK)
             return reason;
     }
@@ -211,6 +213,7 @@ void gh_site_unref(struct gh_site *site)
         return;
     for (size_t i = 0; i < site->route_count; i++)
         gh_upstream_target_unref(site->routes[i].target);
+    gh_session_keys_unref(site->session_keys);
     free_hosts(site);
     gh_arena_free(site->arena);
 }

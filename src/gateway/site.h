@@ -4,6 +4,7 @@
 #define GH_GATEWAY_SITE_H
 
 #include "base/map.h"
+#include "gatehouse/session.h"
 #include "keys/keyring.h"
 #include "upstream/upstream.h"
 
@@ -25,6 +26,7 @@ struct gh_route {
     struct gh_upstream_conf upstream_conf;
     struct gh_upstream_target *target; /* a reference */
     gh_str upstream_path;              /* of the first endpoint: replaces the resource's path */
+    const unsigned char (*endpoint_names)[GH_SESSION_ENDPOINT]; /* as sealed sessions call them, in order */
     struct gh_identity_headers identity;
     struct gh_strs forward_headers; /* further request headers that pass, lower case */
     int64_t body_max;               /* bytes of a request body; 0: no bound */
@@ -79,15 +81,19 @@ struct gh_site {
     struct gh_tenant *tenants;
     size_t tenant_count;
     struct gh_site_limits limits;
-    struct gh_map hosts; /* of struct gh_site_host */
+    struct gh_session_keys *session_keys; /* a reference; NULL until the snapshot is made */
+    struct gh_map hosts;                  /* of struct gh_site_host */
 };
 
 struct gh_site *gh_site_ref(struct gh_site *site);
 /* The last reference frees targets, maps and the arena. */
 void gh_site_unref(struct gh_site *site);
-/* Builds `hosts` from routes, tenants and policies, and the metadata documents. After it the site is
- * immutable. */
+/* Builds `hosts` from routes, tenants and policies, the metadata documents and the endpoints' names. After it
+ * the site is immutable. */
 GH_MUST_USE enum gh_reason gh_site_index(struct gh_site *site);
+
+/* session.c: what sealed sessions call the route's endpoints. */
+GH_MUST_USE enum gh_reason gh_session_name_endpoints(struct gh_arena *arena, struct gh_route *route);
 
 /* GH_OK with the route (ret_route) or the metadata document's route (*ret_metadata), GH_HTTP_HOST_UNKNOWN,
  * GH_WELLKNOWN_UNKNOWN below /.well-known/, GH_ROUTE_UNKNOWN. Allocates nothing. */

@@ -75,17 +75,21 @@ class Upstream:
     def __init__(self, script=echo):
         self.script, self.seen, self.bytes, self.connections = script, [], 0, 0
         self.failures = []
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port = self.listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}/mcp"
+        self.port = 0
         self.open = set()
-        self.thread = threading.Thread(target=self.accept, daemon=True)
-        self.thread.start()
+        self.listen()
+        self.url = f"http://127.0.0.1:{self.port}/mcp"
 
-    def accept(self):
+    def listen(self):
+        """At first, and again after close() at the same place."""
+        self.listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, args=(self.listener,), daemon=True).start()
+
+    def accept(self, listener):
         while True:
             try:
-                sock, _ = self.listener.accept()
+                sock, _ = listener.accept()
             except OSError:
                 return
             self.connections += 1
@@ -93,6 +97,10 @@ class Upstream:
             threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
 
     def close(self):
+        try:
+            self.listener.shutdown(socket.SHUT_RDWR)  # wakes accept(), which would hold the port until then
+        except OSError:
+            pass
         self.listener.close()
         for sock in list(self.open):
             try:

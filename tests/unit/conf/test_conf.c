@@ -29,7 +29,8 @@ static const char sample[] =
     "      identity_headers: { user: X-Gatehouse-User } }\n";
 
 static char folder[] = "/tmp/gatehouse-conf-XXXXXX";
-static const char *const files[] = { "jwks.json", "tls.crt", "tls.key", "internal-ca.pem", "crm-api-key" };
+static const char *const files[] = { "jwks.json",       "tls.crt",     "tls.key",
+                                     "internal-ca.pem", "crm-api-key", "sessions.key" };
 
 /* "folder/name", good until the next call. */
 static const char *path_of(const char *name)

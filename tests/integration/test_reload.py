@@ -1,0 +1,91 @@
+"""Settings that change under open streams, and the end of the process under them."""
+import signal
+import threading
+
+import pytest
+
+from support.http1 import Broken
+from support.upstream import echo
+from support.wait import until
+
+pytestmark = pytest.mark.threads
+
+
+def reload(site, applied):
+    site.write("gatehouse.yaml", site.settings)
+    site.process.send_signal(signal.SIGHUP)
+    until(applied, f"new settings; the log says:\n{site.log()[-2000:]}")
+    site.read = len(site.audit())
+
+
+def metadata_names(site, scope):
+    answer = site.send(site.post(token=False).to("/.well-known/oauth-protected-resource/weather/mcp", "GET"))
+    return scope.encode() in answer.body
+
+
+def test_a_reload_ends_streams_that_the_new_settings_forbid(site):
+    def script(call):
+        call.open_stream()
+        call.event(b"data: 1\n\n")
+        call.wait_gone()
+
+    site.upstream.script = script
+    site.start()
+    with site.connect() as connection:
+        connection.send(site.post().wire())
+        events = connection.events(connection.read_head())
+        assert next(events) == b"data: 1\n\n"
+        site.route["scopes"] = ["mcp:write"]
+        reload(site, lambda: metadata_names(site, "mcp:write"))
+        with pytest.raises(Broken):
+            next(events)
+    until(lambda: "policy_changed" in [line["reason"] for line in site.audit()], "the stream's audit line")  # reason: policy_changed
+    site.upstream.script = echo
+    site.read = len(site.audit())
+    site.refused(site.post(), 403, reason="scope_missing", good=site.post(site.issuer.token(scope="mcp:write")))
+
+
+def test_a_reload_leaves_other_streams_alone(site):
+    go = threading.Semaphore(0)
+
+    def script(call):
+        call.open_stream()
+        for i in range(2):
+            assert go.acquire(timeout=60)
+            call.event(b"data: %d\n\n" % i)
+        call.close_stream()
+
+    site.upstream.script = script
+    site.start()
+    with site.connect() as connection:
+        connection.send(site.post().wire())
+        events = connection.events(connection.read_head())
+        go.release()
+        assert next(events) == b"data: 0\n\n"
+        site.settings["routes"].append({**site.route, "name": "maps", "resource": f"{site.origin}/maps/mcp"})
+        maps = site.post(token=False, target="/maps/mcp")
+        reload(site, lambda: site.send(maps).status == 401)
+        go.release()
+        assert list(events) == [b"data: 1\n\n"]
+
+
+def test_a_bad_reload_leaves_the_old_settings(gateway):
+    gateway.accepted(gateway.post())
+    gateway.settings["wokers"] = 2
+    reload(gateway, lambda: "wokers" in gateway.log())
+    gateway.accepted(gateway.post())
+
+
+def test_a_stream_that_outlasts_the_drain(site):
+    site.settings["limits"] = {"drain": "1s"}
+    site.upstream.script = lambda call: (call.open_stream(), call.event(b"data: 1\n\n"), call.wait_gone())
+    site.start()
+    with site.connect() as connection:
+        connection.send(site.post().wire())
+        events = connection.events(connection.read_head())
+        assert next(events) == b"data: 1\n\n"
+        site.process.send_signal(signal.SIGTERM)
+        with pytest.raises(Broken):
+            next(events)
+    until(lambda: site.audit(), "the stream's audit line")
+    assert [line["reason"] for line in site.audit()] == ["shutting_down"]  # reason: shutting_down
