@@ -84,6 +84,8 @@
     X(INTROSPECTION_DOWN,    "introspection_down",       503,  NULL,                 "Try again later") \
     X(FETCH_FAILED,          "fetch_failed",             503,  NULL,                 "Try again later") \
     X(FETCH_REFUSED,         "fetch_refused",            503,  NULL,                 "Try again later") \
+    X(STORE_DOWN,            "store_down",               503,  NULL,                 "Try again later") \
+    X(STORE_CONFLICT,        "store_conflict",           503,  NULL,                 "Try again later") \
     X(STORE_MALFORMED,       "store_malformed",          503,  NULL,                 "Try again later") \
     X(OVERLOADED,            "overloaded",               503,  NULL,                 "Try again later") \
     X(SHUTTING_DOWN,         "shutting_down",            503,  NULL,                 "Try again later") \

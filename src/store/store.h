@@ -32,12 +32,13 @@ struct gh_store_client *gh_store_client_new(struct gh_store *store, struct gh_ma
 void gh_store_client_free(struct gh_store_client *client);
 
 struct gh_store_answer {
-    enum gh_reason reason; /* GH_OK; GH_STORE_CONFLICT: a precondition did not hold, nothing was written, read
-                              again and decide again; GH_STORE_DOWN: not durable, and after a crash all of it
-                              may be there or nothing; GH_OVERLOADED; GH_OUT_OF_MEMORY */
-    struct gh_rows rows;   /* of a read: one per key in the order asked, version 0 where there is none; of a
-                              list: in the order of keys. Lent for the call of `done` */
-    uint64_t position;     /* of a commit: of its last entry in the log; 0: it appended none */
+    enum gh_reason
+        reason;          /* GH_OK; GH_STORE_CONFLICT: a precondition did not hold, nothing was written, read
+                            again and decide again; GH_STORE_DOWN, GH_STORE_MALFORMED: not durable, and after a crash
+                            all of it          may be there or nothing; GH_OVERLOADED; GH_OUT_OF_MEMORY */
+    struct gh_rows rows; /* of a read: one per key in the order asked, version 0 where there is none; of a
+                            list: in the order of keys. Lent for the call of `done` */
+    uint64_t position;   /* of a commit: of its last entry in the log; 0: it appended none */
 };
 typedef void (*gh_store_done)(void *ctx, const struct gh_store_answer *answer);
 
@@ -67,15 +68,18 @@ struct gh_store_log_entry {
     struct gh_revocation revocation; /* lent */
 };
 /* Every entry from the first that still matters, in order, those of other processes too: first the past, then
- * as they come, as letters to the mailbox. `caught_up` runs once when the past has been told, and again after
- * each look that found the store in order: what is in the index is then complete as of `as_of_ms`
- * (monotonic). One follower per process: the control thread. */
+ * as they come, as letters to the mailbox. `caught_up` runs when the past has been told, and then again and
+ * again, several times a second, as long as looks find the store in order: what has been told is complete as
+ * of `as_of_ms` (monotonic). `trouble` runs when the store begins to fail, with words for the operator, and
+ * with GH_OK when it has been well again for a while. One follower per process: the control thread. */
 struct gh_store_follower {
     void (*entry)(void *ctx, const struct gh_store_log_entry *entry);
     void (*caught_up)(void *ctx, int64_t as_of_ms);
+    void (*trouble)(void *ctx, enum gh_reason reason, gh_str why);
     void *ctx;
 };
-bool gh_store_follow(struct gh_store *store, struct gh_mailbox *mailbox,
-                     const struct gh_store_follower *follower) GH_MUST_USE;
+/* Once, before or after the first calls. */
+void gh_store_follow(struct gh_store *store, struct gh_mailbox *mailbox,
+                     const struct gh_store_follower *follower);
 
 #endif

@@ -1,0 +1,194 @@
+/* store/store.c: the store's thread and the queue in front of it: calls in batches, the log, the sweeping. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "store/store_private.h"
+
+/* Answers of one batch leave together: commits share a durable step, and nobody waits for many of them. */
+#define BATCH_MAX 128u
+
+/* Where more has expired than one sweep deletes, the next comes that soon: calls come between. */
+#define SWEEP_AGAIN_MS 20
+
+static bool start_thread(struct gh_store *store);
+static void *run(void *arg);
+static bool wait_for_work(struct gh_store *store, struct gh_store_call **ret_batch);
+static void run_batch(struct gh_store *store, struct gh_store_call *batch);
+static void sweep(struct gh_store *store, int64_t now_ms);
+
+/* ---- opening and closing ---- */
+
+static const struct gh_store_driver *driver_of(gh_str url)
+{
+    return gh_str_starts(url, GH_STR("sqlite:")) ? &gh_store_sqlite : NULL;
+}
+
+static void init_queue(struct gh_store *store)
+{
+    pthread_condattr_t attributes;
+    pthread_mutex_init(&store->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&store->more, &attributes);
+    pthread_condattr_destroy(&attributes);
+    store->last = &store->first;
+}
+
+enum gh_reason gh_store_open(const struct gh_store_conf *conf, struct gh_store **ret_store, char **ret_why)
+{
+    const struct gh_store_driver *driver = driver_of(conf->url);
+    if (driver == NULL) {
+        *ret_why = strdup("no such kind of store; allowed: sqlite:PATH");
+        return GH_SETTINGS_INVALID;
+    }
+    struct gh_store *store = gh_calloc(1, sizeof(*store));
+    if (store == NULL)
+        return GH_OUT_OF_MEMORY;
+    store->conf = *conf;
+    store->conf.url = GH_STR_NONE;
+    store->driver = driver;
+    init_queue(store);
+    enum gh_reason reason = driver->open(conf, &store->self, ret_why);
+    if (reason == GH_OK && !start_thread(store))
+        reason = GH_OUT_OF_MEMORY;
+    if (reason == GH_OK)
+        *ret_store = store;
+    else
+        gh_store_close(store);
+    return reason;
+}
+
+/* Signals belong to the control thread. */
+static bool start_thread(struct gh_store *store)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    store->started = pthread_create(&store->thread, NULL, run, store) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (store->started)
+        pthread_setname_np(store->thread, "gh-store");
+    return store->started;
+}
+
+void gh_store_close(struct gh_store *store)
+{
+    if (store == NULL)
+        return;
+    pthread_mutex_lock(&store->lock);
+    store->stopping = true;
+    pthread_cond_broadcast(&store->more);
+    pthread_mutex_unlock(&store->lock);
+    if (store->started)
+        pthread_join(store->thread, NULL);
+    while (store->first != NULL) {
+        struct gh_store_call *call = store->first;
+        store->first = call->next;
+        gh_store_call_free(call);
+    }
+    if (store->self != NULL)
+        store->driver->close(store->self);
+    pthread_cond_destroy(&store->more);
+    pthread_mutex_destroy(&store->lock);
+    free(store);
+}
+
+/* ---- the thread ---- */
+
+static void *run(void *arg)
+{
+    struct gh_store *store = arg;
+    struct gh_store_call *batch;
+    store->sweep_at_ms = gh_clock_mono_ms();
+    while (wait_for_work(store, &batch)) {
+        if (batch != NULL)
+            run_batch(store, batch);
+        int64_t now = gh_clock_mono_ms();
+        gh_follow_turn(store, now);
+        if (now >= store->sweep_at_ms)
+            sweep(store, now);
+    }
+    return NULL;
+}
+
+static int64_t due_ms(const struct gh_store *store)
+{
+    int64_t follow = gh_follow_due_ms(store);
+    return follow < store->sweep_at_ms ? follow : store->sweep_at_ms;
+}
+
+/* Reads whose asker is gone are left out; their commits happen all the same. */
+static struct gh_store_call *take_batch(struct gh_store *store)
+{
+    struct gh_store_call *batch = NULL, **last = &batch;
+    for (size_t taken = 0; taken < BATCH_MAX && store->first != NULL;) {
+        struct gh_store_call *call = store->first;
+        store->first = call->next;
+        store->queued--;
+        if (call->orphaned && call->kind != GH_STORE_COMMIT) {
+            gh_store_call_free(call);
+            continue;
+        }
+        *last = call;
+        last = &call->next;
+        taken++;
+    }
+    *last = NULL;
+    if (store->first == NULL)
+        store->last = &store->first;
+    return batch;
+}
+
+/* False when the thread is to end. */
+static bool wait_for_work(struct gh_store *store, struct gh_store_call **ret_batch)
+{
+    pthread_mutex_lock(&store->lock);
+    int64_t due;
+    while (!store->stopping && store->first == NULL && (due = due_ms(store)) > gh_clock_mono_ms()) {
+        const struct timespec until = { .tv_sec = due / 1000, .tv_nsec = due % 1000 * 1000000 };
+        (void)pthread_cond_timedwait(&store->more, &store->lock, &until);
+    }
+    bool goes_on = !store->stopping;
+    *ret_batch = goes_on ? take_batch(store) : NULL;
+    pthread_mutex_unlock(&store->lock);
+    return goes_on;
+}
+
+static void post_answers(struct gh_store *store, struct gh_store_call *batch)
+{
+    pthread_mutex_lock(&store->lock); /* its client may be going at this moment */
+    for (struct gh_store_call *call = batch, *next; call != NULL; call = next) {
+        next = call->next;
+        if (call->orphaned)
+            gh_store_call_free(call);
+        else
+            gh_mailbox_post(call->mailbox, &call->letter);
+    }
+    pthread_mutex_unlock(&store->lock);
+}
+
+static void run_batch(struct gh_store *store, struct gh_store_call *batch)
+{
+    store->driver->run(store->self, batch);
+    int64_t now = gh_clock_mono_ms();
+    bool appended = false;
+    for (const struct gh_store_call *call = batch; call != NULL; call = call->next) {
+        appended = appended || call->answer.position != 0;
+        gh_follow_outcome(store, call->answer.reason, now);
+    }
+    if (appended)
+        gh_follow_appended(store, now);
+    post_answers(store, batch);
+}
+
+static void sweep(struct gh_store *store, int64_t now_ms)
+{
+    bool more = false;
+    enum gh_reason reason = store->driver->sweep(store->self, gh_clock_wall_us() / 1000000, &more);
+    gh_follow_outcome(store, reason, now_ms);
+    store->sweep_at_ms = now_ms + (reason == GH_OK && more ? SWEEP_AGAIN_MS : store->conf.sweep_s * 1000);
+}
