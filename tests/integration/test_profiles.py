@@ -1,14 +1,11 @@
 """Issuers that are not generic: lifetimes, tenants, actors, malformed claims, opaque tokens, an edge in front."""
 import json
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs
 
 import pytest
 
 from support.http1 import Broken
-from support.issuer import respond
+from support.introspection import Introspection
 from support.wait import until
 
 
@@ -47,34 +44,6 @@ def chain(depth):
 def test_malformed_actors(gateway, act):
     gateway.refused(gateway.post(gateway.issuer.token(act=act)), 401, reason="token_actor",
                     good=gateway.post(gateway.issuer.token(act=chain(5))))
-
-
-class Introspection:
-    """An RFC 7662 endpoint; answers are set by the test, questions are kept."""
-
-    def __init__(self):
-        self.questions, self.answers, self.status = [], {}, 200
-        endpoint = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
-                endpoint.questions.append((form["token"][0], self.headers.get("Authorization")))
-                respond(self, endpoint.status, endpoint.answers.get(form["token"][0], {"active": False}))
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/introspect"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
 
 
 @pytest.fixture

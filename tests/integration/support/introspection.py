@@ -1,0 +1,32 @@
+"""An RFC 7662 endpoint whose answers the test sets; it keeps the questions."""
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs
+
+from .issuer import respond
+
+
+class Introspection:
+    def __init__(self):
+        self.questions, self.answers, self.status = [], {}, 200
+        endpoint = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+                endpoint.questions.append((form["token"][0], self.headers.get("Authorization")))
+                respond(self, endpoint.status, endpoint.answers.get(form["token"][0], {"active": False}))
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/introspect"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
