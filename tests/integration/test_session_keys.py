@@ -1,6 +1,7 @@
 """Sealed sessions over several gateways and endpoints: keys that are shared, rotated and refused, endpoints that go."""
 import os
 import signal
+import threading
 
 import pytest
 
@@ -251,3 +252,33 @@ def test_an_endpoint_that_left_the_settings(spread, endpoints):
     reload(spread)
     for sealed, home in sessions.items():
         goes_home(spread, sealed, home, [e for e in endpoints if e is not home])
+
+
+def test_open_streams_outlast_a_change_of_keys(stateful):
+    """Their request was let in; only what comes afterwards needs the key."""
+    go, script = threading.Event(), stateful.upstream.script
+
+    def stream(call):
+        if call.seen.method != "GET":
+            script(call)
+            return
+        call.open_stream()
+        call.event(b"data: 1\n\n")
+        assert go.wait(60)
+        call.event(b"data: 2\n\n")
+        call.close_stream()
+
+    stateful.upstream.script = stream
+    write_keys(stateful, OLD)
+    stateful.start()
+    answer, _ = stateful.accepted(stateful.post())
+    sealed = answer["mcp-session-id"]
+    with stateful.connect() as connection:
+        connection.send(bare(in_session(stateful.post(), sealed), "GET").wire())
+        events = connection.events(connection.read_head())
+        assert next(events) == b"data: 1\n\n"
+        write_keys(stateful, NEW)
+        reload(stateful)
+        assert ask(stateful, in_session(stateful.post(), sealed))[:2] == (404, "session_unknown")
+        go.set()
+        assert list(events) == [b"data: 2\n\n"]
