@@ -49,10 +49,17 @@ int gh_control_init(struct gh_control *control, const struct gh_settings_source 
 /* Starts the threads and runs until a signal ends it. */
 int gh_control_run(struct gh_control *control);
 void gh_control_done(struct gh_control *control);
-/* SIGHUP and the admin API. */
-enum gh_reason gh_control_reload(struct gh_control *control);
 /* Starts draining; ends the loop when all workers have. */
 void gh_control_drain(struct gh_control *control);
+
+/* ---- reload.c ---- */
+GH_MUST_USE enum gh_reason gh_control_read_settings(const struct gh_settings_source *source,
+                                                    struct gh_conf **ret_conf, struct gh_conf_errors *errors);
+/* Takes the settings over and into force, whole or not at all; the key rings take part in the same step. On
+ * failure a strdup'd text may say why. */
+GH_MUST_USE enum gh_reason gh_control_adopt(struct gh_control *control, struct gh_conf *conf, char **ret_why);
+/* SIGHUP and the admin API. */
+enum gh_reason gh_control_reload(struct gh_control *control);
 
 /* ---- binding.c ---- */
 /* Opens or inherits the sockets of all listeners and posts them to the workers. */

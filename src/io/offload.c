@@ -18,11 +18,10 @@ struct gh_offload {
     struct lane lanes[GH_OFFLOAD_LANES];
     size_t max_queued;
     bool stopping;
-    unsigned running; /* threads that were started */
+    unsigned wanted, running; /* threads; running: that were started */
     pthread_t threads[];
 };
 
-static bool start_threads(struct gh_offload *offload, unsigned threads);
 static void *work_loop(void *arg);
 static struct gh_job *next_job(struct gh_offload *offload);
 static struct gh_job *take_first(struct lane *lane);
@@ -35,29 +34,25 @@ struct gh_offload *gh_offload_new(unsigned threads, size_t max_queued)
     for (size_t i = 0; i < GH_OFFLOAD_LANES; i++)
         offload->lanes[i].last = &offload->lanes[i].first;
     offload->max_queued = max_queued;
+    offload->wanted = threads;
     pthread_mutex_init(&offload->lock, NULL);
     pthread_cond_init(&offload->more, NULL);
-    if (!start_threads(offload, threads))
-        goto fail;
     return offload;
-fail:
-    gh_offload_free(offload);
-    return NULL;
 }
 
 /* Signals belong to the control thread. */
-static bool start_threads(struct gh_offload *offload, unsigned threads)
+bool gh_offload_start(struct gh_offload *offload)
 {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    while (offload->running < threads &&
+    while (offload->running < offload->wanted &&
            pthread_create(&offload->threads[offload->running], NULL, work_loop, offload) == 0) {
         pthread_setname_np(offload->threads[offload->running], "gh-offload");
         offload->running++;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return offload->running == threads;
+    return offload->running == offload->wanted;
 }
 
 void gh_offload_free(struct gh_offload *offload)

@@ -17,8 +17,10 @@ struct gh_job {
 enum gh_offload_lane { GH_OFFLOAD_FIRST, GH_OFFLOAD_SECOND, GH_OFFLOAD_LANES };
 
 struct gh_offload;
-/* At most `max_queued` jobs wait in each lane. */
+/* At most `max_queued` jobs wait in each lane. There are no threads yet: jobs wait until gh_offload_start, so
+ * that the process can give up its rights in between, which Linux takes from one thread at a time. */
 struct gh_offload *gh_offload_new(unsigned threads, size_t max_queued);
+bool gh_offload_start(struct gh_offload *offload) GH_MUST_USE;
 /* Waits for running jobs; queued ones are discarded. */
 void gh_offload_free(struct gh_offload *offload);
 /* False when the lane is full: the job is untouched and still the caller's. */

@@ -27,12 +27,14 @@ size_t gh_audit_write(const struct gh_audit_record *record, char out[GH_AUDIT_LI
 
 /* ---- lines on their way to a file: a ring per worker, one writer thread; nobody waits ---- */
 
-struct gh_logfile; /* one open destination with its writer thread */
+struct gh_logfile; /* one open destination, and its writer thread once started */
 struct gh_lane;    /* one producer's ring (single producer) */
-/* destination: a path, "stdout", "stderr". The thread wakes every 20 ms while lines come; it reopens its file
- * when asked or when the name points elsewhere (rotation). NULL with errno when it cannot be opened. */
+/* destination: a path, "stdout", "stderr". NULL with errno when it cannot be opened. */
 struct gh_logfile *gh_logfile_open(gh_str destination);
-/* Writes what is queued (bounded by 2 s), joins the thread. Lanes die with it. */
+/* Starts the thread. It wakes every 20 ms while lines come; it reopens its file when asked or when the name
+ * points elsewhere (rotation). Until then lines wait in their lanes. */
+bool gh_logfile_start(struct gh_logfile *file) GH_MUST_USE;
+/* Writes what is queued (bounded by 2 s), started or not; joins the thread. Lanes die with it. */
 void gh_logfile_close(struct gh_logfile *file);
 void gh_logfile_reopen(struct gh_logfile *file);
 struct gh_lane *gh_logfile_lane(struct gh_logfile *file, size_t capacity);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "observe/audit.h"
 
@@ -30,8 +31,8 @@ struct gh_lane {
 
 struct gh_logfile {
     pthread_t thread;
-    bool started;
-    char *path; /* NULL for stdout and stderr */
+    bool started, kept; /* kept: the old file, since the new one could not be opened */
+    char *path;         /* NULL for stdout and stderr */
     int fd;
     bool is_plain;       /* a file: writing to it ends by itself */
     struct gh_lane *cut; /* could not be written to its end */
@@ -89,14 +90,28 @@ static int open_path(const char *path)
     return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
 }
 
+/* Standard error could be a full pipe, which must not hold up this thread. */
+static void tell_kept(const struct gh_logfile *file, int error)
+{
+    struct pollfd ready = { .fd = STDERR_FILENO, .events = POLLOUT };
+    if (poll(&ready, 1, 0) > 0)
+        gh_log(GH_LOG_ERROR, "a log cannot be opened anew: lines go where they went",
+               GH_FIELD("file", gh_str_from(file->path)), GH_FIELD("why", gh_str_from(strerror(error))));
+}
+
 /* A file that cannot be opened anew is kept: lines go where they went. */
 static void reopen(struct gh_logfile *file)
 {
     int fd = file->path != NULL ? open_path(file->path) : -1;
-    if (fd < 0)
+    if (fd < 0) {
+        if (file->path != NULL && !file->kept)
+            tell_kept(file, errno);
+        file->kept = file->path != NULL;
         return;
+    }
     (void)close(file->fd);
     file->fd = fd;
+    file->kept = false;
 }
 
 static bool was_rotated(const struct gh_logfile *file)
@@ -161,6 +176,14 @@ static bool write_all(struct gh_logfile *file)
     return all;
 }
 
+static void write_rest(struct gh_logfile *file)
+{
+    const struct timespec nap = { .tv_nsec = WAKE_MS * 1000000L };
+    int64_t give_up = now_ms() + CLOSE_MS;
+    while (!write_all(file) && now_ms() < give_up)
+        (void)nanosleep(&nap, NULL);
+}
+
 static void *writer(void *arg)
 {
     struct gh_logfile *file = arg;
@@ -175,9 +198,7 @@ static void *writer(void *arg)
             reopen(file);
         (void)nanosleep(&nap, NULL);
     }
-    int64_t give_up = now_ms() + CLOSE_MS;
-    while (!write_all(file) && now_ms() < give_up)
-        (void)nanosleep(&nap, NULL);
+    write_rest(file);
     return NULL;
 }
 
@@ -203,13 +224,17 @@ struct gh_logfile *gh_logfile_open(gh_str destination)
     struct stat info;
     file->is_plain = file->fd >= 0 && fstat(file->fd, &info) == 0 && S_ISREG(info.st_mode);
     if (file->fd >= 0)
-        file->started = pthread_create(&file->thread, NULL, writer, file) == 0;
-    if (file->started)
         return file;
     int error = errno;
     gh_logfile_close(file);
     errno = error;
     return NULL;
+}
+
+bool gh_logfile_start(struct gh_logfile *file)
+{
+    file->started = pthread_create(&file->thread, NULL, writer, file) == 0;
+    return file->started;
 }
 
 void gh_logfile_close(struct gh_logfile *file)
@@ -219,6 +244,8 @@ void gh_logfile_close(struct gh_logfile *file)
     __atomic_store_n(&file->stop, 1, __ATOMIC_RELEASE);
     if (file->started)
         (void)pthread_join(file->thread, NULL);
+    else
+        write_rest(file);
     for (unsigned i = 0; i < file->lane_count; i++) {
         free(file->lanes[i]->bytes);
         free(file->lanes[i]);

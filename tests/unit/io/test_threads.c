@@ -157,6 +157,7 @@ static struct square *square_of(unsigned in, void (*work)(struct gh_job *job))
 static void test_jobs_come_back(void **state)
 {
     struct gh_offload *offload = gh_offload_new(3, 1000);
+    assert_true(gh_offload_start(offload));
     sum = 0;
     for (unsigned i = 1; i <= 500; i++)
         assert_true(gh_offload_submit(offload, GH_OFFLOAD_FIRST, &square_of(i, work_square)->job));
@@ -185,6 +186,7 @@ static void *open_gate_when_stopping(void *arg)
 static void test_the_queue_is_bounded_and_its_rest_discarded(void **state)
 {
     struct gh_offload *offload = gh_offload_new(1, 2);
+    assert_true(gh_offload_start(offload));
     atomic_store(&at_gate, false);
     pthread_mutex_lock(&gate);
     assert_true(gh_offload_submit(offload, GH_OFFLOAD_FIRST, &square_of(0, work_at_gate)->job));
@@ -215,6 +217,7 @@ static void test_the_second_lane_waits_for_the_first(void **state)
 {
     static const unsigned in[] = { 3, 4, 1, 2 };
     struct gh_offload *offload = gh_offload_new(1, 2);
+    assert_true(gh_offload_start(offload));
     atomic_store(&at_gate, false);
     pthread_mutex_lock(&gate);
     assert_true(gh_offload_submit(offload, GH_OFFLOAD_SECOND, &square_of(0, work_at_gate)->job));
@@ -274,6 +277,7 @@ static void check_resolve(struct gh_offload *offload, const char *host, const ch
 static void test_names_are_resolved_elsewhere(void **state)
 {
     struct gh_offload *offload = gh_offload_new(1, 10);
+    assert_true(gh_offload_start(offload));
     char endless[300];
     memset(endless, 'a', sizeof(endless) - 1);
     endless[sizeof(endless) - 1] = '\0';
