@@ -9,6 +9,7 @@
 
 #include "app/explain.h"
 #include "app/loglane.h"
+#include "app/sandbox.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -41,19 +42,24 @@ static bool table_is_draining(void *ctx)
 
 /* ---- starting ---- */
 
+static struct gh_logfile *open_log(const char *key, gh_str file)
+{
+    struct gh_logfile *opened = gh_logfile_open(file);
+    if (opened == NULL)
+        (void)fprintf(stderr, "gatehouse: %s: %.*s: %s\n", key, GH_STR_FMT(file), strerror(errno));
+    return opened;
+}
+
 static bool open_files(struct gh_control *control, const struct gh_conf *conf)
 {
-    control->log_file = gh_logfile_open(conf->log.file);
-    if (control->log_file == NULL) {
-        (void)fprintf(stderr, "gatehouse: log: %.*s: %s\n", GH_STR_FMT(conf->log.file), strerror(errno));
+    if (!gh_sandbox_open_as(conf->user))
         return false;
-    }
-    if (conf->audit.on)
-        control->audit_file = gh_logfile_open(conf->audit.file);
-    if (conf->audit.on && control->audit_file == NULL) {
-        (void)fprintf(stderr, "gatehouse: audit: %.*s: %s\n", GH_STR_FMT(conf->audit.file), strerror(errno));
+    control->log_file = open_log("log", conf->log.file);
+    if (control->log_file != NULL && conf->audit.on)
+        control->audit_file = open_log("audit", conf->audit.file);
+    gh_sandbox_open_as_before();
+    if (control->log_file == NULL || (conf->audit.on && control->audit_file == NULL))
         return false;
-    }
     gh_loglane_install();
     gh_loglane_set(gh_logfile_lane(control->log_file, 256 * 1024));
     return true;
@@ -108,6 +114,16 @@ static bool read_admin_token(struct gh_control *control, const struct gh_conf *c
     return ok;
 }
 
+static bool enter_sandbox(const struct gh_control *control)
+{
+    const struct gh_conf *conf = control->snapshot->conf;
+    const struct gh_sandbox_conf sandbox = { .on = conf->sandbox == GH_SWITCH_ON,
+                                             .user = conf->user,
+                                             .settings_file = control->source.file,
+                                             .files = conf->files };
+    return gh_sandbox_enter(&sandbox);
+}
+
 static bool start_up(struct gh_control *control, struct gh_conf *conf)
 {
     if (!open_files(control, conf) || !make_parts(control, conf) || !read_admin_token(control, conf)) {
@@ -122,7 +138,7 @@ static bool start_up(struct gh_control *control, struct gh_conf *conf)
         return false;
     }
     return gh_control_make_workers(control) && gh_control_tell_snapshot(control) &&
-           gh_control_bind(control) && gh_control_bind_admin(control);
+           gh_control_bind(control) && gh_control_bind_admin(control) && enter_sandbox(control);
 }
 
 int gh_control_init(struct gh_control *control, const struct gh_settings_source *source)
@@ -181,7 +197,8 @@ static void tick(struct gh_deadline *deadline)
     gh_deadline_set(control->loop, &control->ticks, TICK_MS);
 }
 
-/* What the process gave up is given up by each of them: they are children of this thread. Signals stay here. */
+/* What the process gave up is given up by each of them: they are children of this thread. Signals stay here.
+ */
 static bool start_threads(struct gh_control *control)
 {
     sigset_t all, before;

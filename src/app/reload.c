@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app/control.h"
+#include "app/sandbox.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -75,9 +76,11 @@ static gh_str first_error(const struct gh_conf_errors *errors, char *out, size_t
 static enum gh_reason refuse_reload(struct gh_control *control, gh_str why)
 {
     char text[1024];
-    (void)snprintf(text, sizeof(text), "the old settings stay: %.*s", GH_STR_FMT(why));
+    gh_str hint = gh_str_contains(why, gh_str_from(strerror(EACCES))) ? gh_sandbox_hint() : GH_STR("");
+    (void)snprintf(text, sizeof(text), "the old settings stay: %.*s%.*s", GH_STR_FMT(why), GH_STR_FMT(hint));
     remember_text(control, text);
-    gh_log(GH_LOG_ERROR, "settings were not reloaded", GH_FIELD("why", why));
+    gh_log(GH_LOG_ERROR, "settings were not reloaded",
+           GH_FIELD("why", gh_str_skip(gh_str_from(text), sizeof("the old settings stay: ") - 1)));
     return GH_SETTINGS_INVALID;
 }
 
@@ -99,9 +102,10 @@ static bool same_listeners(const struct gh_front_conf *old, const struct gh_fron
 static void warn_of_restart(const struct gh_conf *old, const struct gh_conf *now)
 {
     bool same = old->workers == now->workers && gh_str_eq(old->admin.address_text, now->admin.address_text) &&
-                gh_str_eq(old->audit.file, now->audit.file) && gh_str_eq(old->log.file, now->log.file);
+                gh_str_eq(old->audit.file, now->audit.file) && gh_str_eq(old->log.file, now->log.file) &&
+                gh_str_eq(old->user, now->user) && old->sandbox == now->sandbox;
     if (!same)
-        gh_log(GH_LOG_WARN, "admin address, workers, log and audit change at a restart only");
+        gh_log(GH_LOG_WARN, "admin address, workers, log, audit, user and sandbox change at a restart only");
 }
 
 enum gh_reason gh_control_reload(struct gh_control *control)

@@ -50,6 +50,16 @@ struct gh_audit_conf {
     bool on;
 };
 
+enum gh_switch { GH_SWITCH_OFF, GH_SWITCH_ON };
+
+/* A file that the settings name: what the process must be able to open again after it has given up its
+ * rights. */
+struct gh_conf_file {
+    const struct gh_conf_file *next;
+    gh_str path;
+    bool is_output; /* a log; else it is read */
+};
+
 /* Everything the settings say. Strings are NUL-terminated and live in `arena` or in the site's arena; paths
  * of files are absolute or relative to the working directory, no longer to the settings file. */
 struct gh_conf {
@@ -58,6 +68,8 @@ struct gh_conf {
     int64_t offload_threads;
     gh_str user;             /* to become after binding; empty: stay who we are */
     gh_str session_key_file; /* empty: a key made at the start */
+    enum gh_switch sandbox;
+    const struct gh_conf_file *files; /* every one the settings name; lives as long as the site */
     struct gh_front_conf front;
     struct gh_admin_conf admin;
     struct gh_log_conf log;

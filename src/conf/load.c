@@ -109,7 +109,9 @@ static enum gh_reason fill_conf(struct gh_conf *conf, const struct gh_node *root
     if (site == NULL)
         return GH_OUT_OF_MEMORY;
     struct gh_settings settings = { .conf = *conf };
-    struct gh_fill fill = { .teller = teller, .arena = conf->arena, .site_arena = site->arena };
+    struct gh_fill fill = {
+        .teller = teller, .arena = conf->arena, .site_arena = site->arena, .files = &settings.conf.files
+    };
     size_t told = teller->errors->error_count;
     gh_fill_section(&fill, &gh_settings_section, root, &settings);
     if (teller->out_of_memory || teller->errors->error_count > told)

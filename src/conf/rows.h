@@ -83,8 +83,9 @@ struct gh_elements {
 /* What reading needs beside the teller. */
 struct gh_fill {
     struct gh_teller *teller;
-    struct gh_arena *arena;      /* values are copied to here */
-    struct gh_arena *site_arena; /* and those of GH_ROW_SITE to here */
+    struct gh_arena *arena;            /* values are copied to here */
+    struct gh_arena *site_arena;       /* and those of GH_ROW_SITE to here */
+    const struct gh_conf_file **files; /* the list of files that were named */
 };
 
 /* Reads `node` (NULL: nothing was written) into the struct at `base`, cleared by the caller. All faults are

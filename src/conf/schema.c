@@ -150,11 +150,18 @@ static const struct gh_section sessions_section = {
     .rows = sessions_rows,
 };
 
+static const struct gh_choice switches[] = { { "on", GH_SWITCH_ON }, { "off", GH_SWITCH_OFF }, { NULL, 0 } };
 static const struct gh_row root_rows[] = {
     { "workers", GH_ROW_INT, AT(gh_settings, conf.workers), .fallback = "0", .min = 0, .max = 256,
       .doc = "Worker threads; 0 is one per core." },
     { "user", GH_ROW_TEXT, AT(gh_settings, conf.user), .unset = "stay who started it",
-      .doc = "User to become after the listeners are open." },
+      .doc =
+          "User to become after the listeners are open and every file was read once; needs root. It has its "
+          "primary group alone." },
+    { "sandbox", GH_ROW_CHOICE, AT(gh_settings, conf.sandbox), .fallback = "on", .choices = switches,
+      .doc = "Whether the process gives up what it does not need before it serves (docs/operations.md): "
+             "capabilities, core dumps, system calls, files in folders that are not named here. `off` is for "
+             "debuggers." },
     { "offload", GH_ROW_SECTION, AT(gh_settings, conf), .section = &offload_section,
       .doc = "Work that leaves the workers." },
     { "listen", GH_ROW_SECTIONS, AT(gh_settings, listen), .min = 1, .max = 64, .section = &gh_listen_section,

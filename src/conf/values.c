@@ -207,6 +207,16 @@ static bool put_text(struct gh_fill *fill, const struct gh_row *row, gh_str text
     return true;
 }
 
+static bool note_file(struct gh_fill *fill, gh_str path, bool is_output)
+{
+    struct gh_conf_file *file = GH_ARENA_NEW(fill->arena, struct gh_conf_file);
+    if (file == NULL)
+        return false;
+    *file = (struct gh_conf_file){ .next = *fill->files, .path = path, .is_output = is_output };
+    *fill->files = file;
+    return true;
+}
+
 static void fill_file(struct gh_fill *fill, const struct gh_row *row, const struct gh_node *node, gh_str *at)
 {
     gh_str text = node->text, base = fill->teller->base_dir;
@@ -223,7 +233,7 @@ static void fill_file(struct gh_fill *fill, const struct gh_row *row, const stru
         *at = gh_fill_copy(fill, text);
     else
         *at = gh_arena_printf(fill->arena, "%.*s/%.*s", GH_STR_FMT(base), GH_STR_FMT(text));
-    if (at->ptr == NULL)
+    if (at->ptr == NULL || !note_file(fill, *at, row->type == GH_ROW_OUTPUT))
         fill->teller->out_of_memory = true;
     else if (row->type == GH_ROW_FILE)
         check_file(fill->teller, row, node, at->ptr);

@@ -93,6 +93,23 @@ static void test_process_wide(void **state)
     assert_true(conf->fetch.allow_http_loopback);
     assert_int_equal(conf->fetch.allow.count, 1);
     assert_int_equal(conf->fetch.timeout_ms, 3000);
+    assert_int_equal(conf->sandbox, GH_SWITCH_ON);
+    assert_int_equal(conf->user.len, 0);
+    gh_conf_free(conf);
+}
+
+/* Every file that is named anywhere, whoever reads it: the sandbox leaves these folders open. */
+static void test_files_are_listed(void **state)
+{
+    struct gh_conf *conf = load(sample);
+    bool has_keys = false, has_audit = false;
+    size_t count = 0;
+    for (const struct gh_conf_file *file = conf->files; file != NULL; file = file->next, count++) {
+        has_keys = has_keys || (gh_str_ends(file->path, GH_STR("/jwks.json")) && !file->is_output);
+        has_audit = has_audit || (gh_str_ends(file->path, GH_STR("/audit.jsonl")) && file->is_output);
+    }
+    assert_int_equal(count, 2);
+    assert_true(has_keys && has_audit);
     gh_conf_free(conf);
 }
 
@@ -357,6 +374,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_process_wide),
+        cmocka_unit_test(test_files_are_listed),
         cmocka_unit_test(test_site),
         cmocka_unit_test(test_site_outlives),
         cmocka_unit_test(test_tenant_ids_narrow),
