@@ -72,6 +72,7 @@
     X(TOKEN_CLAIMS,          "token_claims",             401,  "invalid_token",      "The token's claims are malformed") \
     X(TOKEN_ACTOR,           "token_actor",              401,  "invalid_token",      "The token's actor chain is malformed") \
     X(TOKEN_INACTIVE,        "token_inactive",           401,  "invalid_token",      "The access token is not active") \
+    X(TOKEN_REVOKED,         "token_revoked",            401,  "invalid_token",      "The access token was revoked") \
     X(ASSERTION_MISSING,     "assertion_missing",        401,  NULL,                 "Authorization required") \
     X(VERIFY_BUDGET,         "verify_budget",            429,  NULL,                 "Too many bad tokens came from here") \
     X(SCOPE_MISSING,         "scope_missing",            403,  "insufficient_scope", "More scope is needed") \

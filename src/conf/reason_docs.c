@@ -64,6 +64,7 @@ static const struct gh_reason_doc docs[GH_REASON_COUNT] = {
     [GH_TOKEN_CLAIMS] = { "A claim has the wrong JSON type.", "Compare the claim lists of the issuer with its tokens." },
     [GH_TOKEN_ACTOR] = { "The actor chain is malformed or deeper than 5.", "Look at the issuer or the token exchange." },
     [GH_TOKEN_INACTIVE] = { "The issuer says the opaque token is not active.", "Nothing, if the client gets a new one." },
+    [GH_TOKEN_REVOKED] = { "The token, its grant, user, client, agent or tenant was revoked.", "Nothing, if that was meant; the client logs in again." },
     [GH_ASSERTION_MISSING] = { "The edge's assertion header is missing.", "Somebody came past the edge, or the edge does not cover this path." },
     [GH_VERIFY_BUDGET] = { "Too many bad tokens from this connection or address; good ones are never throttled.", "Find the client that keeps sending garbage." },
     [GH_SCOPE_MISSING] = { "The token lacks a scope the route needs; the challenge names it.", "Grant the scope at the issuer." },

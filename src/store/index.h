@@ -18,12 +18,15 @@ bool gh_index_add(struct gh_index *index, const struct gh_revocation_key *key, i
     GH_MUST_USE;
 /* Everything up to then is in it: monotonic milliseconds. Readers see staleness as now - this. */
 void gh_index_caught_up(struct gh_index *index, int64_t as_of_ms);
-/* Forgets entries whose `until` has passed; call now and then. */
+/* Forgets entries whose `until` is not behind now; call now and then. */
 void gh_index_sweep(struct gh_index *index, int64_t now_s);
 size_t gh_index_count(const struct gh_index *index);
+/* Of the table; while it grows there are two. */
+size_t gh_index_bytes(const struct gh_index *index);
 
 /* ---- readers: worker `reader` of those given to _new ---- */
-/* Between requests: this reader holds nothing of an old table. Called once a loop turn. */
+/* This reader holds nothing of an old table: true whenever it is not inside gh_index_ask. Call it beforehand,
+ * and when told that the index has changed. A reader that never does keeps old tables alive. */
 void gh_index_quiet(struct gh_index *index, unsigned reader);
 /* GH_OK, or GH_TOKEN_REVOKED when any dependency has been revoked at or after the token was issued. A handful
  * of look-ups, no lock, no allocation. */

@@ -31,7 +31,7 @@ static enum gh_reason version_of(struct gh_sqlite *self, const struct gh_store_c
 static enum gh_reason judge(struct gh_sqlite *self, const struct gh_store_call *call)
 {
     for (size_t i = 0; i < call->precondition_count; i++) {
-        uint64_t version;
+        uint64_t version = 0;
         enum gh_reason reason = version_of(self, call, call->preconditions[i].key, &version);
         if (reason != GH_OK)
             return reason;

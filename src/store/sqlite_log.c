@@ -5,7 +5,7 @@
 enum gh_reason gh_sqlite_look(void *ctx, bool *ret_changed)
 {
     struct gh_sqlite *self = ctx;
-    int64_t version;
+    int64_t version = 0;
     enum gh_reason reason = gh_sqlite_check_place(self);
     if (reason == GH_OK)
         reason = gh_sqlite_ask(self, GH_SQL_DATA_VERSION, &version);
