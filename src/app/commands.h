@@ -3,13 +3,16 @@
 #ifndef GH_APP_COMMANDS_H
 #define GH_APP_COMMANDS_H
 
-#include <stdbool.h>
+#include "base/secret.h"
 
 int gh_command_serve(int argc, char **argv);
 int gh_command_check(int argc, char **argv);
 int gh_command_explain(int argc, char **argv);
 int gh_command_version(int argc, char **argv);
 int gh_command_print(int argc, char **argv);
+
+/* ---- admin_token.c: the first line of the file; false: unreadable, or shorter than 16 characters ---- */
+bool gh_admin_token_read(gh_str file, struct gh_secret *ret_token) GH_MUST_USE;
 
 /* ---- options.c: long options with a value, and --help ---- */
 struct gh_option {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/commands.h"
 #include "app/explain.h"
 #include "app/loglane.h"
 #include "app/sandbox.h"
@@ -99,14 +100,7 @@ static bool read_admin_token(struct gh_control *control, const struct gh_conf *c
     control->admin.control = &control->table;
     if (conf->admin.token_file.len == 0)
         return true;
-    FILE *file = fopen(conf->admin.token_file.ptr, "re");
-    char line[512] = { 0 };
-    bool ok = file != NULL && fgets(line, sizeof(line), file) != NULL;
-    gh_str token = gh_str_trim(gh_str_take(gh_str_from(line), strcspn(line, "\r\n")));
-    ok = ok && token.len >= 16 && gh_secret_set(&control->admin.token, token);
-    gh_wipe(line, sizeof(line));
-    if (file != NULL)
-        (void)fclose(file);
+    bool ok = gh_admin_token_read(conf->admin.token_file, &control->admin.token);
     if (!ok)
         (void)fprintf(stderr,
                       "gatehouse: admin.token_file: %.*s: unreadable, or shorter than 16 characters\n",

@@ -41,14 +41,13 @@ static int connect_admin(const struct gh_conf *conf)
 
 static gh_str admin_authorization(struct gh_arena *arena, const struct gh_conf *conf)
 {
-    char line[512] = { 0 };
-    FILE *file = conf->admin.token_file.len > 0 ? fopen(conf->admin.token_file.ptr, "re") : NULL;
-    if (file == NULL)
+    struct gh_secret token = { 0 };
+    if (conf->admin.token_file.len == 0 || !gh_admin_token_read(conf->admin.token_file, &token))
         return GH_STR("");
-    bool read = fgets(line, sizeof(line), file) != NULL;
-    (void)fclose(file);
-    gh_str token = gh_str_trim(gh_str_take(gh_str_from(line), gh_str_find(gh_str_from(line), '\n')));
-    return read ? gh_arena_printf(arena, "Authorization: Bearer %.*s\r\n", GH_STR_FMT(token)) : GH_STR("");
+    gh_str line =
+        gh_arena_printf(arena, "Authorization: Bearer %.*s\r\n", (int)token.len, (const char *)token.bytes);
+    gh_secret_done(&token);
+    return line;
 }
 
 static bool ask_running(struct gh_arena *arena, const struct gh_conf *conf, gh_str route, gh_str token)

@@ -19,6 +19,7 @@ void gh_build_settings(struct gh_build *build)
         return;
     gh_check_routes_together(build);
     gh_check_edge_listeners(build);
+    gh_build_places(build);
     if (build->teller->out_of_memory || build->teller->errors->error_count > told)
         return;
     if (gh_site_index(build->site) != GH_OK)

@@ -20,6 +20,8 @@ void gh_build_listeners(struct gh_build *build);
 void gh_build_issuers(struct gh_build *build);
 void gh_build_tenants(struct gh_build *build);
 void gh_build_routes(struct gh_build *build);
+/* Where all of these stand in the file; places.c. */
+void gh_build_places(struct gh_build *build);
 /* The endpoints of one route's upstream, its credential and its headers; check_upstream.c. */
 void gh_build_upstream(struct gh_build *build, const struct gh_settings_route *from, struct gh_route *route);
 void gh_build_headers(struct gh_build *build, const struct gh_settings_route *from, struct gh_route *route);

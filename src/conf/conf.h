@@ -60,6 +60,18 @@ struct gh_conf_file {
     bool is_output; /* a log; else it is read */
 };
 
+/* Where something stands in the file; zero where nothing was written. */
+struct gh_conf_place {
+    unsigned line, column;
+};
+struct gh_conf_places {
+    const struct gh_conf_place *listeners; /* in the order of front.listeners */
+    const struct gh_conf_place *issuers; /* of the first issuers of the site: the rest are tenants' copies */
+    size_t issuer_count;
+    const struct gh_conf_place *routes; /* in the order of the site's */
+    struct gh_conf_place admin, fetch;
+};
+
 /* Everything the settings say. Strings are NUL-terminated and live in `arena` or in the site's arena; paths
  * of files are absolute or relative to the working directory, no longer to the settings file. */
 struct gh_conf {
@@ -76,6 +88,8 @@ struct gh_conf {
     struct gh_audit_conf audit;
     struct gh_fetch_conf fetch;
     struct gh_site *site; /* one reference; has its own arena and can outlive the rest */
+    gh_str file;          /* as it was named */
+    struct gh_conf_places places;
 };
 
 /* Reads a settings file. GH_OK with the settings (errors may hold warnings), GH_SETTINGS_INVALID with at
@@ -89,6 +103,10 @@ GH_MUST_USE enum gh_reason gh_conf_from_text(gh_str file, gh_str text, gh_str ba
                                              struct gh_conf **ret_conf, struct gh_conf_errors *errors);
 /* Drops the reference to the site too, unless the caller took it away (conf->site = NULL). */
 void gh_conf_free(struct gh_conf *conf);
+/* One thing more to say about settings that were read: key_path, found, allowed, warning. False when out of
+ * memory. */
+bool gh_conf_tell(const struct gh_conf *conf, struct gh_conf_place place, const struct gh_conf_error *what,
+                  struct gh_conf_errors *errors) GH_MUST_USE;
 void gh_conf_free_cleanup(struct gh_conf **conf);
 
 /* `gatehouse serve --upstream URL --issuer URL [--listen ADDRESS] [--resource URL]`: the same tree, made from

@@ -27,6 +27,22 @@ static enum gh_reason invalid(char **ret_why, const char *what, gh_str file, con
 enum gh_reason gh_upstream_target_new(const struct gh_upstream_conf *conf,
                                       struct gh_upstream_target **ret_target, char **ret_why)
 {
+    struct gh_upstream_target *target;
+    enum gh_reason why = gh_upstream_target_read(conf, &target, ret_why);
+    if (why != GH_OK)
+        return why;
+    for (size_t i = 0; i < target->conf.endpoint_count; i++) {
+        struct gh_target_endpoint *endpoint = &target->endpoints[i];
+        endpoint->address_count =
+            gh_resolve_now(endpoint->host, target->conf.endpoints[i].port, endpoint->addresses);
+    }
+    *ret_target = target;
+    return GH_OK;
+}
+
+enum gh_reason gh_upstream_target_read(const struct gh_upstream_conf *conf,
+                                       struct gh_upstream_target **ret_target, char **ret_why)
+{
     *ret_why = NULL;
     struct gh_upstream_target *target = gh_calloc(1, sizeof(*target));
     if (target == NULL)
@@ -42,11 +58,6 @@ enum gh_reason gh_upstream_target_new(const struct gh_upstream_conf *conf,
     if (why != GH_OK) {
         gh_upstream_target_unref(target);
         return why;
-    }
-    for (size_t i = 0; i < target->conf.endpoint_count; i++) {
-        struct gh_target_endpoint *endpoint = &target->endpoints[i];
-        endpoint->address_count =
-            gh_resolve_now(endpoint->host, target->conf.endpoints[i].port, endpoint->addresses);
     }
     *ret_target = target;
     return GH_OK;

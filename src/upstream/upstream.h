@@ -41,6 +41,9 @@ void gh_upstream_target_unref(struct gh_upstream_target *target);
  * let their calls end. GH_SETTINGS_INVALID with a strdup'd text for unreadable files. */
 GH_MUST_USE enum gh_reason gh_upstream_target_new(const struct gh_upstream_conf *conf,
                                                   struct gh_upstream_target **ret_target, char **ret_why);
+/* The same without resolving: what is wrong with the files, for `gatehouse check`. */
+GH_MUST_USE enum gh_reason gh_upstream_target_read(const struct gh_upstream_conf *conf,
+                                                   struct gh_upstream_target **ret_target, char **ret_why);
 
 /* One worker's pool towards one target. */
 struct gh_upstream;

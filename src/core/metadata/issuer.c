@@ -17,8 +17,11 @@ enum gh_reason gh_issuer_metadata_read(struct gh_arena *arena, gh_str text, stru
     if (!read_text(&doc, GH_STR("issuer"), &metadata.issuer) || metadata.issuer.len == 0 ||
         !read_text(&doc, GH_STR("jwks_uri"), &metadata.jwks_uri) ||
         !read_text(&doc, GH_STR("introspection_endpoint"), &metadata.introspection_endpoint) ||
+        !read_text(&doc, GH_STR("registration_endpoint"), &metadata.registration_endpoint) ||
         !read_methods(&doc, &metadata.s256))
         return GH_METADATA_MALFORMED;
+    const struct gh_json *cimd = gh_json_get(&doc, GH_STR("client_id_metadata_document_supported"));
+    metadata.cimd = cimd != NULL && cimd->type == GH_JSON_TRUE;
     /* RFC 8414 section 3.3: identical, or nothing else in the document may be used. */
     if (!gh_strs_has(issuers, metadata.issuer))
         return GH_METADATA_ISSUER;
