@@ -23,10 +23,12 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
         (void)nghttp2_session_set_stream_user_data(session, id, stream);
         h2->request_count++;
     }
-    if (stream == NULL || stream->head_done)
+    if (stream == NULL)
+        return 0;
+    stream->head_bytes = stream->head_fields = 0;
+    if (stream->head_done) /* trailers: they have the limits of a head of their own */
         return 0;
     stream->head = (struct gh_h2_head){ .content_length = -1 };
-    stream->head_bytes = stream->head_fields = 0;
     stream->arena = h2->events->begin(h2->ctx, id);
     return stream->arena != NULL ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
@@ -63,6 +65,22 @@ static void body_complete(struct gh_h2 *h2, struct gh_h2_stream *stream)
         h2->events->end(h2->ctx, stream->id);
 }
 
+/* RFC 9110 section 6.5: trailers are checked like a head, then dropped. Bad ones end the stream, whatever has
+ * been made of its request so far; the peer made us do it. */
+static void trailers_complete(struct gh_h2 *h2, struct gh_h2_stream *stream)
+{
+    if (stream->trailer_fault == GH_OK) {
+        body_complete(h2, stream);
+        return;
+    }
+    if (!stream->forgotten) {
+        h2->events->closed(h2->ctx, stream->id,
+                           h2->side == GH_H2_SERVER ? stream->trailer_fault : GH_H2_PROTOCOL);
+        gh_h2_reset(h2, stream->id, GH_HTTP_MALFORMED);
+    }
+    gh_h2_guard_reset(h2);
+}
+
 static void took_goaway(struct gh_h2 *h2)
 {
     h2->goaway_received = true;
@@ -81,7 +99,7 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
         if (stream != NULL && !stream->head_done)
             head_complete(h2, stream, end);
         else if (stream != NULL && end && !stream->peer_ended)
-            body_complete(h2, stream);
+            trailers_complete(h2, stream);
         break;
     case NGHTTP2_DATA:
         if (stream != NULL && end && !stream->peer_ended)

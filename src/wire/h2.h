@@ -53,7 +53,8 @@ struct gh_h2_events {
     /* The queue of gh_h2_send fell under half of GH_H2_STREAM_HIGH after it was over. */
     void (*room)(void *ctx, int32_t stream);
     /* The stream is over: GH_OK when both halves ended, GH_CLIENT_GONE when the peer reset it, GH_H2_PROTOCOL
-     * when its framing was at fault, GH_UPSTREAM_ABORTED on the client side for refused and reset streams.
+     * when its framing was at fault (on the server side the reason of a head for bad trailers),
+     * GH_UPSTREAM_ABORTED on the client side for refused and reset streams.
      * After it the id is dead. */
     void (*closed)(void *ctx, int32_t stream, enum gh_reason why);
     /* Client side: the server takes no new streams (GOAWAY), or its advertised number is used up and then

@@ -67,8 +67,15 @@ static bool continues_too_long(struct gh_h2 *h2, uint32_t length)
     return guard->continuations > h2->limits.continuations || guard->continuation_bytes > CONTINUATION_MAX;
 }
 
-/* False: the connection ends now, whatever budget is left. */
-static bool weigh_frame(struct gh_h2 *h2, uint32_t length)
+/* RFC 9113 section 6.3: "If a PRIORITY frame is received with a stream identifier of 0x00, the recipient MUST
+ * respond with a connection error". nghttp2 passes over priorities, this one too. */
+static bool is_on_connection(const struct gh_h2_guard *guard)
+{
+    return ((guard->header[5] & 0x7f) | guard->header[6] | guard->header[7] | guard->header[8]) == 0;
+}
+
+/* Not GH_OK: the connection ends now, whatever budget is left. */
+static enum gh_reason weigh_frame(struct gh_h2 *h2, uint32_t length)
 {
     struct gh_h2_guard *guard = &h2->guard;
     bool glitch = false;
@@ -79,7 +86,7 @@ static bool weigh_frame(struct gh_h2 *h2, uint32_t length)
     case NGHTTP2_CONTINUATION:
         glitch = length == 0;
         if (continues_too_long(h2, length))
-            return false;
+            return GH_H2_GLITCHES;
         break;
     case NGHTTP2_DATA:
         glitch = is_empty_data(guard, length);
@@ -92,13 +99,18 @@ static bool weigh_frame(struct gh_h2 *h2, uint32_t length)
         break;
     case NGHTTP2_RST_STREAM: /* has a budget of its own, spent where its stream is known */
         break;
-    default: /* PING, PRIORITY, GOAWAY, PUSH_PROMISE, and every type we do not know */
+    case NGHTTP2_PRIORITY:
+        if (is_on_connection(guard))
+            return GH_H2_PROTOCOL;
+        glitch = true;
+        break;
+    default: /* PING, GOAWAY, PUSH_PROMISE, and every type we do not know */
         glitch = true;
         break;
     }
     if (glitch)
         gh_h2_guard_glitch(h2);
-    return true;
+    return GH_OK;
 }
 
 /* ---- walking ---- */
@@ -138,8 +150,9 @@ enum gh_reason gh_h2_guard_read(struct gh_h2 *h2, gh_str bytes)
         uint32_t length = frame_length(guard);
         guard->payload_left = length > 0 ? length - 1 : 0;
         guard->have = 0;
-        if (!weigh_frame(h2, length))
-            return GH_H2_GLITCHES;
+        enum gh_reason reason = weigh_frame(h2, length);
+        if (reason != GH_OK)
+            return reason;
     }
     return gh_h2_guard_verdict(h2);
 }

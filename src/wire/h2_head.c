@@ -2,12 +2,14 @@
  * could not carry. */
 #include "base/arena.h"
 #include "base/str.h"
+#include "wire/h1_parts.h"
 #include "wire/h2_session.h"
 
 static void fault(struct gh_h2_stream *stream, enum gh_reason reason)
 {
-    if (stream->fault == GH_OK)
-        stream->fault = reason;
+    enum gh_reason *of = stream->head_done ? &stream->trailer_fault : &stream->fault;
+    if (*of == GH_OK)
+        *of = reason;
 }
 
 static gh_str keep(struct gh_h2_stream *stream, gh_str value)
@@ -84,16 +86,28 @@ static bool fits(struct gh_h2_stream *stream, gh_str name, gh_str value)
     stream->head_fields++;
     if (stream->head_bytes <= limits->head && stream->head_fields <= limits->fields)
         return true;
-    if (stream->fault == GH_OK)
+    if ((stream->head_done ? stream->trailer_fault : stream->fault) == GH_OK)
         stream->h2->guard.head_overflows++;
     fault(stream, stream->head_fields > limits->fields ? GH_HTTP_FIELDS_MANY : GH_HTTP_HEAD_LARGE);
     return false;
 }
 
+/* As in HTTP/1.1: checked, and dropped. Pseudo fields are refused by nghttp2. */
+static void check_trailer(struct gh_h2_stream *stream, gh_str name, gh_str value)
+{
+    if (!gh_header_name_is_legal(name) || !gh_header_value_is_legal(value) || !gh_h1_trailer_is_legal(name))
+        fault(stream, GH_HTTP_MALFORMED);
+}
+
 void gh_h2_head_add(struct gh_h2_stream *stream, gh_str name, gh_str value)
 {
-    if (!fits(stream, name, value) || stream->fault != GH_OK ||
-        stream->head_done) /* trailers: counted, dropped */
+    if (!fits(stream, name, value))
+        return;
+    if (stream->head_done) {
+        check_trailer(stream, name, value);
+        return;
+    }
+    if (stream->fault != GH_OK)
         return;
     if (name.len > 0 && name.ptr[0] == ':')
         add_pseudo(stream, name, value);

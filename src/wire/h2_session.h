@@ -33,7 +33,7 @@ struct gh_h2_stream {
     struct gh_arena *arena;
     struct gh_h2_head head;
     size_t head_bytes, head_fields;
-    enum gh_reason fault; /* of the head */
+    enum gh_reason fault, trailer_fault; /* of the head, of the trailers */
     bool head_done, peer_ended, peer_reset;
 
     /* our half */
@@ -64,7 +64,7 @@ extern nghttp2_mem gh_h2_memory;
 
 /* ---- guard ---- */
 void gh_h2_guard_init(struct gh_h2 *h2);
-/* GH_OK, GH_H2_GLITCHES or GH_H2_RESETS; runs before nghttp2 sees the bytes. */
+/* GH_OK, GH_H2_GLITCHES, GH_H2_RESETS or GH_H2_PROTOCOL; runs before nghttp2 sees the bytes. */
 GH_MUST_USE enum gh_reason gh_h2_guard_read(struct gh_h2 *h2, gh_str bytes);
 void gh_h2_guard_reset(struct gh_h2 *h2);
 void gh_h2_guard_glitch(struct gh_h2 *h2);
