@@ -27,6 +27,7 @@ struct gh_exchange *gh_exchange_new(struct gh_loop *loop, const struct gh_observ
     x->observer = observer;
     x->route_stats = observer->no_route;
     x->reason = GH_OK;
+    x->method = GH_METHOD_COUNT; /* not read yet: a head at fault has none in the audit line */
     x->stage = "front";
     x->content_length = -1;
     x->started_wall_us = gh_clock_wall_us();

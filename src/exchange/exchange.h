@@ -62,7 +62,7 @@ struct gh_exchange {
     const struct gh_observer *observer;
 
     /* The request: filled by the front, then read-only. */
-    enum gh_method method;
+    enum gh_method method; /* GH_METHOD_COUNT: none could be read */
     enum gh_http_version version;
     bool trusted_peer; /* the socket's other end is this machine or one of trusted_proxies */
     bool secure;       /* came over TLS, or a trusted proxy says so */

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "base/arena.h"
+#include "base/pace.h"
 #include "base/str.h"
 #include "front/client.h"
 
@@ -29,7 +30,8 @@ struct h1 {
     struct gh_exchange *x;
     bool keep_alive, chunked, until_close, blocked, answered;
     size_t untaken, drained;
-    uint64_t body_seen, body_seen_before; /* for the least rate */
+    uint64_t body_seen;
+    struct gh_pace body;
 };
 
 static const struct gh_sink sink;
@@ -49,6 +51,13 @@ static void set_deadline(struct h1 *h1, int64_t ms)
     gh_client_deadline(h1->client, late, ms);
 }
 
+/* Its next bytes are due, and its rate is measured from here. */
+static void expect_body(struct h1 *h1)
+{
+    gh_pace_begin(&h1->body, h1->body_seen, gh_loop_now_ms(h1->client->front->with.loop));
+    set_deadline(h1, h1->client->front->conf.limits.body_idle_ms);
+}
+
 static void set_state(struct h1 *h1, enum h1_state state)
 {
     const struct gh_front_limits *limits = &h1->client->front->conf.limits;
@@ -62,8 +71,8 @@ static void set_state(struct h1 *h1, enum h1_state state)
         break;
     case H1_BODY:
     case H1_DRAIN:
-        h1->body_seen = h1->body_seen_before = 0;
-        set_deadline(h1, limits->body_idle_ms);
+        h1->body_seen = 0;
+        expect_body(h1);
         break;
     case H1_ANSWER: /* silence of the handler is its own affair; an unread answer is the conn's stall timer's
                      */
@@ -75,14 +84,6 @@ static void set_state(struct h1 *h1, enum h1_state state)
 
 static void late_body(struct h1 *h1)
 {
-    const struct gh_front_limits *limits = &h1->client->front->conf.limits;
-    uint64_t came = h1->body_seen - h1->body_seen_before;
-    if (h1->untaken >= UNTAKEN_MAX / 2 ||
-        (int64_t)came * 1000 >= limits->body_min_rate * limits->body_idle_ms) {
-        h1->body_seen_before = h1->body_seen;
-        set_deadline(h1, limits->body_idle_ms);
-        return;
-    }
     h1->keep_alive = false;
     if (h1->answered || h1->x == NULL) {
         gh_client_close(h1->client, GH_HTTP_TIMEOUT_BODY, false);
@@ -91,6 +92,29 @@ static void late_body(struct h1 *h1)
     gh_exchange_give_up(h1->x, GH_HTTP_TIMEOUT_BODY);
     if (h1->client->conn != NULL)
         set_state(h1, H1_CLOSING);
+}
+
+/* Nothing has come for a while: the client may be waiting for us, not we for it. */
+static void silent_body(struct h1 *h1)
+{
+    if (h1->untaken >= UNTAKEN_MAX / 2)
+        expect_body(h1);
+    else
+        late_body(h1);
+}
+
+/* False when it drips: the exchange is over then. */
+static bool body_came(struct h1 *h1, size_t len)
+{
+    const struct gh_front_limits *limits = &h1->client->front->conf.limits;
+    h1->body_seen += len;
+    if (gh_pace_is_slow(&h1->body, h1->body_seen, limits->body_idle_ms, limits->body_min_rate,
+                        gh_loop_now_ms(h1->client->front->with.loop))) {
+        late_body(h1);
+        return false;
+    }
+    gh_deadline_set(h1->client->front->with.loop, &h1->client->deadline, limits->body_idle_ms);
+    return true;
 }
 
 /* What is answered and cannot go on is sent, then the connection ends. */
@@ -113,7 +137,7 @@ static void late(struct gh_deadline *deadline)
         break;
     case H1_BODY:
     case H1_DRAIN:
-        late_body(h1);
+        silent_body(h1);
         break;
     case H1_IDLE:
     case H1_ANSWER:
@@ -275,9 +299,13 @@ static void sink_abort(struct gh_exchange *x, enum gh_reason why)
 static void sink_taken(struct gh_exchange *x, size_t n)
 {
     struct h1 *h1 = of(x);
+    bool was_full = h1->untaken >= UNTAKEN_MAX / 2;
     h1->untaken -= n < h1->untaken ? n : h1->untaken;
-    if (h1->untaken < UNTAKEN_MAX / 2)
-        gh_conn_resume(h1->client->conn, GH_PAUSE_WINDOW);
+    if (!was_full || h1->untaken >= UNTAKEN_MAX / 2)
+        return;
+    gh_conn_resume(h1->client->conn, GH_PAUSE_WINDOW);
+    if (h1->state == H1_BODY)
+        expect_body(h1); /* it had to wait for us */
 }
 
 static const struct gh_sink sink = {
@@ -323,7 +351,8 @@ static void start_exchange(struct h1 *h1, const struct gh_h1_head *head)
 
 static void take_data(struct h1 *h1, gh_str data)
 {
-    h1->body_seen += data.len;
+    if (!body_came(h1, data.len))
+        return;
     if (h1->state == H1_DRAIN) {
         h1->drained += data.len;
         if (h1->drained > DRAIN_MAX) {

@@ -4,17 +4,21 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "base/pace.h"
 #include "base/str.h"
 #include "front/client.h"
 #include "wire/h2.h"
 
 /* Between the two steps of a graceful GOAWAY: what is on its way to us meanwhile is still served. */
 #define GOAWAY_STEP_MS 1000
+/* With so many bytes of a body lying here the client may be waiting for us, not we for it. */
+#define UNTAKEN_EXCUSE 1024
 
 struct h2 {
     struct gh_client *client;
     struct gh_h2 *session;
-    size_t open; /* exchanges */
+    size_t open;            /* exchanges */
+    struct stream *heading; /* its header block is not complete */
 };
 
 struct stream {
@@ -23,12 +27,12 @@ struct stream {
     int32_t id;
     size_t untaken;
     bool body_ended;
-    uint64_t seen_in, seen_out; /* when the watch last looked */
-    size_t seen_queued;
-    struct gh_deadline watch; /* body idle, answer not taken */
+    struct gh_pace body, answer;
+    struct gh_deadline watch; /* header block, body, answer: whatever is due */
 };
 
 static const struct gh_sink sink;
+static void end_connection(struct gh_client *client, enum gh_reason why);
 
 static struct stream *of(const struct gh_exchange *x)
 {
@@ -76,38 +80,85 @@ static void forget(struct stream *stream)
     struct h2 *h2 = stream->h2;
     gh_h2_taken(h2->session, stream->id, stream->untaken);
     stream->untaken = 0;
+    if (h2->heading == stream)
+        h2->heading = NULL;
     gh_deadline_clear(&stream->watch);
     gh_h2_set_stream_ctx(h2->session, stream->id, NULL);
     count_open(h2, false);
     gh_loop_free_later(h2->client->front->with.loop, free_exchange, stream->x);
 }
 
-/* Every so often: has the body come on at its least rate, has the answer been taken? */
+/* ---- what is due of a stream: its header block, its body, that its answer is taken ---- */
+
+/* How often a stream is looked at while something is due: a tenth of the shortest of its times. */
+static int64_t look_ms(const struct gh_front_limits *limits)
+{
+    return (limits->body_idle_ms < limits->stall_ms ? limits->body_idle_ms : limits->stall_ms) / 10;
+}
+
+static bool is_body_due(const struct stream *stream)
+{
+    return stream->x->has_body && !stream->body_ended && stream->x->state == GH_EXCHANGE_NEW;
+}
+
+static bool is_body_late(struct stream *stream, const struct gh_front_limits *limits, int64_t now)
+{
+    uint64_t came = stream->x->bytes_in;
+    if (!is_body_due(stream))
+        return false;
+    if (stream->untaken >= UNTAKEN_EXCUSE) {
+        gh_pace_begin(&stream->body, came, now);
+        return false;
+    }
+    return gh_pace_is_still(&stream->body, came, limits->body_idle_ms, now) ||
+           gh_pace_is_slow(&stream->body, came, limits->body_idle_ms, limits->body_min_rate, now);
+}
+
+static bool is_answer_late(struct stream *stream, const struct gh_front_limits *limits, size_t queued,
+                           int64_t now)
+{
+    uint64_t sent = stream->x->bytes_out - queued;
+    if (queued == 0) {
+        gh_pace_begin(&stream->answer, sent, now);
+        return false;
+    }
+    return gh_pace_is_still(&stream->answer, sent, limits->stall_ms, now);
+}
+
+/* Nothing else can be said on the connection before that block ends, so all of it ends. */
+static void head_is_late(struct stream *stream)
+{
+    struct gh_client *client = stream->h2->client;
+    gh_h2_give_up(stream->h2->session, GH_HTTP_TIMEOUT_HEAD);
+    end_connection(client, GH_HTTP_TIMEOUT_HEAD);
+}
+
 static void look(struct gh_deadline *deadline)
 {
     struct stream *stream = GH_LIST_ENTRY(deadline, struct stream, watch);
+    struct h2 *h2 = stream->h2;
     struct gh_exchange *x = stream->x;
-    const struct gh_front_limits *limits = &stream->h2->client->front->conf.limits;
-    size_t queued = gh_h2_queued(stream->h2->session, stream->id);
-    uint64_t came = x->bytes_in - stream->seen_in, sent = x->bytes_out - queued;
-    bool body_late = x->has_body && !stream->body_ended && x->state == GH_EXCHANGE_NEW &&
-                     stream->untaken < 1024 &&
-                     (int64_t)came * 1000 < limits->body_min_rate * limits->body_idle_ms;
-    /* What was queued at the last look has had its time; what came since has not. */
-    bool answer_late = stream->seen_queued > 0 && queued > 0 && sent == stream->seen_out;
-    stream->seen_in = x->bytes_in;
-    stream->seen_out = sent;
-    stream->seen_queued = queued;
+    const struct gh_front_limits *limits = &h2->client->front->conf.limits;
+    size_t queued = gh_h2_queued(h2->session, stream->id);
+    int64_t now = gh_loop_now_ms(x->loop);
+    if (h2->heading == stream) {
+        head_is_late(stream);
+        return;
+    }
+    bool body_late = is_body_late(stream, limits, now);
+    bool answer_late = is_answer_late(stream, limits, queued, now);
     if (answer_late && x->state == GH_EXCHANGE_DONE) {
-        gh_h2_reset(stream->h2->session, stream->id, GH_HTTP_TIMEOUT_TAKE);
+        gh_h2_reset(h2->session, stream->id, GH_HTTP_TIMEOUT_TAKE);
         forget(stream);
     } else if (answer_late || body_late) {
         gh_exchange_give_up(x, answer_late ? GH_HTTP_TIMEOUT_TAKE : GH_HTTP_TIMEOUT_BODY);
-    } else {
-        gh_deadline_set(x->loop, &stream->watch, queued > 0 ? limits->stall_ms : limits->body_idle_ms);
+    } else if (queued > 0 || is_body_due(stream)) {
+        gh_deadline_set(x->loop, &stream->watch, look_ms(limits));
     }
-    flush_later(stream->h2);
+    flush_later(h2);
 }
+
+/* ---- streams as the session tells of them ---- */
 
 static struct gh_arena *on_begin(void *ctx, int32_t id)
 {
@@ -128,6 +179,7 @@ static struct gh_arena *on_begin(void *ctx, int32_t id)
     x->handler = front->with.handler;
     x->handler_ctx = front->with.handler_ctx;
     gh_h2_set_stream_ctx(h2->session, id, stream);
+    h2->heading = stream;
     count_open(h2, true);
     return x->arena;
 }
@@ -139,6 +191,11 @@ static void on_head(void *ctx, int32_t id, const struct gh_h2_head *head, bool e
     if (stream == NULL)
         return;
     struct gh_exchange *x = stream->x;
+    int64_t now = gh_loop_now_ms(x->loop);
+    h2->heading = NULL;
+    gh_deadline_clear(&stream->watch);
+    gh_pace_begin(&stream->body, 0, now);
+    gh_pace_begin(&stream->answer, 0, now);
     const struct gh_facts facts = {
         .method = head->method,
         .target = head->path,
@@ -155,7 +212,7 @@ static void on_head(void *ctx, int32_t id, const struct gh_h2_head *head, bool e
         return;
     }
     if (!end)
-        gh_deadline_set(x->loop, &stream->watch, h2->client->front->conf.limits.body_idle_ms);
+        gh_deadline_set(x->loop, &stream->watch, look_ms(&h2->client->front->conf.limits));
     gh_exchange_start(x);
 }
 
@@ -195,7 +252,9 @@ static void on_stream_closed(void *ctx, int32_t id, enum gh_reason why)
     struct stream *stream = gh_h2_stream_ctx(h2->session, id);
     if (stream == NULL)
         return;
-    if (stream->x->handler_state != NULL || stream->x->state != GH_EXCHANGE_NEW)
+    /* Who leaves in the middle of a header block has asked for nothing; a block that is at fault is an event.
+     */
+    if (h2->heading != stream || why != GH_CLIENT_GONE)
         gh_exchange_gone(stream->x, why == GH_OK ? GH_CLIENT_GONE : why);
     forget(stream);
 }
@@ -228,8 +287,10 @@ static bool sink_data(struct gh_exchange *x, gh_str bytes)
 {
     struct stream *stream = of(x);
     bool room = gh_h2_send(stream->h2->session, stream->id, bytes);
-    if (!gh_deadline_is_set(&stream->watch))
-        gh_deadline_set(x->loop, &stream->watch, stream->h2->client->front->conf.limits.stall_ms);
+    if (!gh_deadline_is_set(&stream->watch)) {
+        gh_pace_begin(&stream->answer, x->bytes_out - bytes.len, gh_loop_now_ms(x->loop));
+        gh_deadline_set(x->loop, &stream->watch, look_ms(&stream->h2->client->front->conf.limits));
+    }
     flush_later(stream->h2);
     return room;
 }
@@ -287,6 +348,13 @@ static void end_connection(struct gh_client *client, enum gh_reason why)
     gh_client_close(client, why, true);
 }
 
+/* Header blocks are complete in one piece nearly always: the others get a timer. */
+static void watch_heading(struct h2 *h2)
+{
+    if (h2->heading != NULL && !gh_deadline_is_set(&h2->heading->watch))
+        gh_deadline_set(h2->heading->x->loop, &h2->heading->watch, h2->client->front->conf.limits.head_ms);
+}
+
 static size_t on_read(void *ctx, gh_str bytes)
 {
     struct gh_client *client = ctx;
@@ -298,6 +366,7 @@ static size_t on_read(void *ctx, gh_str bytes)
         count_cut(client, reason);
         end_connection(client, reason);
     } else {
+        watch_heading(h2);
         flush_later(h2);
     }
     return bytes.len;

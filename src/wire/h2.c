@@ -307,10 +307,15 @@ static enum gh_reason fail(struct gh_h2 *h2, enum gh_reason reason)
     if (h2->failed != GH_OK)
         return h2->failed;
     h2->failed = reason;
-    bool calm = reason == GH_H2_RESETS || reason == GH_H2_GLITCHES;
+    bool calm = reason == GH_H2_RESETS || reason == GH_H2_GLITCHES || reason == GH_HTTP_TIMEOUT_HEAD;
     uint32_t code = calm ? (uint32_t)NGHTTP2_ENHANCE_YOUR_CALM : (uint32_t)NGHTTP2_PROTOCOL_ERROR;
     (void)nghttp2_session_terminate_session(h2->session, code);
     return reason;
+}
+
+void gh_h2_give_up(struct gh_h2 *h2, enum gh_reason why)
+{
+    (void)fail(h2, why);
 }
 
 static void count_requests(struct gh_h2 *h2)

@@ -78,6 +78,8 @@ void gh_h2_free(struct gh_h2 *h2);
 GH_MUST_USE enum gh_reason gh_h2_read(struct gh_h2 *h2, gh_str bytes, int64_t now_ms);
 /* Appends frames to `out` until it holds `high` bytes or there is nothing to send. */
 GH_MUST_USE enum gh_reason gh_h2_write(struct gh_h2 *h2, struct gh_buf *out, size_t high);
+/* GOAWAY with an error, as after a failed gh_h2_read: what gh_h2_write still gives, then the end. */
+void gh_h2_give_up(struct gh_h2 *h2, enum gh_reason why);
 /* Nothing to read or write any more: after GOAWAY and the last stream, or after an error was flushed. */
 bool gh_h2_is_done(const struct gh_h2 *h2);
 /* Graceful: GOAWAY with the highest id, and on the second call with the last one taken. New streams are

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from support import h2
 from support.http1 import Connection
 from support.wait import until
 
@@ -263,3 +264,82 @@ def test_whole_bodies_have_a_pool(site):
         assert ends == {(503, "overloaded"), (200, "ok")}  # reason: overloaded
         site.read = len(site.audit())
     site.accepted(site.post(body=body))
+
+
+def over_h2(site, authority, **limits):
+    tls_site(site, authority, **limits)
+    return lambda **options: h2.Client(site.port, tls=authority.client("h2"), **options)
+
+
+def check_h2(site, connect):
+    client = connect()
+    assert client.answer(client.request(h2.fields_of(site, scheme="https"), b"{}")).status == 200
+    client.close()
+
+
+def test_a_header_block_that_takes_too_long(site, authority):
+    """A connection with an open header block can say nothing else: it ends."""
+    connect = over_h2(site, authority, head_timeout="500ms")
+    check_h2(site, connect)
+    client = connect()
+    client.until(lambda: client.settings)  # acknowledged: inside a header block nothing else may come
+    client.send(h2.frame(h2.HEADERS, h2.END_STREAM, 1, h2.encode(h2.fields_of(site, scheme="https")[:3])))
+    assert client.read_to_end() == h2.ENHANCE_YOUR_CALM
+    wait_reason(site, "http_timeout_head")
+    check_h2(site, connect)
+
+
+def test_a_body_that_takes_too_long_over_http2(site, authority):
+    connect = over_h2(site, authority, body_idle="500ms")
+    check_h2(site, connect)
+    client = connect()
+    stream = client.answer(client.request(h2.fields_of(site, scheme="https"), b"x" * 2000, end=False))
+    assert stream.status == 408
+    wait_reason(site, "http_timeout_body")
+    check_h2(site, connect)
+
+
+@pytest.mark.parametrize("version", ["h1", "h2"])
+def test_a_body_that_drips(site, authority, version):
+    """Never silent for long, and still too slow."""
+    connect = over_h2(site, authority, body_idle="1s", body_min_rate=100000)
+    done, ends = threading.Event(), []
+
+    def drip(send):
+        while not done.wait(0.05):
+            try:
+                send()
+            except OSError:
+                return
+
+    if version == "h1":
+        client = site.connect(tls=authority.client("http/1.1"))
+        client.send(site.post(body=b"x" * 100000).wire()[:-99999])
+        threading.Thread(target=drip, args=(lambda: client.send(b"x"),), daemon=True).start()
+        ends.append(client.read().status)
+    else:
+        client = connect()
+        number = client.request(h2.fields_of(site, scheme="https"), b"x", end=False)
+        threading.Thread(target=drip, args=(lambda: client.send(h2.frame(h2.DATA, 0, number, b"x")),), daemon=True).start()
+        ends.append(client.answer(number).status)
+    done.set()
+    assert ends == [408]
+    wait_reason(site, "http_timeout_body")
+    check_h2(site, connect)
+
+
+def test_an_answer_that_is_not_taken_over_http2(site, authority):
+    """The client reads the connection and never opens the stream's window: that stream ends, the others go on."""
+    site.upstream.script = lambda call: call.answer(200, b"x" * (1 << 20))
+    connect = over_h2(site, authority, stall="1s")
+    client = connect()
+    client.send(h2.settings((h2.INITIAL_WINDOW_SIZE, 0)))
+    number = client.request(h2.fields_of(site, scheme="https"), b"{}")
+    stream = client.streams[number]
+    client.until(lambda: stream.reset is not None)
+    assert stream.status == 200 and not stream.ended and stream.body == b""
+    wait_reason(site, "http_timeout_take")
+    site.upstream.script = lambda call: call.answer(200, b"{}")
+    client.send(h2.settings((h2.INITIAL_WINDOW_SIZE, 65535)))
+    assert client.answer(client.request(h2.fields_of(site, scheme="https"), b"{}")).status == 200
+    client.close()
