@@ -25,7 +25,8 @@ static enum gh_reason check_media_type(const struct gh_headers *headers)
 static enum gh_reason check_content(const struct gh_exchange *x)
 {
     const struct gh_header *coding = gh_headers_find(&x->headers, GH_STR("content-encoding"));
-    if (coding != NULL && !gh_str_eq_nocase(coding->value, GH_STR("identity")))
+    bool coded = coding != NULL && !gh_str_eq_nocase(coding->value, GH_STR("identity"));
+    if (coded || gh_headers_count(&x->headers, GH_STR("content-encoding")) > 1)
         return GH_HTTP_ENCODING;
     return x->method == GH_METHOD_POST ? check_media_type(&x->headers) : GH_OK;
 }

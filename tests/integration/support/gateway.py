@@ -153,16 +153,21 @@ class Gateway:
     def connect(self, **options):
         return Connection(self.port, **options)
 
-    def send(self, request, way=whole):
-        """One request on a connection of its own: the answer, with its audit line as answer.audit."""
+    def send(self, request, way=whole, behind=None):
+        """One request on a connection of its own, or behind another that is answered first: the answer, with its audit
+        line as answer.audit."""
         raw = request if isinstance(request, bytes) else request.wire()
         with self.connect() as connection:
+            if behind is not None:
+                connection.send(behind.wire())
+                assert self.audit_of(connection.read(behind.method))["reason"] == "ok"
+            before = self.upstream.bytes
             try:
                 way(connection, raw)
             except (BrokenPipeError, ConnectionResetError):
                 pass  # refused before the end of the request: the answer is what counts
             answer = connection.read(getattr(request, "method", "POST"))
-        answer.audit = self.audit_of(answer)
+        answer.audit, answer.contact = self.audit_of(answer), self.upstream.bytes - before
         return answer
 
     def accepted(self, request):
@@ -175,17 +180,30 @@ class Gateway:
 
     def refused(self, bad, status, reason, good=None, ways=WAYS):
         """The bad request ends with this status and reason and the upstream gets no byte of it, in whichever way it
-        is sent; its unmodified twin is accepted before and after. Returns the last answer to the bad one."""
+        is sent, and as second message of a connection; its unmodified twin is accepted before and after. Returns the
+        last answer to the bad one."""
         good = good or self.post()
         self.accepted(good)
-        for way in ways:
-            before = self.upstream.bytes
-            answer = self.send(bad, way)
-            assert (answer.status, answer.audit["reason"]) == (status, reason), (way.__name__, answer, answer.audit)
+        for way, behind in [(way, None) for way in ways] + [(whole, good)]:
+            answer = self.send(bad, way, behind)
+            how = way.__name__ if behind is None else "second message"
+            assert (answer.status, answer.audit["reason"]) == (status, reason), (how, answer, answer.audit)
             assert answer.audit["status"] == status and answer.clean
-            assert self.upstream.bytes == before, "the upstream was contacted"
+            assert answer.contact == 0, f"the upstream was contacted: {how}"
         self.accepted(good)
         return answer
+
+    def broken_off(self, bad, status, reason, good=None, ways=WAYS):
+        """As refused(), for what goes wrong in a body: its head may have gone on by then, but no whole request does."""
+        good = good or self.post()
+        self.accepted(good)
+        for way, behind in [(way, None) for way in ways] + [(whole, good)]:
+            before = len(self.upstream.seen) + (behind is not None)
+            answer = self.send(bad, way, behind)
+            how = way.__name__ if behind is None else "second message"
+            assert (answer.status, answer.audit["reason"]) == (status, reason), (how, answer, answer.audit)
+            assert not [seen for seen in self.upstream.seen[before:] if seen.whole], f"a whole request went on: {how}"
+        self.accepted(good)
 
     def second_on_connection(self, first, second):
         """Both requests on one connection; the second answer, or None when the gateway closed before it."""

@@ -42,6 +42,7 @@ class Answer:
     body: bytes = b""
     clean: bool = True  # the message ended as its framing says
     interim: list = field(default_factory=list)
+    contact: int = 0  # bytes that the upstream got meanwhile
 
     def all(self, name):
         return [value for key, value in self.fields if key == name]

@@ -7,11 +7,15 @@ import threading
 from .wait import until
 
 
+RECORD_MAX = 4 << 20
+
+
 class Seen:
     """One request as it arrived."""
 
     def __init__(self, head, connection):
         self.head, self.body, self.connection = head, b"", connection
+        self.whole = False  # its body came to its end
         lines = head.decode("latin-1").split("\r\n")
         self.method, self.target, self.version = lines[0].split(" ", 2)
         self.fields = [(name.lower(), value.strip()) for name, value in (line.split(":", 1) for line in lines[1:])]
@@ -74,6 +78,8 @@ def echo(call):
 class Upstream:
     def __init__(self, script=echo):
         self.script, self.seen, self.bytes, self.connections = script, [], 0, 0
+        self.record = bytearray()  # all that came, up to a bound
+        self.early = None  # a script that may answer before the body is read; True when it has
         self.failures = []
         self.port = 0
         self.open = set()
@@ -118,8 +124,12 @@ class Upstream:
                 head, buffer = buffer.split(b"\r\n\r\n", 1)
                 seen = Seen(head, number)
                 self.seen.append(seen)
-                buffer = self.read_body(sock, seen, buffer)
                 call = Call(sock, seen)
+                if self.early is not None and self.early(call):
+                    while True:
+                        self.more(sock, b"")
+                buffer = self.read_body(sock, seen, buffer)
+                seen.whole = True
                 self.script(call)
                 if call.ends:
                     return
@@ -136,6 +146,8 @@ class Upstream:
         if not data:
             raise EOFError
         self.bytes += len(data)
+        if len(self.record) < RECORD_MAX:
+            self.record += data
         return buffer + data
 
     def read_body(self, sock, seen, buffer):
