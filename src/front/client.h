@@ -75,8 +75,9 @@ struct gh_facts {
     bool has_body;
     enum gh_http_version version;
 };
-/* GH_OK, or the reason to answer with: GH_HTTP_METHOD_UNKNOWN, GH_HTTP_PATH, GH_HTTP_HOST, GH_HTTP_UPGRADE,
- * GH_HTTP_EXPECT, GH_OUT_OF_MEMORY. What could be read stands in the exchange in any case. */
+/* GH_OK, or the reason to answer with: GH_HTTP_METHOD_UNKNOWN, GH_HTTP_MALFORMED, GH_HTTP_PATH, GH_HTTP_HOST,
+ * GH_HTTP_UPGRADE, GH_HTTP_EXPECT, GH_OUT_OF_MEMORY. What could be read stands in the exchange in any case.
+ */
 GH_MUST_USE enum gh_reason gh_facts_fill(struct gh_exchange *x, struct gh_client *client,
                                          const struct gh_facts *facts);
 

@@ -61,6 +61,14 @@ static void believe_proxy(struct gh_exchange *x, const struct gh_client *client)
         x->secure = gh_str_eq(proto->value, GH_STR("https"));
 }
 
+/* RFC 9113 section 8.3.1 allows any; only what is served here is taken (threats.md H4). */
+static enum gh_reason check_scheme(const struct gh_facts *facts)
+{
+    bool known = facts->version != GH_HTTP_2 || facts->scheme.ptr == NULL ||
+                 gh_str_eq(facts->scheme, GH_STR("https")) || gh_str_eq(facts->scheme, GH_STR("http"));
+    return known ? GH_OK : GH_HTTP_MALFORMED;
+}
+
 static enum gh_reason check_extensions(const struct gh_headers *headers)
 {
     if (gh_headers_find(headers, GH_STR("upgrade")) != NULL ||
@@ -87,6 +95,8 @@ enum gh_reason gh_facts_fill(struct gh_exchange *x, struct gh_client *client, co
     const struct gh_tls *tls = gh_conn_peek_tls(client->conn);
     x->sni = tls != NULL ? gh_tls_sni(tls) : GH_STR_NONE;
     enum gh_reason reason = gh_method_read(facts->method, &x->method);
+    if (reason == GH_OK)
+        reason = check_scheme(facts);
     if (reason == GH_OK)
         reason = gh_target_read(facts->target, &x->target);
     if (reason == GH_OK)

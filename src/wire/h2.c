@@ -9,6 +9,14 @@
 
 /* ---- what nghttp2 tells ---- */
 
+/* Counted here and not when the reset leaves, so that what one read brings is bounded too. */
+static int refuse_stream(struct gh_h2 *h2, int32_t id)
+{
+    gh_h2_guard_reset(h2);
+    gh_h2_guard_glitch(h2);
+    return nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);
+}
+
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
 {
     struct gh_h2 *h2 = ctx;
@@ -17,6 +25,8 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     if (stream == NULL && h2->side == GH_H2_SERVER) {
         if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
             return 0;
+        if (h2->stream_count >= h2->limits.streams)
+            return refuse_stream(h2, id);
         stream = gh_h2_stream_new(h2, id);
         if (stream == NULL)
             return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
@@ -158,13 +168,11 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
         answered_early(h2, stream, frame->hd.flags);
     if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR)
         h2->gave_up = true;
-    if (frame->hd.type != NGHTTP2_RST_STREAM)
+    if (frame->hd.type != NGHTTP2_RST_STREAM || frame->rst_stream.error_code == NGHTTP2_REFUSED_STREAM)
         return 0;
     bool ours = stream != NULL && (stream->forgotten || stream->reset_after_answer);
-    if (!ours) /* the peer made nghttp2 do it (MadeYouReset), or opened more streams than it may */
+    if (!ours) /* the peer made nghttp2 do it (MadeYouReset) */
         gh_h2_guard_reset(h2);
-    if (frame->rst_stream.error_code == NGHTTP2_REFUSED_STREAM)
-        gh_h2_guard_glitch(h2);
     return 0;
 }
 
@@ -250,6 +258,11 @@ static bool new_session(struct gh_h2 *h2)
     return failed == 0;
 }
 
+/* RFC 9113 section 5.1.2 makes a stream error of streams beyond the advertised number; nghttp2 ends the
+ * connection. So it is told of so many times more, which one read can hardly bring; on the wire stands the
+ * number (advertise). */
+#define STREAMS_TOLD 64u
+
 static bool send_settings(struct gh_h2 *h2)
 {
     const struct gh_h2_limits *limits = &h2->limits;
@@ -257,7 +270,7 @@ static bool send_settings(struct gh_h2 *h2)
         { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, limits->stream_window },
         { NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, limits->head },
         { NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, limits->header_table },
-        { NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits->streams },
+        { NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, STREAMS_TOLD * limits->streams },
         { NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1 },
     };
     size_t count = 5;
@@ -368,6 +381,32 @@ static bool tell_room(struct gh_h2 *h2)
     return any;
 }
 
+/* A server's first frame is its SETTINGS (RFC 9113 section 3.4): the number of streams in it becomes ours. */
+static void advertise(struct gh_h2 *h2, unsigned char *frame, size_t len)
+{
+    uint32_t streams = h2->limits.streams;
+    for (size_t at = 9; at + 6 <= len; at += 6) {
+        if (frame[at] != 0 || frame[at + 1] != NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
+            continue;
+        frame[at + 2] = (unsigned char)(streams >> 24);
+        frame[at + 3] = (unsigned char)(streams >> 16);
+        frame[at + 4] = (unsigned char)(streams >> 8);
+        frame[at + 5] = (unsigned char)streams;
+    }
+}
+
+static bool add_first_frame(struct gh_h2 *h2, struct gh_buf *out, const uint8_t *bytes, size_t len)
+{
+    char *copy = gh_buf_reserve(out, len);
+    if (copy == NULL)
+        return false;
+    memcpy(copy, bytes, len);
+    advertise(h2, (unsigned char *)copy, len);
+    gh_buf_commit(out, len);
+    h2->advertised = true;
+    return true;
+}
+
 enum gh_reason gh_h2_write(struct gh_h2 *h2, struct gh_buf *out, size_t high)
 {
     do {
@@ -378,7 +417,9 @@ enum gh_reason gh_h2_write(struct gh_h2 *h2, struct gh_buf *out, size_t high)
                 return fail(h2, GH_OUT_OF_MEMORY);
             if (len == 0)
                 break;
-            if (!gh_buf_add(out, gh_str_of(bytes, (size_t)len)))
+            bool first = !h2->advertised && h2->side == GH_H2_SERVER;
+            if (!(first ? add_first_frame(h2, out, bytes, (size_t)len)
+                        : gh_buf_add(out, gh_str_of(bytes, (size_t)len))))
                 return fail(h2, GH_OUT_OF_MEMORY);
         }
     } while (tell_room(h2) && gh_buf_len(out) < high);

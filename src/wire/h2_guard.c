@@ -67,11 +67,27 @@ static bool continues_too_long(struct gh_h2 *h2, uint32_t length)
     return guard->continuations > h2->limits.continuations || guard->continuation_bytes > CONTINUATION_MAX;
 }
 
+static uint32_t stream_of(const struct gh_h2_guard *guard)
+{
+    const unsigned char *id = guard->header + 5;
+    return (id[0] & 0x7fu) << 24 | (uint32_t)id[1] << 16 | (uint32_t)id[2] << 8 | id[3];
+}
+
+/* HEADERS on a stream that is over, or was passed over: nghttp2 decodes them and says nothing. */
+static bool is_late_head(struct gh_h2 *h2)
+{
+    struct gh_h2_guard *guard = &h2->guard;
+    uint32_t stream = stream_of(guard);
+    if (stream > guard->highest)
+        guard->highest = stream;
+    return stream <= guard->highest_before && gh_h2_stream_find(h2, (int32_t)stream) == NULL;
+}
+
 /* RFC 9113 section 6.3: "If a PRIORITY frame is received with a stream identifier of 0x00, the recipient MUST
  * respond with a connection error". nghttp2 passes over priorities, this one too. */
 static bool is_on_connection(const struct gh_h2_guard *guard)
 {
-    return ((guard->header[5] & 0x7f) | guard->header[6] | guard->header[7] | guard->header[8]) == 0;
+    return stream_of(guard) == 0;
 }
 
 /* Not GH_OK: the connection ends now, whatever budget is left. */
@@ -82,6 +98,7 @@ static enum gh_reason weigh_frame(struct gh_h2 *h2, uint32_t length)
     switch (guard->header[3]) {
     case NGHTTP2_HEADERS:
         guard->continuations = guard->continuation_bytes = 0;
+        glitch = is_late_head(h2);
         break;
     case NGHTTP2_CONTINUATION:
         glitch = length == 0;
@@ -138,6 +155,7 @@ enum gh_reason gh_h2_guard_read(struct gh_h2 *h2, gh_str bytes)
     struct gh_h2_guard *guard = &h2->guard;
     gh_budget_refill(&guard->resets, h2->limits.resets_burst, h2->limits.resets_per_s, h2->now_ms);
     gh_budget_refill(&guard->glitches, h2->limits.glitches_burst, h2->limits.glitches_per_s, h2->now_ms);
+    guard->highest_before = guard->highest;
     size_t at = skip(&guard->preface_left, bytes.len);
     while (at < bytes.len) {
         if (guard->payload_left > 0) {

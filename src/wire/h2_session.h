@@ -18,6 +18,7 @@ struct gh_h2_guard {
     uint32_t continuation_bytes;
     uint64_t window_updates, data_sent;
     bool settings_seen;
+    uint32_t highest, highest_before; /* stream of a HEADERS frame; before the bytes that are read now */
     struct gh_budget resets, glitches;
     unsigned head_overflows;
 };
@@ -53,6 +54,7 @@ struct gh_h2 {
     struct gh_h2_guard guard;
     enum gh_reason failed; /* GH_OK while the session lives */
     const char *why;
+    bool advertised;        /* our SETTINGS have been written */
     bool settings_received; /* the peer has said how many streams it takes */
     bool gave_up;           /* nghttp2 has sent a GOAWAY with an error by itself */
     bool notice_sent, goaway_sent, goaway_received, was_full;

@@ -6,6 +6,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+from support import h2  # noqa: E402
 from support.certificates import Authority  # noqa: E402
 from support.gateway import Gateway  # noqa: E402
 from support.issuer import Issuer, Key  # noqa: E402
@@ -56,4 +57,13 @@ def site(tmp_path, issuer, upstream):
 @pytest.fixture
 def gateway(site):
     """A gateway that is ready."""
+    return site.start()
+
+
+@pytest.fixture
+def secure(site, authority):
+    """A gateway with TLS that is ready; h2() gives a client that speaks HTTP/2 to it."""
+    certificate, key = authority.leaf("localhost", "127.0.0.1")
+    site.settings["listen"][0]["tls"] = {"certificate": certificate, "key": key}
+    site.h2 = lambda **options: h2.Client(site.port, tls=authority.client("h2"), **options)
     return site.start()

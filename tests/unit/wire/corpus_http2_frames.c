@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "session.h"
+#include "blocks.h"
 #include "support/shared.h"
 
 /* What the frame ends in: the code of GOAWAY, or none. Where the corpus lists codes ours must be one of them.

@@ -1,221 +1,8 @@
-/* wire/test_h2.c: the HTTP/2 session at each of its limits: what is within them passes, one more is refused
- * or cut. */
-#include "session.h"
+/* wire/test_h2_floods.c: the budgets of an HTTP/2 connection in made-up time: what each flood may cost, and
+ * who is never cut. */
+#include "blocks.h"
 
 static struct block block;
-
-/* ---- heads (threats.md D5) ---- */
-
-/* A request with `fields` fields beside the four pseudo fields. */
-static void put_fields(struct session *s, uint32_t stream, const char *name, size_t fields)
-{
-    block_begin(&block);
-    for (size_t i = 0; i < fields; i++)
-        block_field(&block, name, "a");
-    put_frame(s, HEADERS, END_HEADERS | END_STREAM, stream, block_all(&block));
-}
-
-static void test_fields_are_counted(void **state)
-{
-    static const char *const names[] = { "x-a", "cookie" };
-    for (size_t i = 0; i < GH_ARRAY_LEN(names); i++) {
-        struct session *s = session_new(&session_limits);
-        put_fields(s, 1, names[i], 96);
-        assert_int_equal(feed(s), GH_OK);
-        assert_int_equal(s->why, GH_OK);
-        assert_int_equal(s->fields, 96);
-        put_fields(s, 3, names[i], 97);
-        assert_int_equal(feed(s), GH_OK);
-        assert_int_equal(s->why, GH_HTTP_FIELDS_MANY);
-        session_free(s);
-    }
-}
-
-/* Each field costs its name, its value and 32. */
-static void test_head_size(void **state)
-{
-    struct session *s = session_new(&session_limits);
-    size_t pseudo = 7 + 4 + 7 + 5 + 10 + 9 + 5 + 4 + 4 * 32, left = 32 * 1024 - pseudo - 32 - 1;
-    for (uint32_t over = 0; over < 2; over++) {
-        block_begin(&block);
-        block_long(&block, "x", left + over);
-        put_frame(s, HEADERS, 0, 1 + 2 * over, gh_str_take(block_all(&block), 16384));
-        put_frame(s, CONTINUATION, END_HEADERS, 1 + 2 * over, gh_str_skip(block_all(&block), 16384));
-        put_frame(s, DATA, END_STREAM, 1 + 2 * over, GH_STR_NONE);
-        assert_int_equal(feed(s), GH_OK);
-        assert_int_equal(s->heads, 1 + over);
-        assert_int_equal(s->why, over == 0 ? GH_OK : GH_HTTP_HEAD_LARGE);
-    }
-    session_free(s);
-}
-
-static void test_target_length(void **state)
-{
-    struct session *s = session_new(&session_limits);
-    for (uint32_t over = 0; over < 2; over++) {
-        block.len = 0;
-        block_field(&block, ":method", "POST");
-        block_field(&block, ":scheme", "https");
-        block_field(&block, ":authority", "a.example");
-        block_long(&block, ":path", 8192 + over);
-        block.bytes[block.len - 8192 - over] = '/';
-        put_frame(s, HEADERS, END_HEADERS | END_STREAM, 1 + 2 * over, block_all(&block));
-        assert_int_equal(feed(s), GH_OK);
-        assert_int_equal(s->why, over == 0 ? GH_OK : GH_HTTP_TARGET_LONG);
-    }
-    session_free(s);
-}
-
-/* CVE-2026-49975: one large entry of the table, then a thousand references of a byte each. Nothing of it is
- * kept. */
-static void test_references_to_a_large_field(void **state)
-{
-    struct session *s = session_new(&session_limits);
-    static char value[3000];
-    memset(value, 'v', sizeof(value));
-    block_begin(&block);
-    block.bytes[block.len++] = 0x40; /* literal with incremental indexing */
-    block_text(&block, "cookie", 6);
-    block_text(&block, value, sizeof(value));
-    memset(block.bytes + block.len, 0x80 | 62, 4000); /* the newest entry */
-    block.len += 4000;
-    for (uint32_t i = 0; i < 10; i++) {
-        assert_int_equal(s->reason, GH_OK);
-        put_frame(s, HEADERS, END_HEADERS, 1 + 2 * i, block_all(&block)); /* left open */
-        assert_int_equal(feed(s), i < 9 ? GH_OK : GH_H2_GLITCHES);
-        assert_int_equal(s->why, GH_HTTP_HEAD_LARGE);
-    }
-    assert_int_equal(s->goaway, ENHANCE_YOUR_CALM);
-    session_free(s);
-}
-
-static void test_continuations(void **state)
-{
-    for (unsigned count = 8; count <= 9; count++) {
-        struct session *s = session_new(&session_limits);
-        block_begin(&block);
-        put_frame(s, HEADERS, END_STREAM, 1, block_all(&block));
-        for (unsigned i = 1; i <= count; i++) {
-            block.len = 0;
-            block_field(&block, "x-a", "b");
-            put_frame(s, CONTINUATION, i == count ? END_HEADERS : 0, 1, block_all(&block));
-        }
-        assert_int_equal(feed(s), count == 8 ? GH_OK : GH_H2_GLITCHES);
-        assert_int_equal(s->heads, count == 8 ? 1 : 0);
-        session_free(s);
-    }
-}
-
-static void test_continuation_bytes(void **state)
-{
-    for (size_t over = 0; over < 2; over++) {
-        struct session *s = session_new(&session_limits);
-        block_begin(&block);
-        put_frame(s, HEADERS, END_STREAM, 1, block_all(&block));
-        block.len = 0;
-        block_long(&block, "x-a", 16384 - 8 + over);
-        assert_int_equal(block.len, 16384 + over);
-        put_frame(s, CONTINUATION, 0, 1, gh_str_take(block_all(&block), 8192));
-        put_frame(s, CONTINUATION, END_HEADERS, 1, gh_str_skip(block_all(&block), 8192));
-        assert_int_equal(feed(s), over == 0 ? GH_OK : GH_H2_GLITCHES);
-        session_free(s);
-    }
-}
-
-/* ---- trailers (threats.md H3) ---- */
-
-static struct session *with_trailers(const struct block *trailers)
-{
-    struct session *s = session_new(&session_limits);
-    put_request(s, 1, false);
-    put_frame(s, DATA, 0, 1, GH_STR("{}"));
-    put_frame(s, HEADERS, END_HEADERS | END_STREAM, 1, block_all(trailers));
-    assert_int_equal(feed(s), GH_OK);
-    assert_int_equal(s->heads, 1);
-    return s;
-}
-
-static void test_trailers_are_dropped(void **state)
-{
-    block.len = 0;
-    for (int i = 0; i < 100; i++)
-        block_field(&block, "x-a", "1");
-    struct session *s = with_trailers(&block);
-    assert_int_equal(s->ended, 1);
-    assert_int_equal(s->closed, 0);
-    session_free(s);
-}
-
-static void assert_trailers_refused(enum gh_reason why)
-{
-    struct session *s = with_trailers(&block);
-    assert_int_equal(s->ended, 0);
-    assert_int_equal(s->closed, 1);
-    assert_int_equal(s->closed_why, why);
-    assert_int_equal(s->resets, 1);
-    assert_int_equal(s->reset_code, PROTOCOL_ERROR);
-    put_request(s, 3, true);
-    assert_int_equal(feed(s), GH_OK);
-    assert_int_equal(s->heads, 2);
-    session_free(s);
-}
-
-static void test_trailers_that_frame_or_steer(void **state)
-{
-    static const char *const names[] = { "content-length", "host", "te", "trailer", "expect" };
-    for (size_t i = 0; i < GH_ARRAY_LEN(names); i++) {
-        block.len = 0;
-        block_field(&block, names[i], "trailers");
-        struct session *s = with_trailers(&block);
-        assert_int_equal(s->ended, 0);
-        assert_int_equal(s->closed, 1);
-        assert_true(s->closed_why == GH_HTTP_MALFORMED || s->closed_why == GH_H2_PROTOCOL);
-        assert_int_equal(s->resets, 1);
-        session_free(s);
-    }
-}
-
-static void test_trailers_with_pseudo_fields(void **state)
-{
-    block.len = 0;
-    block_field(&block, ":path", "/x");
-    assert_trailers_refused(GH_H2_PROTOCOL);
-}
-
-static void test_trailers_are_held_to_grammar(void **state)
-{
-    block.len = 0;
-    block_field(&block, "x_a", "1");
-    assert_trailers_refused(GH_HTTP_MALFORMED);
-}
-
-static void test_trailers_have_the_limits_of_a_head(void **state)
-{
-    block.len = 0;
-    for (int i = 0; i < 101; i++)
-        block_field(&block, "x-a", "1");
-    assert_trailers_refused(GH_HTTP_FIELDS_MANY);
-    block.len = 0;
-    block_long(&block, "x-a", 12000);
-    block_long(&block, "x-b", 4000);
-    struct session *s = with_trailers(&block);
-    assert_int_equal(s->ended, 1);
-    session_free(s);
-}
-
-static void test_trailers_that_are_too_large(void **state)
-{
-    struct session *s = session_new(&session_limits);
-    block.len = 0;
-    block_long(&block, "x-a", 32 * 1024 - 32 - 3 + 1);
-    put_request(s, 1, false);
-    put_frame(s, HEADERS, END_STREAM, 1, gh_str_take(block_all(&block), 16384));
-    put_frame(s, CONTINUATION, 0, 1, gh_str_take(gh_str_skip(block_all(&block), 16384), 16384));
-    put_frame(s, CONTINUATION, END_HEADERS, 1, gh_str_skip(block_all(&block), 32768));
-    (void)feed(s); /* more than 16 KiB of CONTINUATION end the connection before */
-    assert_int_equal(s->ended, 0);
-    session_free(s);
-}
 
 /* ---- resets (threats.md D1, D2) ---- */
 
@@ -409,15 +196,29 @@ static void update_stream(struct session *s, uint32_t i)
     put_number(s, WINDOW_UPDATE, 1, 1);
 }
 
+/* A stream that was answered long ago. */
+static void head_of_the_dead(struct session *s, uint32_t i)
+{
+    if (i == 0) {
+        put_request(s, 3, true);
+        (void)feed(s);
+        assert_true(
+            gh_h2_respond(s->h2, 3, &(struct gh_h2_head){ .status = 204, .content_length = -1 }, true));
+        hear(s);
+    }
+    put_request(s, 3, true);
+}
+
 static void test_control_frames(void **state)
 {
     static const struct {
         void (*frame)(struct session *, uint32_t);
         uint32_t free; /* of these cost nothing */
     } forms[] = {
-        { ping, 0 },     { ping_ack, 0 },        { toggle_window, 0 },       { shrink_table, 0 },
-        { priority, 0 }, { unknown, 0 },         { empty_data, 0 },          { padding_only, 0 },
-        { goaway, 0 },   { update_stream, 100 }, { update_connection, 100 },
+        { ping, 0 },         { ping_ack, 0 },        { toggle_window, 0 },
+        { shrink_table, 0 }, { priority, 0 },        { unknown, 0 },
+        { empty_data, 0 },   { padding_only, 0 },    { head_of_the_dead, 0 },
+        { goaway, 0 },       { update_stream, 100 }, { update_connection, 100 },
     };
     for (size_t i = 0; i < GH_ARRAY_LEN(forms); i++) {
         struct session *s = session_new(&session_limits);
@@ -429,7 +230,7 @@ static void test_control_frames(void **state)
         }
         if (forms[i].frame != goaway) /* nghttp2 ends at the second one by itself */
             assert_int_equal(s->reason, GH_OK);
-        for (uint32_t n = 0; n < 20 && s->reason == GH_OK; n++) {
+        for (uint32_t n = 1; n < 21 && s->reason == GH_OK; n++) {
             forms[i].frame(s, n);
             (void)feed(s);
         }
@@ -482,6 +283,39 @@ static void test_streams_beyond_the_number(void **state)
         (void)feed(s);
     }
     assert_true(s->reason == GH_H2_RESETS || s->reason == GH_H2_GLITCHES);
+    session_free(s);
+}
+
+/* The peer has acknowledged our number, and still a stream beyond it is no error of the connection. */
+static void test_the_number_is_ours(void **state)
+{
+    struct session *s = session_new(&session_limits);
+    assert_int_equal(s->streams_told, 100);
+    put_frame(s, SETTINGS, ACK, 0, GH_STR_NONE);
+    for (uint32_t i = 0; i < 150; i++) {
+        put_request(s, 1 + 2 * i, true);
+        assert_int_equal(feed(s), GH_OK);
+    }
+    assert_int_equal(s->heads, 100);
+    assert_int_equal(s->refused, 50);
+    session_free(s);
+}
+
+/* What a refused stream still brings is nobody's. */
+static void test_a_refused_stream_says_no_more(void **state)
+{
+    struct gh_h2_limits limits = session_limits;
+    limits.streams = 1;
+    struct session *s = session_new(&limits);
+    put_request(s, 1, true);
+    put_request(s, 3, false);
+    put_frame(s, DATA, END_STREAM, 3, GH_STR("{}"));
+    assert_int_equal(feed(s), GH_OK);
+    put_frame(s, DATA, END_STREAM, 3, GH_STR("{}"));
+    assert_int_equal(feed(s), GH_OK);
+    assert_int_equal(s->heads, 1);
+    assert_int_equal(s->body, 0);
+    assert_int_equal(s->refused, 1);
     session_free(s);
 }
 
@@ -597,18 +431,6 @@ static void test_bodies_of_answered_requests(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fields_are_counted),
-        cmocka_unit_test(test_head_size),
-        cmocka_unit_test(test_target_length),
-        cmocka_unit_test(test_references_to_a_large_field),
-        cmocka_unit_test(test_continuations),
-        cmocka_unit_test(test_continuation_bytes),
-        cmocka_unit_test(test_trailers_are_dropped),
-        cmocka_unit_test(test_trailers_that_frame_or_steer),
-        cmocka_unit_test(test_trailers_with_pseudo_fields),
-        cmocka_unit_test(test_trailers_are_held_to_grammar),
-        cmocka_unit_test(test_trailers_have_the_limits_of_a_head),
-        cmocka_unit_test(test_trailers_that_are_too_large),
         cmocka_unit_test(test_rapid_reset),
         cmocka_unit_test(test_resets_are_refilled),
         cmocka_unit_test(test_provoked_resets),
@@ -616,10 +438,12 @@ int main(void)
         cmocka_unit_test(test_acknowledgements_that_nobody_reads),
         cmocka_unit_test(test_glitches_are_refilled),
         cmocka_unit_test(test_streams_beyond_the_number),
+        cmocka_unit_test(test_the_number_is_ours),
+        cmocka_unit_test(test_a_refused_stream_says_no_more),
         cmocka_unit_test(test_unread_answers_keep_their_streams),
         cmocka_unit_test(test_requests_of_a_connection),
         cmocka_unit_test(test_a_heavy_client_is_never_cut),
         cmocka_unit_test(test_bodies_of_answered_requests),
     };
-    return cmocka_run_group_tests_name("h2", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("h2_floods", tests, NULL, NULL);
 }
