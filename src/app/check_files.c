@@ -8,6 +8,7 @@
 #include "app/check.h"
 #include "app/commands.h"
 #include "base/str.h"
+#include "gateway/session_keys.h"
 
 struct files {
     const struct gh_conf *conf;
@@ -128,6 +129,20 @@ static void check_admin(struct files *files)
     gh_secret_done(&token);
 }
 
+static void check_sessions(struct files *files)
+{
+    gh_str file = files->conf->session_key_file;
+    struct gh_session_keys *keys = NULL;
+    char *why = NULL;
+    if (file.len == 0 || !may_look(&file, 1))
+        return;
+    if (gh_session_keys_load(file, &keys, &why) == GH_OK)
+        gh_session_keys_unref(keys);
+    else
+        tell_why(files, files->conf->places.sessions, GH_STR("sessions.key_file"), why,
+                 "a file with a session key");
+}
+
 static void check_fetch(struct files *files)
 {
     const struct gh_fetch_conf *conf = &files->conf->fetch;
@@ -154,6 +169,7 @@ enum gh_reason gh_check_files(const struct gh_conf *conf, struct gh_conf_errors 
     for (size_t i = 0; i < conf->site->route_count; i++)
         check_upstream(&files, i);
     check_admin(&files);
+    check_sessions(&files);
     check_fetch(&files);
     if (files.out_of_memory)
         return GH_OUT_OF_MEMORY;

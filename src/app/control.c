@@ -32,8 +32,10 @@ static enum gh_reason table_reload(void *ctx, gh_str *ret_text)
 static gh_str table_explain(void *ctx, struct gh_arena *arena, gh_str route, gh_str token)
 {
     struct gh_control *control = ctx;
-    return gh_explain(arena, control->snapshot->conf->site, control->rings, route, token,
-                      gh_clock_wall_us() / 1000000);
+    const struct gh_explain_with with = { .site = control->snapshot->conf->site,
+                                          .rings = control->rings,
+                                          .now = gh_clock_wall_us() / 1000000 };
+    return gh_explain(arena, &with, route, token);
 }
 
 static bool table_is_draining(void *ctx)

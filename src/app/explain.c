@@ -1,21 +1,15 @@
 /* app/explain.c: walks the verification steps of byoa.md section 4 and stops where the verdict falls. */
 #include "app/explain.h"
 
+#include <stdlib.h>
+
+#include "app/explain_detail.h"
 #include "base/arena.h"
-#include "base/buf.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "io/file.h"
 
-struct story {
-    struct gh_arena *arena;
-    const struct gh_route *route;
-    const struct gh_issuer *issuer;
-    struct gh_token token;
-    struct gh_principal principal;
-    const char *step;
-    enum gh_reason reason;
-    gh_str detail;
-};
+#define JWKS_FILE_MAX ((size_t)256 * 1024)
 
 static gh_str quoted(struct gh_arena *arena, gh_str value)
 {
@@ -26,7 +20,7 @@ static gh_str quoted(struct gh_arena *arena, gh_str value)
     return gh_str_of(out, gh_json_escape(value, out, cap));
 }
 
-static bool stop(struct story *story, const char *step, enum gh_reason reason, gh_str detail)
+static bool stop(struct gh_story *story, const char *step, enum gh_reason reason, gh_str detail)
 {
     story->step = step;
     story->reason = reason;
@@ -34,7 +28,9 @@ static bool stop(struct story *story, const char *step, enum gh_reason reason, g
     return reason == GH_OK;
 }
 
-static const struct gh_issuer *issuer_of(const struct story *story)
+/* ---- form and issuer ---- */
+
+static const struct gh_issuer *issuer_of(const struct gh_story *story)
 {
     for (size_t i = 0; i < story->route->issuer_count; i++)
         if (gh_profile_matches(&story->route->issuers[i]->conf.profile, &story->token))
@@ -42,10 +38,34 @@ static const struct gh_issuer *issuer_of(const struct story *story)
     return NULL;
 }
 
-static bool explain_open(struct story *story, gh_str text)
+/* RFC 7662: whoever issued it decides, at the next request. */
+static bool explain_opaque(struct gh_story *story, gh_str text)
 {
+    for (size_t i = 0; i < story->route->issuer_count; i++) {
+        const struct gh_issuer_conf *conf = &story->route->issuers[i]->conf;
+        if (conf->introspection_url.len == 0 || !gh_str_starts(text, conf->token_prefix))
+            continue;
+        story->issuer = story->route->issuers[i];
+        story->undecided = true;
+        return stop(
+            story, "introspection", GH_TOKEN_OPAQUE,
+            GH_STR("opaque: its issuer is asked when a request brings it; the audit log says what came "
+                   "of it"));
+    }
+    return stop(story, "form", GH_TOKEN_OPAQUE,
+                GH_STR("opaque, and no issuer of this route is asked about tokens that begin so"));
+}
+
+static bool explain_open(struct gh_story *story, gh_str text)
+{
+    if (text.len > (size_t)story->with->site->limits.max_token)
+        return stop(story, "form", GH_TOKEN_LARGE,
+                    gh_arena_printf(story->arena, "%zu bytes, limits.max_token allows %lld", text.len,
+                                    (long long)story->with->site->limits.max_token));
     enum gh_reason reason = gh_token_open(story->arena, text, &story->token);
-    if (!stop(story, "form", reason, GH_STR("three base64url segments, a JOSE header, JSON claims")))
+    if (reason == GH_TOKEN_OPAQUE)
+        return explain_opaque(story, text);
+    if (!stop(story, "form", reason, gh_str_from(gh_reason_row(reason)->text)))
         return false;
     story->issuer = issuer_of(story);
     if (story->issuer == NULL)
@@ -54,42 +74,77 @@ static bool explain_open(struct story *story, gh_str text)
                                     "iss is %.*s, which no issuer of this route names byte for byte",
                                     GH_STR_FMT(story->token.iss)));
     reason = gh_token_fits(&story->token, &story->issuer->conf.profile);
+    gh_str typ = story->token.typ.ptr != NULL ? story->token.typ : GH_STR("absent");
     return stop(story, "header", reason,
                 gh_arena_printf(story->arena, "alg is %.*s, typ is %.*s", GH_STR_FMT(story->token.alg_name),
-                                GH_STR_FMT(story->token.typ)));
+                                GH_STR_FMT(typ)));
 }
 
-static bool explain_signature(struct story *story, struct gh_keyrings *rings)
+/* ---- key and signature ---- */
+
+static struct gh_jwks *keys_of_file(gh_str file, gh_algs algs)
 {
-    if (rings == NULL)
-        return stop(
-            story, "key", GH_KEYS_UNAVAILABLE,
-            GH_STR("offline: no keys at hand, the signature was not checked; ask the running gateway"));
-    struct gh_keys_view view = gh_keyrings_view(rings, story->issuer->slot);
-    if (view.set == NULL)
+    struct gh_secret bytes = { 0 };
+    struct gh_jwks *set = NULL;
+    char *why = NULL;
+    if (gh_small_file_read(file, JWKS_FILE_MAX, false, &bytes, &why) != GH_OK ||
+        gh_jwks_read(gh_str_of(bytes.bytes, bytes.len), algs, NULL, &set) != GH_OK)
+        set = NULL;
+    free(why);
+    gh_secret_done(&bytes);
+    return set;
+}
+
+/* With a reference of its own, or NULL. */
+static struct gh_jwks *keys_of(const struct gh_story *story)
+{
+    const struct gh_issuer_conf *conf = &story->issuer->conf;
+    if (story->with->rings != NULL)
+        return gh_keyrings_view(story->with->rings, story->issuer->slot).set;
+    return conf->jwks_file.len != 0 ? keys_of_file(conf->jwks_file, conf->profile.algs) : NULL;
+}
+
+static bool explain_signature(struct gh_story *story)
+{
+    struct gh_jwks *set = keys_of(story);
+    if (set == NULL && story->with->rings == NULL)
+        return true; /* the other checks can be told all the same */
+    if (set == NULL)
         return stop(story, "key", GH_KEYS_UNAVAILABLE, GH_STR("there is no key set of this issuer yet"));
     struct gh_key *key = NULL;
-    enum gh_reason reason = gh_token_key(view.set, &story->token, &story->issuer->conf.profile, &key);
-    gh_str detail = gh_arena_printf(story->arena, "kid is %.*s, %zu keys are known",
-                                    GH_STR_FMT(story->token.kid), gh_jwks_count(view.set));
-    bool ok = stop(story, "key", reason, detail);
-    if (ok)
-        ok = stop(story, "signature",
-                  gh_token_signature(key, story->token.alg, story->token.signed_part, story->token.signature),
-                  detail);
-    gh_jwks_unref(view.set);
-    return ok;
+    enum gh_reason reason = gh_token_key(set, &story->token, &story->issuer->conf.profile, &key);
+    gh_str kid = story->token.kid.ptr != NULL ? story->token.kid : GH_STR("absent");
+    gh_str detail =
+        gh_arena_printf(story->arena, "kid is %.*s, %zu keys are known", GH_STR_FMT(kid), gh_jwks_count(set));
+    if (stop(story, "key", reason, detail)) {
+        reason = gh_token_signature(key, story->token.alg, story->token.signed_part, story->token.signature);
+        story->signature = reason == GH_OK ? "good" : "bad";
+        (void)stop(story, "signature", reason, detail);
+    }
+    gh_jwks_unref(set);
+    return story->reason == GH_OK;
 }
 
-static bool explain_claims(struct story *story, int64_t now)
+/* ---- claims and scope ---- */
+
+static bool explain_claims(struct gh_story *story)
 {
-    enum gh_reason reason = gh_token_judge(story->arena, &story->token, &story->issuer->conf.profile,
-                                           &story->route->policy.binding, now, &story->principal);
-    if (!stop(story, "claims", reason, gh_str_from(gh_reason_row(reason)->text)))
+    enum gh_reason reason =
+        gh_token_judge(story->arena, &story->token, &story->issuer->conf.profile,
+                       &story->route->policy.binding, story->with->now, &story->principal);
+    if (!stop(story, "claims", reason, gh_explain_claims(story, reason)))
         return false;
-    gh_str scopes = gh_arena_join(story->arena, story->principal.scopes, GH_STR(" "));
     return stop(story, "scope", gh_policy_decide(&story->route->policy, &story->principal),
-                gh_arena_printf(story->arena, "granted: %.*s", GH_STR_FMT(scopes)));
+                gh_explain_scopes(story));
+}
+
+/* What was not checked is not accepted. */
+static void end_unsigned(struct gh_story *story)
+{
+    (void)stop(
+        story, "signature", GH_KEYS_UNAVAILABLE,
+        GH_STR("offline, without the issuer's keys: everything but the signature is good; ask the running "
+               "gateway for the rest"));
 }
 
 static const struct gh_route *route_named(const struct gh_site *site, gh_str name)
@@ -100,7 +155,7 @@ static const struct gh_route *route_named(const struct gh_site *site, gh_str nam
     return NULL;
 }
 
-static gh_str tell(const struct story *story, gh_str route)
+static gh_str tell(const struct gh_story *story, gh_str route)
 {
     struct gh_arena *arena = story->arena;
     gh_str who = GH_STR("");
@@ -111,18 +166,22 @@ static gh_str tell(const struct story *story, gh_str route)
     gh_str issuer = story->issuer != NULL ? quoted(arena, story->issuer->conf.profile.name) : GH_STR("");
     return gh_arena_printf(arena,
                            "{\"route\":\"%.*s\",\"verdict\":\"%s\",\"step\":\"%s\",\"detail\":\"%.*s\","
-                           "\"issuer\":\"%.*s\"%.*s}\n",
-                           GH_STR_FMT(quoted(arena, route)), gh_reason_row(story->reason)->slug, story->step,
-                           GH_STR_FMT(quoted(arena, story->detail)), GH_STR_FMT(issuer), GH_STR_FMT(who));
+                           "\"signature\":\"%s\",\"issuer\":\"%.*s\"%.*s}\n",
+                           GH_STR_FMT(quoted(arena, route)),
+                           story->undecided ? "undecided" : gh_reason_row(story->reason)->slug, story->step,
+                           GH_STR_FMT(quoted(arena, story->detail)), story->signature, GH_STR_FMT(issuer),
+                           GH_STR_FMT(who));
 }
 
-gh_str gh_explain(struct gh_arena *arena, const struct gh_site *site, struct gh_keyrings *rings, gh_str route,
-                  gh_str token, int64_t now)
+gh_str gh_explain(struct gh_arena *arena, const struct gh_explain_with *with, gh_str route, gh_str token)
 {
-    struct story story = { .arena = arena, .route = route_named(site, route) };
+    struct gh_story story = {
+        .arena = arena, .with = with, .route = route_named(with->site, route), .signature = "not checked"
+    };
     if (story.route == NULL)
         (void)stop(&story, "route", GH_ROUTE_UNKNOWN, GH_STR("no route of that name is in the settings"));
-    else if (explain_open(&story, token) && explain_signature(&story, rings))
-        (void)explain_claims(&story, now);
+    else if (explain_open(&story, token) && explain_signature(&story) && explain_claims(&story) &&
+             !gh_str_eq(gh_str_from(story.signature), GH_STR("good")))
+        end_unsigned(&story);
     return tell(&story, route);
 }

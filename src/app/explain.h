@@ -5,10 +5,16 @@
 
 #include "gateway/site.h"
 
-/* One JSON object: {"route":..., "verdict":slug, "step":..., "detail":..., who it is when accepted}. Never
- * the token. `rings` may be NULL (offline): keys of jwks_file issuers are not known then, and the signature
- * step says so. ptr NULL: out of memory. */
-gh_str gh_explain(struct gh_arena *arena, const struct gh_site *site, struct gh_keyrings *rings, gh_str route,
-                  gh_str token, int64_t now);
+struct gh_explain_with {
+    const struct gh_site *site;
+    struct gh_keyrings *rings; /* NULL: offline, with the keys of jwks_file issuers alone */
+    int64_t now;
+};
+
+/* One JSON object: {"route":..., "verdict":slug, "step":..., "detail":..., "signature":"good", "bad" or "not
+ * checked", who it is when accepted}. Never the token. Offline without keys the other checks go on: what they
+ * refuse is refused, and else the verdict is keys_unavailable. An opaque token that an issuer would be asked
+ * about has the verdict "undecided". ptr NULL: out of memory. */
+gh_str gh_explain(struct gh_arena *arena, const struct gh_explain_with *with, gh_str route, gh_str token);
 
 #endif

@@ -53,8 +53,11 @@ static gh_str admin_authorization(struct gh_arena *arena, const struct gh_conf *
 static bool ask_running(struct gh_arena *arena, const struct gh_conf *conf, gh_str route, gh_str token)
 {
     int fd = connect_admin(conf);
-    if (fd < 0)
+    if (fd < 0) {
+        (void)fprintf(stderr, "gatehouse explain: no running gateway at %.*s; going on offline\n",
+                      GH_STR_FMT(conf->admin.address_text));
         return false;
+    }
     gh_str request = gh_arena_printf(arena,
                                      "POST /admin/v1/explain?route=%.*s HTTP/1.1\r\nHost: localhost\r\n%.*s"
                                      "Content-Length: %zu\r\nConnection: close\r\n\r\n%.*s",
@@ -76,6 +79,9 @@ static bool ask_running(struct gh_arena *arena, const struct gh_conf *conf, gh_s
         text = gh_str_skip(text, 1);
     if (ok)
         (void)printf("%.*s", GH_STR_FMT(gh_str_skip(text, 4)));
+    else
+        (void)fprintf(stderr, "gatehouse explain: the admin listener answered %.*s; going on offline\n",
+                      len > 12 ? 3 : 0, len > 12 ? answer + 9 : "");
     return ok;
 }
 
@@ -92,7 +98,8 @@ static int explain(const char *file, gh_str route, gh_str token)
     if (reason != GH_OK)
         return 1;
     if (conf->admin.address_text.len == 0 || !ask_running(conf->arena, conf, route, token)) {
-        gh_str text = gh_explain(conf->arena, conf->site, NULL, route, token, gh_clock_wall_us() / 1000000);
+        const struct gh_explain_with with = { .site = conf->site, .now = gh_clock_wall_us() / 1000000 };
+        gh_str text = gh_explain(conf->arena, &with, route, token);
         (void)printf("%.*s", GH_STR_FMT(text));
     }
     gh_conf_free(conf);

@@ -24,11 +24,11 @@ def names(path, text, name):
     return name in text
 
 
-def check_references(root, line, cell):
-    for path, name in REFERENCE.findall(cell):
+def check_references(root, line, text):
+    for path, name in REFERENCE.findall(text):
         if not os.path.isfile(os.path.join(root, path)):
             yield (DOCUMENT, line, f"`{path}` is no file", "allowed: tests that are there")
-        elif name and not names(path, tree.read(root, path), name):
+        elif name and not names(path, tree.read(root, path), name.replace("\\#", "#")):
             yield (DOCUMENT, line, f"`{path}` has no {name}", "allowed: tests that are there")
 
 
@@ -38,6 +38,7 @@ def check(root):
     wanted = {f"{family}{i + 1}" for family, count in FAMILIES.items() for i in range(count)} - UNUSED
     findings, seen = [], set()
     for number, line in enumerate(tree.read(root, DOCUMENT).splitlines(), 1):
+        findings += check_references(root, number, line)
         match = ROW.match(line)
         if match is None:
             continue
@@ -47,7 +48,6 @@ def check(root):
         seen.add(row)
         if not REFERENCE.search(cell) and not LATER.search(cell):
             findings.append((DOCUMENT, number, f"row {row} names no test", "allowed: `tests/...::name`, or later: and what it waits for"))
-        findings += check_references(root, number, cell)
     for row in sorted(wanted - seen):
         findings.append((DOCUMENT, 1, f"row {row} is missing", "allowed: each attack row once"))
     return findings
