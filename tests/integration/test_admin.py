@@ -85,6 +85,16 @@ def test_duplicate_keys_and_anchors(site):
         assert run.returncode == 1 and re.search(r"bad\.yaml:\d+:\d+:", run.stdout + run.stderr)
 
 
+def test_versions_of_what_is_linked_are_told():
+    run = subprocess.run([BINARY, "version"], capture_output=True, text=True, timeout=60)
+    told = dict(line.split(None, 1) for line in run.stdout.splitlines() if not line.startswith(("warning: ", "note: ")))
+    assert run.returncode == 0 and set(told) >= {"gatehouse", "openssl", "libevent", "nghttp2", "libcurl", "libyaml", "seccomp"}
+    assert all(re.match(r"\d+\.\d+", version) for version in told.values())
+    for line in run.stdout.splitlines():
+        if line.startswith("warning: "):
+            assert re.fullmatch(r"warning: \S+ \S+ is below \S+, which holds security fixes Gatehouse counts on", line)
+
+
 def test_the_admin_interface_asks_for_its_token(site, tmp_path):
     token = tmp_path / "token"
     token.write_text("t0p-s3cret-of-the-operator\n")
