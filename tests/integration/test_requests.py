@@ -1,4 +1,7 @@
 """What reaches the upstream of a request, and which requests never do: Host, Origin, paths, identity headers."""
+import re
+import urllib.parse
+
 import pytest
 
 from support.http1 import Broken, whole
@@ -78,7 +81,63 @@ def test_identity_that_connection_names_stays(gateway):
 def test_identity_without_a_value_is_not_sent(gateway):
     request = gateway.post(gateway.issuer.token(client_id=None)).also("X-Gatehouse-Client", "root")
     _, seen = gateway.accepted(request)
-    assert seen.all("x-gatehouse-client") in ([], [""]) and b"root" not in seen.head
+    assert seen.all("x-gatehouse-client") == [] and b"root" not in seen.head
+
+
+IDENTITY = ("user", "client", "tenant", "issuer", "agent", "scopes", "kind")
+
+
+@pytest.fixture
+def telling(site):
+    """A gateway that passes on all it can tell."""
+    site.route["identity_headers"] = {name: f"X-Who-{name}" for name in IDENTITY}
+    del site.route["scopes"]
+    return site.start()
+
+
+def told(seen):
+    """The identity fields of a request, each there once at most and on one line."""
+    values = {name: seen.all(f"x-who-{name}") for name in IDENTITY}
+    assert all(len(found) <= 1 for found in values.values()), values
+    return {name: found[0] for name, found in values.items() if found}
+
+
+def test_all_identity_headers(telling):
+    act = {"sub": "agi_1", "sub_profile": "ai_agent"}
+    _, seen = telling.accepted(telling.post(telling.issuer.token(scope="mcp:read mcp:write", act=act)))
+    assert told(seen) == {"user": "alice", "client": "app", "tenant": "acme", "issuer": "idp", "agent": "agi_1",
+                          "scopes": "mcp:read mcp:write", "kind": "user"}
+    assert told(telling.accepted(telling.post(telling.issuer.token(sub="app")))[1])["kind"] == "service"
+    assert told(telling.accepted(telling.post(telling.issuer.token(sub_profile="ai_agent")))[1])["kind"] == "agent"
+
+
+@pytest.mark.parametrize("value", ["line\r\nX-Who-kind: root", "tab\there", "\x01\x7f", "a b", "J\u00f6rg", "\u202e\U0001f600",
+                                   "100%", "a,b;c", 'q"uo\\te', "%41", " space around "])
+def test_identity_is_percent_encoded_on_one_line(telling, value):
+    act = {"sub": value}
+    _, seen = telling.accepted(telling.post(telling.issuer.token(sub=value, client_id=value, act=act)))
+    for name in ("user", "client", "agent"):
+        raw = told(seen)[name]
+        assert urllib.parse.unquote(raw, errors="strict") == value
+        assert re.fullmatch(r"(?:[!#$&'()*+./:<=>?@^_`{|}~0-9A-Za-z\[\]-]|%[0-9A-F]{2})+", raw), raw
+    assert told(seen)["kind"] == "service"
+
+
+def test_scopes_are_encoded_one_by_one(telling):
+    scopes = ["mcp:read", "a,b", "100%", "J\u00f6rg", "line\r\nend", "two words"]
+    _, seen = telling.accepted(telling.post(telling.issuer.token(scope=scopes)))
+    found = [urllib.parse.unquote(scope, errors="strict") for scope in told(seen)["scopes"].split(" ")]
+    assert found == scopes[:-1], "one that holds a space can be told from no two"
+
+
+def test_identity_headers_without_a_value_are_absent(telling):
+    request = telling.post(telling.issuer.token(client_id=None, scope=None))
+    for name in IDENTITY:
+        request = request.also(f"X-Who-{name}", "root")
+    _, seen = telling.accepted(request)
+    assert told(seen) == {"user": "alice", "tenant": "acme", "issuer": "idp", "kind": "user"}
+    _, seen = telling.accepted(telling.post(telling.issuer.token(client_id="", scope="")))
+    assert told(seen) == {"user": "alice", "tenant": "acme", "issuer": "idp", "kind": "user"}
 
 
 def test_names_with_an_underscore(gateway):
