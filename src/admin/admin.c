@@ -15,18 +15,23 @@ struct page {
     void (*serve)(struct gh_exchange *x, struct gh_admin *admin, gh_str body);
 };
 
-static void answer(struct gh_exchange *x, int status, gh_str type, gh_str body)
+static void answer_cached(struct gh_exchange *x, int status, gh_str type, gh_str cache, gh_str body)
 {
     struct gh_headers headers;
     if (gh_headers_init(&headers, x->arena, 4) != GH_OK ||
         gh_headers_add(&headers, GH_STR("content-type"), type) != GH_OK ||
-        gh_headers_add(&headers, GH_STR("cache-control"), GH_STR("no-store")) != GH_OK ||
+        gh_headers_add(&headers, GH_STR("cache-control"), cache) != GH_OK ||
         gh_headers_add(&headers, GH_STR("x-content-type-options"), GH_STR("nosniff")) != GH_OK) {
         gh_exchange_refuse(x, GH_OUT_OF_MEMORY, NULL);
         return;
     }
     x->reason = status == 503 ? GH_NOT_READY : GH_ADMIN;
     gh_exchange_answer(x, status, &headers, body);
+}
+
+static void answer(struct gh_exchange *x, int status, gh_str type, gh_str body)
+{
+    answer_cached(x, status, type, GH_STR("no-store"), body);
 }
 
 static void answer_json(struct gh_exchange *x, int status, gh_str body)
@@ -81,6 +86,16 @@ static void serve_reload(struct gh_exchange *x, struct gh_admin *admin, gh_str b
     gh_buf_done(&out);
 }
 
+/* Public keys: for the servers behind, which have no token of the operator's. */
+static void serve_assertion_keys(struct gh_exchange *x, struct gh_admin *admin, gh_str body)
+{
+    gh_str keys = admin->control->assertion_keys(admin->control->ctx);
+    if (keys.ptr == NULL)
+        gh_exchange_refuse(x, GH_ROUTE_UNKNOWN, NULL);
+    else
+        answer_cached(x, 200, GH_STR("application/jwk-set+json"), GH_STR("max-age=300"), keys);
+}
+
 /* The body is the token, the route stands in the query: a token in a URL would end up in logs. */
 static void serve_explain(struct gh_exchange *x, struct gh_admin *admin, gh_str body)
 {
@@ -101,6 +116,7 @@ static const struct page pages[] = {
     { GH_STR_INIT("/healthz"), GH_METHOD_GET, false, serve_health },
     { GH_STR_INIT("/readyz"), GH_METHOD_GET, false, serve_ready },
     { GH_STR_INIT("/metrics"), GH_METHOD_GET, false, serve_metrics },
+    { GH_STR_INIT("/assertion/jwks.json"), GH_METHOD_GET, false, serve_assertion_keys },
     { GH_STR_INIT("/admin/v1/reload"), GH_METHOD_POST, false, serve_reload },
     { GH_STR_INIT("/admin/v1/explain"), GH_METHOD_POST, true, serve_explain },
 };

@@ -14,6 +14,8 @@ struct gh_control_table {
     /* Which check decides about this token at that route, as one JSON object in the arena. */
     gh_str (*explain)(void *ctx, struct gh_arena *arena, gh_str route, gh_str token);
     bool (*is_draining)(void *ctx);
+    /* The JWK set of the keys that sign assertions, lent for this turn; ptr NULL: nothing is signed here. */
+    gh_str (*assertion_keys)(void *ctx);
 };
 
 struct gh_admin {

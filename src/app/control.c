@@ -43,6 +43,11 @@ static bool table_is_draining(void *ctx)
     return ((const struct gh_control *)ctx)->draining;
 }
 
+static gh_str table_assertion_keys(void *ctx)
+{
+    return ((const struct gh_control *)ctx)->snapshot->conf->site->assertion.key_set;
+}
+
 /* ---- starting ---- */
 
 static struct gh_logfile *open_log(const char *key, gh_str file)
@@ -95,7 +100,11 @@ static bool make_parts(struct gh_control *control, const struct gh_conf *conf)
 static bool read_admin_token(struct gh_control *control, const struct gh_conf *conf)
 {
     control->table = (struct gh_control_table){
-        .ctx = control, .reload = table_reload, .explain = table_explain, .is_draining = table_is_draining
+        .ctx = control,
+        .reload = table_reload,
+        .explain = table_explain,
+        .is_draining = table_is_draining,
+        .assertion_keys = table_assertion_keys,
     };
     control->admin.registry = control->registry;
     control->admin.rings = control->rings;

@@ -1,6 +1,7 @@
 /* app/snapshot.c: builds a snapshot whole or not at all. */
 #include "app/snapshot.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,6 +43,17 @@ static enum gh_reason make_tls(struct gh_snapshot *snapshot, const struct gh_sna
             return reason;
     }
     return GH_OK;
+}
+
+/* `check` may look at settings whose key it may not read; to run on them is another matter. */
+static enum gh_reason check_signer(const struct gh_site *site, char **ret_why)
+{
+    if (site->assertion.unreadable.len == 0)
+        return GH_OK;
+    if (asprintf(ret_why, "assertion.key_files: %.*s: may not be read",
+                 GH_STR_FMT(site->assertion.unreadable)) < 0)
+        *ret_why = NULL;
+    return GH_SETTINGS_INVALID;
 }
 
 static enum gh_reason make_slots(struct gh_site *site, const struct gh_snapshot_with *with, char **ret_why)
@@ -88,7 +100,9 @@ enum gh_reason gh_snapshot_new(struct gh_conf *conf, const struct gh_snapshot_wi
     }
     snapshot->refs = 1;
     snapshot->conf = conf;
-    enum gh_reason reason = make_tls(snapshot, with, ret_why);
+    enum gh_reason reason = check_signer(conf->site, ret_why);
+    if (reason == GH_OK)
+        reason = make_tls(snapshot, with, ret_why);
     if (reason == GH_OK)
         reason = make_slots(conf->site, with, ret_why);
     if (reason == GH_OK)

@@ -44,6 +44,7 @@ gh_str gh_row_allowed(struct gh_arena *arena, const struct gh_row *row)
                             : GH_STR("a map of names to their keys");
     case GH_ROW_TEXTS:
     case GH_ROW_URLS:
+    case GH_ROW_FILES:
     case GH_ROW_HEADERS:
     case GH_ROW_SCOPES:
     case GH_ROW_ALGS:
@@ -97,6 +98,8 @@ static gh_str list_text(struct gh_arena *arena, const struct gh_row *row)
     const char *what = "texts";
     if (row->type == GH_ROW_URLS)
         what = "http or https URLs";
+    else if (row->type == GH_ROW_FILES)
+        what = (row->flags & GH_ROW_SECRET) != 0 ? "paths of files nobody else may read" : "paths of files";
     else if (row->type == GH_ROW_HEADERS)
         what = "header field names";
     else if (row->type == GH_ROW_SCOPES)

@@ -12,6 +12,8 @@ void gh_build_settings(struct gh_build *build)
     gh_build_listeners(build);
     gh_build_issuers(build);
     if (!build->teller->out_of_memory)
+        gh_build_assertion(build);
+    if (!build->teller->out_of_memory)
         gh_build_tenants(build);
     if (!build->teller->out_of_memory)
         gh_build_routes(build);
@@ -24,6 +26,11 @@ void gh_build_settings(struct gh_build *build)
         return;
     if (gh_site_index(build->site) != GH_OK)
         build->teller->out_of_memory = true;
+}
+
+const struct gh_node *gh_build_root(const struct gh_build *build)
+{
+    return gh_issuer_at(build->settings, 0)->at.node->parent->parent;
 }
 
 void *gh_build_alloc(struct gh_build *build, size_t count, size_t size)

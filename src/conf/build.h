@@ -18,6 +18,7 @@ void gh_build_settings(struct gh_build *build);
 /* In this order; each fills its part. */
 void gh_build_listeners(struct gh_build *build);
 void gh_build_issuers(struct gh_build *build);
+void gh_build_assertion(struct gh_build *build);
 void gh_build_tenants(struct gh_build *build);
 void gh_build_routes(struct gh_build *build);
 /* Where all of these stand in the file; places.c. */
@@ -25,6 +26,11 @@ void gh_build_places(struct gh_build *build);
 /* The endpoints of one route's upstream, its credential and its headers; check_upstream.c. */
 void gh_build_upstream(struct gh_build *build, const struct gh_settings_route *from, struct gh_route *route);
 void gh_build_headers(struct gh_build *build, const struct gh_settings_route *from, struct gh_route *route);
+/* Before the headers, behind the upstream; check_assertion.c. */
+void gh_build_route_assertion(struct gh_build *build, const struct gh_settings_route *from,
+                              struct gh_route *route);
+/* A field name for what the gateway says: not one that means something already. */
+void gh_check_header(struct gh_build *build, const struct gh_node *node, const char *key, gh_str name);
 /* The result is `own` (may be empty) and the list, checked against what browsers send unless `node` is NULL.
  */
 struct gh_strs gh_build_origins(struct gh_build *build, const struct gh_node *node, gh_str own,
@@ -38,6 +44,8 @@ void gh_check_edge_listeners(struct gh_build *build);
 uint64_t gh_build_fingerprint(const struct gh_settings *settings, const struct gh_settings_route *route,
                               const struct gh_settings_tenant *tenant);
 
+/* The node of the whole document. */
+const struct gh_node *gh_build_root(const struct gh_build *build);
 /* From the site's arena; NULL notes that memory ran out. */
 void *gh_build_alloc(struct gh_build *build, size_t count, size_t size);
 /* A text of the site that could not be made: notes that memory ran out. */

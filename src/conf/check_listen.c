@@ -12,11 +12,6 @@ static void build_pairs(struct gh_build *build, const struct gh_settings_listen 
 static void check_trusted_proxies(struct gh_build *build);
 static void build_admin(struct gh_build *build);
 
-static const struct gh_node *root_of(const struct gh_build *build)
-{
-    return gh_issuer_at(build->settings, 0)->at.node->parent->parent;
-}
-
 static bool same_address(const struct gh_address *a, const struct gh_address *b)
 {
     return a->len == b->len && memcmp(&a->storage, &b->storage, a->len) == 0;
@@ -106,7 +101,7 @@ static void check_trusted_proxies(struct gh_build *build)
     for (size_t i = 0; i < list.count; i++) {
         bool is_v4 = memcmp(list.at[i].bytes, mapped, sizeof(mapped)) == 0 && list.at[i].bits >= 96;
         if (list.at[i].bits == 0 || (is_v4 && list.at[i].bits == 96))
-            gh_tell_error(build->teller, root_of(build), "trusted_proxies",
+            gh_tell_error(build->teller, gh_build_root(build), "trusted_proxies",
                           GH_STR("a range that holds every address"),
                           GH_STR("the addresses of your proxies"));
     }
@@ -117,7 +112,7 @@ static void build_admin(struct gh_build *build)
     struct gh_teller *teller = build->teller;
     struct gh_admin_conf *admin = &build->settings->conf.admin;
     const struct gh_front_conf *front = &build->settings->conf.front;
-    const struct gh_node *node = gh_node_get(root_of(build), "admin");
+    const struct gh_node *node = gh_node_get(gh_build_root(build), "admin");
     if (admin->address_text.len == 0)
         return;
     if (gh_address_read(admin->address_text, &admin->address) != GH_OK) {

@@ -73,6 +73,7 @@ static void build_route(struct gh_build *build, struct gh_settings_route *from, 
     route->policy.origins = has_own ? gh_build_origins(build, from->at.node, own, from->origins)
                                     : gh_build_origins(build, NULL, own, tenant->origins);
     gh_build_upstream(build, from, route);
+    gh_build_route_assertion(build, from, route);
     gh_build_headers(build, from, route);
     gh_build_binding(build, from, route);
     route->fingerprint = gh_build_fingerprint(build->settings, from, tenant);

@@ -88,7 +88,7 @@ static bool is_ours(gh_str name)
     return gh_str_starts(name, GH_STR("proxy-")) || gh_str_starts(name, GH_STR("x-forwarded-"));
 }
 
-static void check_header(struct gh_build *build, const struct gh_node *node, const char *key, gh_str name)
+void gh_check_header(struct gh_build *build, const struct gh_node *node, const char *key, gh_str name)
 {
     if (is_ours(name))
         gh_tell_error(build->teller, node, key, gh_tell_quoted(build->teller, name),
@@ -111,7 +111,7 @@ void gh_build_headers(struct gh_build *build, const struct gh_settings_route *fr
         gh_str name = fields[i].name;
         if (name.len == 0)
             continue;
-        check_header(build, node, fields[i].key, name);
+        gh_check_header(build, node, fields[i].key, name);
         bool is_taken = gh_str_eq(name, credential) || gh_strs_has(from->forward_headers, name);
         for (size_t j = 0; j < i; j++)
             is_taken |= gh_str_eq(name, fields[j].name);
@@ -121,8 +121,9 @@ void gh_build_headers(struct gh_build *build, const struct gh_settings_route *fr
     }
     for (size_t i = 0; i < from->forward_headers.count; i++) {
         gh_str name = from->forward_headers.at[i];
-        check_header(build, from->at.node, "forward_headers", name);
-        bool is_token = gh_str_eq(name, credential);
+        gh_check_header(build, from->at.node, "forward_headers", name);
+        bool is_token = gh_str_eq(name, credential) || gh_str_eq(name, GH_STR("x-gatehouse-assertion")) ||
+                        gh_str_eq(name, route->assertion.header);
         for (size_t j = 0; j < route->issuer_count; j++)
             is_token |= gh_str_eq(name, route->issuers[j]->conf.token_header);
         if (is_token)

@@ -140,6 +140,9 @@ static void write_type(FILE *out, const struct gh_row *row, int indent)
                    (row->flags & GH_ROW_NULL) != 0 ? "\"type\": [\"string\", \"null\"]"
                                                    : "\"type\": \"string\"");
         return;
+    case GH_ROW_FILES:
+        write_list(out, row, "\"type\": \"string\"");
+        return;
     case GH_ROW_URLS:
         write_list(out, row, "\"type\": \"string\", \"pattern\": \"^https?://\"");
         return;

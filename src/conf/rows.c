@@ -92,6 +92,16 @@ static void fill_sections(struct gh_fill *fill, const struct gh_row *row, const 
     *at = (struct gh_elements){ .at = elements, .count = node->count };
 }
 
+const struct gh_node *gh_entry_node(const struct gh_node *list, size_t i)
+{
+    if (list->kind != GH_NODE_LIST)
+        return list;
+    const struct gh_node *node = list->children;
+    while (node != NULL && i-- > 0)
+        node = node->next;
+    return node;
+}
+
 bool gh_label_is_legal(gh_str name)
 {
     if (name.len == 0 || name.len > 64)

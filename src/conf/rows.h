@@ -16,6 +16,7 @@ enum gh_row_type {
     GH_ROW_URL,      /* gh_str: http or https, verbatim */
     GH_ROW_URLS,     /* struct gh_strs */
     GH_ROW_FILE,     /* gh_str: a path, relative to the settings file */
+    GH_ROW_FILES,    /* struct gh_strs: paths */
     GH_ROW_OUTPUT,   /* gh_str: a path, or stdout, stderr */
     GH_ROW_HEADER,   /* gh_str: the name of a header field, lower-cased */
     GH_ROW_HEADERS,  /* struct gh_strs */
@@ -79,6 +80,9 @@ struct gh_elements {
     void *at;
     size_t count;
 };
+
+/* The node of the i-th entry of a list, or of the one entry written without brackets. */
+const struct gh_node *gh_entry_node(const struct gh_node *list, size_t i);
 
 /* What reading needs beside the teller. */
 struct gh_fill {

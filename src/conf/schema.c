@@ -150,6 +150,26 @@ static const struct gh_section sessions_section = {
     .rows = sessions_rows,
 };
 
+static const struct gh_row assertion_rows[] = {
+    { "issuer", GH_ROW_URL, AT(gh_settings_assertion, issuer), GH_ROW_REQUIRED,
+      .doc =
+          "`iss` of what is signed: a name of this gateway's own, never that of an issuer whose tokens are "
+          "believed. Nothing is fetched from there." },
+    { "key_files", GH_ROW_FILES, AT(gh_settings_assertion, key_files),
+      GH_ROW_REQUIRED | GH_ROW_SECRET | GH_ROW_ONE, .min = 1, .max = 8,
+      .doc =
+          "PEM files, each with one private key, PKCS#8, not encrypted: P-256 or Ed25519. The first signs, "
+          "all are published." },
+    { .key = NULL }
+};
+static const struct gh_section assertion_section = {
+    .title = "assertion",
+    .doc = "Who signs the identity that routes with `identity_assertion` pass on (upstream-identity.md). The "
+           "public keys are at `/assertion/jwks.json` of the admin listener, and `gatehouse key show` prints "
+           "them.",
+    .rows = assertion_rows,
+};
+
 static const struct gh_choice switches[] = { { "on", GH_SWITCH_ON }, { "off", GH_SWITCH_OFF }, { NULL, 0 } };
 static const struct gh_row root_rows[] = {
     { "workers", GH_ROW_INT, AT(gh_settings, conf.workers), .fallback = "0", .min = 0, .max = 256,
@@ -183,6 +203,8 @@ static const struct gh_row root_rows[] = {
     { "sessions", GH_ROW_SECTION, 0, .section = &sessions_section, .doc = "Legacy MCP sessions." },
     { "fetch", GH_ROW_SECTION, AT(gh_settings, conf.fetch), .section = &fetch_section,
       .doc = "How the gateway reaches issuers." },
+    { "assertion", GH_ROW_SECTION, AT(gh_settings, assertion), .section = &assertion_section, .unset = "none",
+      .doc = "Who signs the identity that is passed on." },
     { "limits", GH_ROW_SECTION, 0, .section = &gh_limits_section,
       .doc = "Limits and timers of the public side." },
     { "issuers", GH_ROW_NAMED, AT(gh_settings, issuers), GH_ROW_REQUIRED | GH_ROW_SITE, .min = 1, .max = 1024,

@@ -92,6 +92,26 @@ static const struct gh_section identity_section = {
     .rows = identity_rows,
 };
 
+static const struct gh_row assertion_rows[] = {
+    { "header", GH_ROW_HEADER, AT(assertion.header), .fallback = "X-Gatehouse-Assertion",
+      .doc = "Header field it is sent in." },
+    { "audience", GH_ROW_URL, AT(assertion.audience), .unset = "the upstream's origin",
+      .doc = "`aud`: the server behind must expect exactly this." },
+    { "lifetime", GH_ROW_SECONDS, AT(assertion.lifetime_s), .fallback = "60s", .min = 10, .max = 300,
+      .doc = "From `iat` to `exp`, which is never later than that of the client's token. A new one is signed "
+             "when half of it is over." },
+    { .key = NULL }
+};
+static const struct gh_section assertion_section = {
+    .title = "routes[].identity_assertion",
+    .doc =
+        "Verified identity for the server behind, in a JWT that it can verify (upstream-identity.md). Needs "
+        "`assertion`. What a client sends in the field is removed. A lone text stands for `{ header: TEXT "
+        "}`.",
+    .rows = assertion_rows,
+    .scalar_key = "header",
+};
+
 static const struct gh_row route_rows[] = {
     { "name", GH_ROW_TEXT, AT(name), GH_ROW_REQUIRED | GH_ROW_LABEL,
       .doc = "For logs, metrics and the audit log." },
@@ -127,6 +147,8 @@ static const struct gh_row route_rows[] = {
       .doc = "Origins of browser clients; the resource's own is always allowed." },
     { "identity_headers", GH_ROW_SECTION, 0, .section = &identity_section, .unset = "none are sent",
       .doc = "Verified identity for the server behind." },
+    { "identity_assertion", GH_ROW_SECTION, 0, .section = &assertion_section, .unset = "none is sent",
+      .doc = "Verified identity for the server behind, signed." },
     { "forward_headers", GH_ROW_HEADERS, AT(forward_headers), .max = 64, .unset = "none",
       .doc = "Further request header fields that pass." },
     { "max_body", GH_ROW_SIZE, AT(body_max), GH_ROW_OFF, .fallback = "4MiB", .min = 1024, .max = 1LL << 30,

@@ -36,6 +36,11 @@ struct gh_settings_upstream {
     struct gh_upstream_conf conf; /* endpoints: filled later from urls */
 };
 
+struct gh_settings_assertion {
+    gh_str issuer;
+    struct gh_strs key_files;
+};
+
 struct gh_settings_route {
     struct gh_element at;
     gh_str name, tenant, resource;
@@ -43,6 +48,7 @@ struct gh_settings_route {
     struct gh_strs issuers, origins;
     struct gh_policy policy; /* resource and authorization_servers: filled later */
     struct gh_identity_headers identity;
+    struct gh_identity_assertion assertion;
     struct gh_strs forward_headers;
     int64_t body_max, keepalive_ms;
     bool body_whole;
@@ -52,6 +58,7 @@ struct gh_settings_route {
 struct gh_settings {
     struct gh_conf conf; /* listeners and site: filled later */
     struct gh_site_limits limits;
+    struct gh_settings_assertion assertion;
     struct gh_elements listen, issuers, tenants, routes;
 };
 

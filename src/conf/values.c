@@ -26,7 +26,7 @@ static void fill_rules(struct gh_fill *fill, const struct gh_node *node, struct 
 static bool is_list(enum gh_row_type type)
 {
     return type == GH_ROW_TEXTS || type == GH_ROW_URLS || type == GH_ROW_HEADERS || type == GH_ROW_SCOPES ||
-           type == GH_ROW_ALGS || type == GH_ROW_CIDRS;
+           type == GH_ROW_ALGS || type == GH_ROW_CIDRS || type == GH_ROW_FILES;
 }
 
 static bool is_null(const struct gh_node *node)
@@ -235,7 +235,7 @@ static void fill_file(struct gh_fill *fill, const struct gh_row *row, const stru
         *at = gh_arena_printf(fill->arena, "%.*s/%.*s", GH_STR_FMT(base), GH_STR_FMT(text));
     if (at->ptr == NULL || !note_file(fill, *at, row->type == GH_ROW_OUTPUT))
         fill->teller->out_of_memory = true;
-    else if (row->type == GH_ROW_FILE)
+    else if (row->type != GH_ROW_OUTPUT)
         check_file(fill->teller, row, node, at->ptr);
 }
 
@@ -285,6 +285,10 @@ static bool put_entry(struct gh_fill *fill, const struct gh_row *row, const stru
     gh_str text = is_null(node) ? GH_STR("") : node->text;
     if (row->type == GH_ROW_CIDRS)
         return gh_cidr_read(text, &((struct gh_cidr *)values)[i]) == GH_OK;
+    if (row->type == GH_ROW_FILES) {
+        fill_file(fill, row, node, &((gh_str *)values)[i]);
+        return true; /* what is wrong was told */
+    }
     enum gh_alg alg;
     if (row->type != GH_ROW_ALGS)
         return put_text(fill, row, text, &((gh_str *)values)[i]);

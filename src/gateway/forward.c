@@ -7,7 +7,7 @@
 #include "base/str.h"
 #include "gateway/request.h"
 
-/* What gh_session_add, add_own and add_identities may add. */
+/* What gh_session_add, add_own, add_identities and add_assertion may add. */
 #define OWN_MAX 16
 
 /* What a client may say to an MCP server; a route may name more. Everything else stays here (threats.md rule
@@ -30,7 +30,8 @@ static bool is_passed(const struct gh_route *route, gh_str name)
 static bool is_ours(const struct gh_route *route, gh_str name)
 {
     const struct gh_identity_headers *id = &route->identity;
-    const gh_str ours[] = { id->user, id->client, id->tenant, id->issuer, id->agent, id->scopes, id->kind };
+    const gh_str ours[] = { id->user,  id->client, id->tenant, id->issuer,
+                            id->agent, id->scopes, id->kind,   route->assertion.header };
     for (size_t i = 0; i < GH_ARRAY_LEN(ours); i++)
         if (gh_str_eq(ours[i], name))
             return true;
@@ -129,6 +130,15 @@ static enum gh_reason add_identities(struct gh_request *r, struct gh_headers *he
     return add_scopes(r, headers);
 }
 
+static enum gh_reason add_assertion(struct gh_request *r, struct gh_headers *headers)
+{
+    gh_str name = r->route->assertion.header, assertion;
+    if (name.len == 0)
+        return GH_OK;
+    enum gh_reason reason = gh_assertion_for(r, &assertion);
+    return reason == GH_OK ? gh_headers_add(headers, name, assertion) : reason;
+}
+
 /* ---- the rest of the head ---- */
 
 static enum gh_reason add_passed(struct gh_request *r, struct gh_headers *headers)
@@ -174,7 +184,9 @@ static enum gh_reason build_head(struct gh_request *r, struct gh_headers *header
         reason = gh_session_add(r, headers);
     if (reason == GH_OK)
         reason = add_own(r, headers);
-    return reason == GH_OK ? add_identities(r, headers) : reason;
+    if (reason == GH_OK)
+        reason = add_identities(r, headers);
+    return reason == GH_OK ? add_assertion(r, headers) : reason;
 }
 
 static gh_str upstream_path(struct gh_request *r)

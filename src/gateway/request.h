@@ -141,6 +141,9 @@ void gh_renew_answered(struct gh_request *r, enum gh_reason reason, gh_str answe
 GH_MUST_USE enum gh_reason gh_session_add(struct gh_request *r, struct gh_headers *headers);
 GH_MUST_USE enum gh_reason gh_session_relay(struct gh_request *r, const struct gh_call_response *from,
                                             struct gh_headers *headers);
+/* assertion.c: the identity of r's verdict as a signed JWT for r's route, in the exchange's arena. GH_OK,
+ * GH_TOKEN_EXPIRED, GH_OUT_OF_MEMORY, GH_INTERNAL. */
+GH_MUST_USE enum gh_reason gh_assertion_for(struct gh_request *r, gh_str *ret_assertion);
 /* body.c */
 void gh_forward_body(struct gh_request *r, gh_str bytes, bool end);
 /* relay.c */

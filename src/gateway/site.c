@@ -214,6 +214,8 @@ void gh_site_unref(struct gh_site *site)
     for (size_t i = 0; i < site->route_count; i++)
         gh_upstream_target_unref(site->routes[i].target);
     gh_session_keys_unref(site->session_keys);
+    for (size_t i = 0; i < site->assertion.key_count; i++)
+        gh_signing_key_unref(site->assertion.keys[i]);
     free_hosts(site);
     gh_arena_free(site->arena);
 }

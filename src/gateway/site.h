@@ -5,12 +5,28 @@
 
 #include "base/map.h"
 #include "gatehouse/session.h"
+#include "gatehouse/sign.h"
 #include "keys/keyring.h"
 #include "upstream/upstream.h"
 
 /* Headers that carry the verified identity to the upstream; an empty name: not sent. */
 struct gh_identity_headers {
     gh_str user, client, tenant, issuer, agent, scopes, kind;
+};
+
+/* The same in one signed JWT; an empty header: none is sent. */
+struct gh_identity_assertion {
+    gh_str header, audience;
+    int64_t lifetime_s;
+};
+
+/* Who signs it, for all routes. */
+struct gh_assertion_signer {
+    gh_str issuer;
+    struct gh_signing_key **keys; /* references: the first signs, all are published */
+    size_t key_count;
+    gh_str key_set;    /* the JWK set of all keys; ptr NULL: the settings have no `assertion` */
+    gh_str unreadable; /* a key file that another user may read: settings to look at, not to run on */
 };
 
 struct gh_issuer {
@@ -28,6 +44,7 @@ struct gh_route {
     gh_str upstream_path;              /* of the first endpoint: replaces the resource's path */
     const unsigned char (*endpoint_names)[GH_SESSION_ENDPOINT]; /* as sealed sessions call them, in order */
     struct gh_identity_headers identity;
+    struct gh_identity_assertion assertion;
     struct gh_strs forward_headers; /* further request headers that pass, lower case */
     int64_t body_max;               /* bytes of a request body; 0: no bound */
     bool body_whole;                /* hold the body before forwarding (body stage) */
@@ -82,11 +99,12 @@ struct gh_site {
     size_t tenant_count;
     struct gh_site_limits limits;
     struct gh_session_keys *session_keys; /* a reference; NULL until the snapshot is made */
-    struct gh_map hosts;                  /* of struct gh_site_host */
+    struct gh_assertion_signer assertion;
+    struct gh_map hosts; /* of struct gh_site_host */
 };
 
 struct gh_site *gh_site_ref(struct gh_site *site);
-/* The last reference frees targets, maps and the arena. */
+/* The last reference frees targets, keys, maps and the arena. */
 void gh_site_unref(struct gh_site *site);
 /* Builds `hosts` from routes, tenants and policies, the metadata documents and the endpoints' names. After it
  * the site is immutable. */

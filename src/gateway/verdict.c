@@ -32,8 +32,10 @@ struct gh_verdicts *gh_verdicts_new(size_t max)
 
 void gh_verdict_unref(struct gh_verdict *verdict)
 {
-    if (verdict != NULL && --verdict->refs == 0)
-        free(verdict);
+    if (verdict == NULL || --verdict->refs > 0)
+        return;
+    free(verdict->assertion);
+    free(verdict);
 }
 
 void gh_verdicts_drop(struct gh_verdicts *verdicts, struct gh_verdict *verdict)

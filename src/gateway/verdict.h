@@ -9,7 +9,15 @@
 
 #define GH_VERDICT_KEY 40 /* SHA-256 of the token, then the route's fingerprint */
 
-/* One accepted token at one route; immutable but for the bookkeeping of its cache. */
+/* What was signed for a verdict; assertion.c makes and reads it. One block of memory. */
+struct gh_signed {
+    int64_t at, renew_at; /* seconds since 1970: used from the first on, until before the second */
+    uint64_t generation;  /* of the settings it was signed under */
+    gh_str text;          /* behind this struct */
+};
+
+/* One accepted token at one route; immutable but for the bookkeeping of its cache, and what is signed for it.
+ */
 struct gh_verdict {
     struct gh_map_node node;
     struct gh_list age; /* in the cache's order of use */
@@ -20,7 +28,8 @@ struct gh_verdict {
     uint32_t slot;                 /* of the issuer in the key rings */
     bool has_thumbprint;           /* false: introspected, bound to no key */
     unsigned char thumbprint[32];
-    uint64_t keys_seen; /* the last key-set publication under which the thumbprint was found */
+    uint64_t keys_seen;          /* the last key-set publication under which the thumbprint was found */
+    struct gh_signed *assertion; /* owned; NULL: none was asked for yet */
 };
 
 struct gh_verdicts;

@@ -43,6 +43,8 @@ static const struct worker_row worker_rows[] = {
     ROW(verdict_hits, "counter", "Tokens found in the verdict cache."),
     ROW(verdict_misses, "counter", "Tokens that had to be opened and checked."),
     ROW(verdict_offloaded, "counter", "Signatures checked on an offload thread."),
+    ROW(assertions_signed, "counter", "Identity assertions signed for upstreams."),
+    ROW(assertions_reused, "counter", "Requests that went out with an assertion signed before."),
     ROW(upstream_connects, "counter", "Connections opened to upstreams."),
     ROW(upstream_reuses, "counter", "Calls sent over a pooled upstream connection."),
     ROW(h2_cut_resets, "counter", "HTTP/2 connections cut for too many resets."),

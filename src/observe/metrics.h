@@ -32,6 +32,7 @@ struct gh_worker_stats {
     gh_cell handshakes_full, handshakes_resumed, handshakes_failed;
     gh_cell exchanges_open;
     gh_cell verdict_hits, verdict_misses, verdict_offloaded;
+    gh_cell assertions_signed, assertions_reused;
     gh_cell upstream_connects, upstream_reuses;
     gh_cell h2_cut_resets, h2_cut_glitches;
     gh_cell audit_dropped;

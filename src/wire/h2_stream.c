@@ -82,12 +82,17 @@ struct fields {
     size_t count;
 };
 
+/* Of a table of 4 KiB: a token or an assertion would push most other fields out. */
+#define INDEXED_MAX 512u
+
 /* Values that differ in every message would only push others out of the table; secrets must not enter it. */
-static bool is_not_indexed(gh_str name)
+static bool is_not_indexed(gh_str name, gh_str value)
 {
-    static const gh_str names[] = { GH_STR_INIT("authorization"), GH_STR_INIT("content-length"),
-                                    GH_STR_INIT("mcp-session-id"), GH_STR_INIT("traceparent"),
-                                    GH_STR_INIT("x-request-id") };
+    static const gh_str names[] = { GH_STR_INIT("authorization"),         GH_STR_INIT("content-length"),
+                                    GH_STR_INIT("mcp-session-id"),        GH_STR_INIT("traceparent"),
+                                    GH_STR_INIT("x-gatehouse-assertion"), GH_STR_INIT("x-request-id") };
+    if (value.len > INDEXED_MAX)
+        return true;
     for (size_t i = 0; i < GH_ARRAY_LEN(names); i++)
         if (gh_str_eq(names[i], name))
             return true;
@@ -103,7 +108,7 @@ static void add(struct fields *fields, gh_str name, gh_str value)
         .value = (uint8_t *)(uintptr_t)(value.len > 0 ? value.ptr : ""),
         .namelen = name.len,
         .valuelen = value.len,
-        .flags = is_not_indexed(name) ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE,
+        .flags = is_not_indexed(name, value) ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE,
     };
 }
 

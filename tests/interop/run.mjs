@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { assertion } from './assertion.mjs';
 import { certificates, finish, house, log, paths, run, tail } from './house.mjs';
 
 const { values: opts } = parseArgs({ options: { plain: { type: 'boolean' }, only: { type: 'string' }, verbose: { type: 'boolean' } } });
@@ -119,6 +120,20 @@ async function expiry(gateway) {
   });
 }
 
+// The documentation's example for Node at a server that is not an MCP server at all.
+async function asserted(gateway) {
+  const seen = await assertion(gateway.issuer, tls?.ca);
+  verdict('jose verifies the assertion as the documentation says', () => {
+    need(seen.through.status === 200, `the server answered ${seen.through.status} ${JSON.stringify(seen.through.body)}`);
+    need(seen.through.body.user === JSON.stringify(['acme', 'idp', 'svc']), `the caller is ${seen.through.body.user}`);
+    need(seen.through.body.scopes.join() === 'mcp:read', `the scopes are ${seen.through.body.scopes}`);
+    need(seen.again.status === 200, 'the very same is not accepted again');
+  });
+  verdict('jose refuses what is no assertion for this server', () => {
+    for (const bad of ['without', 'bent', 'token']) need(seen[bad].status === 401, `${bad}: ${seen[bad].status}`);
+  });
+}
+
 const gateway = await house({ tls, issuerEnv: { AT_TTL: '600' } });
 for (const client of Object.keys(clients)) {
   for (const [name, server] of Object.entries(SERVERS)) {
@@ -135,6 +150,7 @@ for (const client of Object.keys(clients)) {
   }
 }
 if (!opts.only) await expiry(gateway);
+if (!opts.only) await asserted(gateway);
 verdict('the servers never see a token', () => need(!/"authorization"|eyJ/.test(readFileSync(log('demo'), 'utf8')), 'one did'));
 verdict('the audit log holds no token', () => {
   const audit = readFileSync(gateway.audit, 'utf8');

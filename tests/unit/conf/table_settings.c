@@ -7,6 +7,7 @@
 
 #include "base/str.h"
 #include "conf/conf.h"
+#include "support/sign.h"
 #include "support/table.h"
 
 #define MEMBERS_MAX 24
@@ -153,13 +154,25 @@ static void answer(struct gh_arena *arena, gh_str line, struct gh_buf *out)
     gh_conf_errors_done(&errors);
 }
 
-static void make_file(const char *name, mode_t mode)
+static void make_file(const char *name, const char *text, mode_t mode)
 {
     char path[256];
     snprintf(path, sizeof(path), "%s/%s", folder, name);
     FILE *file = fopen(path, "we");
-    if (file == NULL || fputs("x", file) < 0 || fclose(file) != 0 || chmod(path, mode) != 0)
+    if (file == NULL || fputs(text, file) < 0 || fclose(file) != 0 || chmod(path, mode) != 0)
         abort();
+}
+
+/* Private keys, each in a file named after its algorithm. */
+static const char *const algs[] = { "ES256", "EdDSA", "RS256", "ES384" };
+
+static void make_key(const char *alg)
+{
+    struct gh_arena *arena = gh_arena_new(0);
+    struct gh_signer *signer = gh_signer_new(alg);
+    make_file(alg, gh_signer_pem(arena, signer).ptr, 0600);
+    gh_signer_free(signer);
+    gh_arena_free(arena);
 }
 
 static void drop_file(const char *name)
@@ -169,18 +182,22 @@ static void drop_file(const char *name)
     unlink(path);
 }
 
-/* In the folder of the settings: a certificate, a secret as it should be, and one that others may read. */
+/* In the folder of the settings: a certificate, a secret as it should be, one that others may read, keys. */
 int main(void)
 {
     if (mkdtemp(folder) == NULL)
         abort();
-    make_file("cert", 0644);
-    make_file("secret", 0600);
-    make_file("open", 0640);
+    make_file("cert", "x", 0644);
+    make_file("secret", "x", 0600);
+    make_file("open", "x", 0640);
+    for (size_t i = 0; i < GH_ARRAY_LEN(algs); i++)
+        make_key(algs[i]);
     int status = gh_table_run("settings", answer);
     drop_file("cert");
     drop_file("secret");
     drop_file("open");
+    for (size_t i = 0; i < GH_ARRAY_LEN(algs); i++)
+        drop_file(algs[i]);
     rmdir(folder);
     return status;
 }

@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "conf/tree.h"
 #include "support/shared.h"
+#include "support/sign.h"
 
 #define assert_text(slice, text) assert_true(gh_str_eq((slice), gh_str_from(text)))
 
@@ -21,12 +22,13 @@ static const char sample[] =
     "admin: { address: \"127.0.0.1:9901\" }\n"
     "fetch: { allow_http_loopback: true, allow: [10.0.0.0/8] }\n"
     "audit: { file: audit.jsonl }\n"
+    "assertion: { issuer: \"https://gw.example\", key_files: [next.pem, signing.pem] }\n"
     "issuers: { idp: { issuer: \"https://issuer.example\", jwks_file: jwks.json, algs: [RS256, EdDSA] } }\n"
     "tenants: { acme: { hosts: [\"127.0.0.1:8080\"], issuers: [idp], origins: [\"https://app.example\"] } }\n"
     "routes:\n"
     "  - { name: weather, tenant: acme, resource: \"http://127.0.0.1:8080/weather/mcp\",\n"
     "      upstream: \"http://127.0.0.1:3000/mcp\", scopes: [\"mcp:read\"],\n"
-    "      identity_headers: { user: X-Gatehouse-User } }\n";
+    "      identity_headers: { user: X-Gatehouse-User }, identity_assertion: { lifetime: 2m } }\n";
 
 static char folder[] = "/tmp/gatehouse-conf-XXXXXX";
 static const char *const files[] = { "jwks.json",       "tls.crt",     "tls.key",
@@ -40,6 +42,18 @@ static const char *path_of(const char *name)
     return path;
 }
 
+static bool make_key(const char *name, const char *alg)
+{
+    struct gh_arena *arena = gh_arena_new(0);
+    struct gh_signer *signer = gh_signer_new(alg);
+    int fd = open(path_of(name), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    gh_str pem = gh_signer_pem(arena, signer);
+    bool made = fd >= 0 && write(fd, pem.ptr, pem.len) == (ssize_t)pem.len && close(fd) == 0;
+    gh_signer_free(signer);
+    gh_arena_free(arena);
+    return made;
+}
+
 /* A folder with the files that the sample and the examples name. */
 static int set_up(void **state)
 {
@@ -50,13 +64,15 @@ static int set_up(void **state)
         if (fd < 0 || close(fd) != 0)
             return -1;
     }
-    return 0;
+    return make_key("next.pem", "EdDSA") && make_key("signing.pem", "ES256") ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
     for (size_t i = 0; i < GH_ARRAY_LEN(files); i++)
         unlink(path_of(files[i]));
+    unlink(path_of("next.pem"));
+    unlink(path_of("signing.pem"));
     return rmdir(folder);
 }
 
@@ -102,14 +118,15 @@ static void test_process_wide(void **state)
 static void test_files_are_listed(void **state)
 {
     struct gh_conf *conf = load(sample);
-    bool has_keys = false, has_audit = false;
+    bool has_keys = false, has_audit = false, has_signing = false;
     size_t count = 0;
     for (const struct gh_conf_file *file = conf->files; file != NULL; file = file->next, count++) {
         has_keys = has_keys || (gh_str_ends(file->path, GH_STR("/jwks.json")) && !file->is_output);
         has_audit = has_audit || (gh_str_ends(file->path, GH_STR("/audit.jsonl")) && file->is_output);
+        has_signing = has_signing || (gh_str_ends(file->path, GH_STR("/signing.pem")) && !file->is_output);
     }
-    assert_int_equal(count, 2);
-    assert_true(has_keys && has_audit);
+    assert_int_equal(count, 4);
+    assert_true(has_keys && has_audit && has_signing);
     gh_conf_free(conf);
 }
 
@@ -144,6 +161,36 @@ static void test_site(void **state)
     assert_int_equal(route->body_max, 4 << 20);
     assert_int_equal(route->keepalive_ms, 15000);
     assert_false(route->is_edge);
+    gh_conf_free(conf);
+}
+
+static void test_assertion(void **state)
+{
+    struct gh_conf *conf = load(sample);
+    struct gh_site *site = conf->site;
+    conf->site = NULL;
+    gh_conf_free(conf); /* the site outlives it, with its keys */
+    assert_text(site->assertion.issuer, "https://gw.example");
+    assert_int_equal(site->assertion.key_count, 2);
+    assert_int_equal(gh_signing_key_alg(site->assertion.keys[0]), GH_ALG_EDDSA);
+    assert_int_equal(gh_signing_key_alg(site->assertion.keys[1]), GH_ALG_ES256);
+    assert_true(gh_str_contains(site->assertion.key_set, gh_signing_key_kid(site->assertion.keys[1])));
+    assert_int_equal(site->assertion.unreadable.len, 0);
+    assert_text(site->routes[0].assertion.header, "x-gatehouse-assertion");
+    assert_text(site->routes[0].assertion.audience, "http://127.0.0.1:3000");
+    assert_int_equal(site->routes[0].assertion.lifetime_s, 120);
+    gh_site_unref(site);
+}
+
+/* Without the sections nothing is signed, and no route sends anything. */
+static void test_no_assertion(void **state)
+{
+    struct gh_conf *conf = load("issuers: { idp: { issuer: \"https://issuer.example\" } }\n"
+                                "tenants: { a: { hosts: [a.example], issuers: [idp] } }\n"
+                                "routes: [ { name: a, tenant: a, resource: \"https://a.example/mcp\",\n"
+                                "            upstream: \"http://127.0.0.1:3000/mcp\" } ]\n");
+    assert_null(conf->site->assertion.key_set.ptr);
+    assert_int_equal(conf->site->routes[0].assertion.header.len, 0);
     gh_conf_free(conf);
 }
 
@@ -376,6 +423,8 @@ int main(void)
         cmocka_unit_test(test_process_wide),
         cmocka_unit_test(test_files_are_listed),
         cmocka_unit_test(test_site),
+        cmocka_unit_test(test_assertion),
+        cmocka_unit_test(test_no_assertion),
         cmocka_unit_test(test_site_outlives),
         cmocka_unit_test(test_tenant_ids_narrow),
         cmocka_unit_test(test_edge),
