@@ -62,7 +62,7 @@ static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *fram
 
 static void head_complete(struct gh_h2 *h2, struct gh_h2_stream *stream, bool end)
 {
-    bool interim = h2->side == GH_H2_CLIENT && stream->head.status < 200;
+    bool interim = h2->side == GH_H2_CLIENT && stream->fault == GH_OK && stream->head.status < 200;
     stream->head_done = !interim;
     stream->peer_ended = end;
     h2->events->head(h2->ctx, stream->id, &stream->head, end, stream->fault);

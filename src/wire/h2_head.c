@@ -37,7 +37,8 @@ static void add_pseudo(struct gh_h2_stream *stream, gh_str name, gh_str value)
         fault(stream, GH_HTTP_TARGET_LONG);
     else if (gh_str_eq(name, GH_STR(":path")))
         head->path = keep(stream, value);
-    else if (gh_str_eq(name, GH_STR(":status")) && gh_str_to_u64(value, &status))
+    else if (gh_str_eq(name, GH_STR(":status")) && value.len == 3 && gh_str_to_u64(value, &status) &&
+             status >= 100 && status <= 599) /* as HTTP/1.1 has it: nghttp2 takes any three digits */
         head->status = (int)status;
     else
         fault(stream, GH_HTTP_MALFORMED);

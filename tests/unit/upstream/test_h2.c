@@ -373,6 +373,34 @@ static void what_breaks_is_never_a_clean_end(void **state)
     world_free(w);
 }
 
+/* RFC 9110 section 15: "The status code of a response is a three-digit integer code"; "Values outside the
+ * range 100..599 are invalid". 099 is no interim head to nghttp2, and a head below 200 is no final one to us:
+ * its body came first. */
+static void a_status_out_of_range_fails_the_call(void **state)
+{
+    static const char *const statuses[] = { "000", "099", "600", "999", "200" };
+    static const char settings[] = "\0\0\0\4\0\0\0\0\0", head[] = "\0\0\5\1\4\0\0\0\1\x48\3";
+    static const char body[] = "\0\0\2\0\1\0\0\0\1hi";
+    for (size_t i = 0; i < GH_ARRAY_LEN(statuses); i++) {
+        struct world *w = h2_world(1);
+        world_open(w);
+        struct note *note = call_get(w);
+        int fd = server_accept(w, 0);
+        assert_int_equal(send(fd, settings, sizeof(settings) - 1, MSG_NOSIGNAL), 9);
+        turns(w, 4); /* now the request leaves */
+        assert_int_equal(send(fd, head, sizeof(head) - 1, MSG_NOSIGNAL), 11);
+        assert_int_equal(send(fd, statuses[i], 3, MSG_NOSIGNAL), 3);
+        assert_int_equal(send(fd, body, sizeof(body) - 1, MSG_NOSIGNAL), 11);
+        turns(w, 6);
+        if (strcmp(statuses[i], "200") == 0)
+            expect_answer(note, 200, "hi");
+        else
+            expect_fail(note, GH_UPSTREAM_MALFORMED);
+        close(fd);
+        world_free(w);
+    }
+}
+
 static void goaway_lets_calls_end_and_sends_new_ones_elsewhere(void **state)
 {
     struct world *w = h2_world(1);
@@ -446,6 +474,7 @@ int main(void)
         cmocka_unit_test(an_upload_waits_for_the_window),
         cmocka_unit_test(a_cancelled_call_resets_its_stream_alone),
         cmocka_unit_test(what_breaks_is_never_a_clean_end),
+        cmocka_unit_test(a_status_out_of_range_fails_the_call),
         cmocka_unit_test(goaway_lets_calls_end_and_sends_new_ones_elsewhere),
         cmocka_unit_test(a_get_is_repeated_once_on_another_connection),
         cmocka_unit_test(timers_hold_here_too),
