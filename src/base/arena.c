@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/poison.h"
+
 /* A block is this head, then `cap` bytes. The current block is the only one with room worth looking at. */
 struct block {
     struct block *next;
@@ -100,8 +102,10 @@ void gh_arena_free_cleanup(struct gh_arena **arena)
 void gh_arena_reset(struct gh_arena *arena)
 {
     free_behind(arena->first);
-    if (arena->first != NULL)
+    if (arena->first != NULL) {
         arena->first->used = 0;
+        gh_poison(arena->first->bytes, arena->first->cap);
+    }
     arena->current = arena->first;
     arena->used = 0;
 }
@@ -123,13 +127,18 @@ void *gh_arena_alloc(struct gh_arena *arena, size_t size)
 {
     if (must_fail() || size > SIZE_MAX / 2)
         return NULL;
-    size_t rounded = (size + (ALIGN - 1)) & ~(size_t)(ALIGN - 1);
+    size_t rounded = (size + GH_REDZONE + (ALIGN - 1)) & ~(size_t)(ALIGN - 1);
     struct block *block = arena->current;
-    if (__builtin_expect(block == NULL || block->cap - block->used < rounded, 0))
-        return alloc_slow(arena, rounded);
-    void *ptr = block->bytes + block->used;
-    block->used += rounded;
-    arena->used += rounded;
+    void *ptr;
+    if (__builtin_expect(block == NULL || block->cap - block->used < rounded, 0)) {
+        ptr = alloc_slow(arena, rounded);
+    } else {
+        ptr = block->bytes + block->used;
+        block->used += rounded;
+        arena->used += rounded;
+    }
+    if (ptr != NULL)
+        gh_unpoison(ptr, size);
     return ptr;
 }
 
@@ -167,6 +176,7 @@ static struct block *block_new(size_t cap)
     block->next = NULL;
     block->cap = cap;
     block->used = 0;
+    gh_poison(block->bytes, cap);
     return block;
 }
 

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/arena.h"
+#include "base/poison.h"
 #include "base/secret.h"
 #include "support/cm.h"
 
@@ -34,6 +35,23 @@ static void test_reset_keeps_first_block(void **state)
     assert_ptr_equal(gh_arena_alloc(arena, 100), first);
     gh_arena_free(arena);
 }
+
+#ifdef GH_POISONS
+static void test_sanitizer_sees_the_edges(void **state)
+{
+    struct gh_arena *arena = gh_arena_new(0);
+    for (size_t size = 1; size < 10000; size += 61) {
+        char *piece = gh_arena_alloc(arena, size), *next = gh_arena_alloc(arena, 1);
+        assert_false(__asan_address_is_poisoned(piece) || __asan_address_is_poisoned(piece + size - 1));
+        assert_true(__asan_address_is_poisoned(piece + size) && __asan_address_is_poisoned(next + 1));
+    }
+    gh_arena_reset(arena);
+    char *gone = gh_arena_alloc(arena, 1);
+    gh_arena_reset(arena);
+    assert_true(__asan_address_is_poisoned(gone));
+    gh_arena_free(arena);
+}
+#endif
 
 static void test_overflow(void **state)
 {
@@ -116,9 +134,15 @@ static void test_secret(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_blocks),   cmocka_unit_test(test_reset_keeps_first_block),
-        cmocka_unit_test(test_overflow), cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_fail_at),  cmocka_unit_test(test_secret),
+        cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_reset_keeps_first_block),
+#ifdef GH_POISONS
+        cmocka_unit_test(test_sanitizer_sees_the_edges),
+#endif
+        cmocka_unit_test(test_overflow),
+        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_fail_at),
+        cmocka_unit_test(test_secret),
         cmocka_unit_test(test_to_heap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
