@@ -263,7 +263,7 @@ fuzz_one() { # THING LIBFUZZER-OPTION...: findings are kept, with the corpus tha
     local thing=$1 grown=$out/corpus/$1 found=$out/findings/$1
     shift
     mkdir -p "$grown" "$found"
-    "$out/fuzz/tests/fuzz/fuzz_$thing" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$found/" "$@" \
+    "$out/fuzz/tests/fuzz/fuzz_$thing" -max_len=4096 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$found/" "$@" \
         "$grown" "tests/fuzz/corpus/$thing" >"$logs/fuzz_$thing.log" 2>&1
 }
 
@@ -288,20 +288,16 @@ fuzz_all() { # LIBFUZZER-OPTION...: a few targets side by side
 
 suite_fuzz() { build_fuzz && fuzz_all -max_total_time="${SECONDS_PER_TARGET:-10}"; }
 
-# Lines of the parser that its grown corpus reaches: each target names its source as `covers: src/...`.
+# Lines of the parser that the seeds and the grown corpus reach: each target names its sources (tests/fuzz/coverage.py).
 coverage_of() { # THING
-    local thing=$1 source profile=$out/coverage/$1.profraw program=$out/coverage/tests/fuzz/replay_$1 percent
-    source=$(grep -ohE 'covers: \S+' "tests/fuzz/fuzz_$thing.c" | cut -d' ' -f2)
-    [ -n "$source" ] || { echo "tests/fuzz/fuzz_$thing.c names no source: covers: src/..."; return 1; }
-    local all=$out/coverage/corpus/$thing
+    local thing=$1 profile=$out/coverage/$1.profraw program=$out/coverage/tests/fuzz/replay_$1 all=$out/coverage/corpus/$1
     rm -rf "$all" && mkdir -p "$all"
-    find "$out/corpus/$thing" "tests/fuzz/corpus/$thing" -type f -exec cp -t "$all" {} +
+    find "tests/fuzz/corpus/$thing" "$out/corpus/$thing" -type f -exec cp --backup=numbered -t "$all" {} +
     LLVM_PROFILE_FILE=$profile "$program" "$all" >/dev/null 2>&1 || return 1
     llvm-profdata-14 merge -sparse "$profile" -o "$profile.data" || return 1
-    percent=$(llvm-cov-14 export -summary-only -instr-profile "$profile.data" "$program" "$source" |
-        python3 -c 'import json, sys; print("%.1f" % json.load(sys.stdin)["data"][0]["totals"]["lines"]["percent"])') || return 1
-    echo "$thing: $percent % of the lines of $source"
-    [ "${percent%.*}" -ge 90 ]
+    printf '%s ' "$thing"
+    llvm-cov-14 export -format=lcov -instr-profile "$profile.data" "$program" |
+        python3 tests/fuzz/coverage.py "tests/fuzz/fuzz_$thing.c"
 }
 
 suite_fuzz-long() {
