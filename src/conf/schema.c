@@ -6,8 +6,8 @@
 
 static const struct gh_row offload_rows[] = {
     { "threads", GH_ROW_INT, AT(gh_conf, offload_threads), .fallback = "2", .min = 1, .max = 64,
-      .doc =
-          "Threads for work that would hold up a worker: costly signatures (ES384, ES512), name look-ups." },
+      .doc = "Threads for signatures that would hold up a worker: costly ones (ES384, ES512), and those "
+             "of clients whose tokens have failed too often." },
     { .key = NULL }
 };
 static const struct gh_section offload_section = { .title = "offload",
