@@ -2,10 +2,11 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/words.h"
 
 #define REPLACEMENT 0xfffdu
 
-static size_t plain_run(const unsigned char *in, size_t len);
+static size_t plain_run(gh_str in);
 static size_t decode(const unsigned char *in, size_t len, uint32_t *ret_point);
 static bool needs_escape(uint32_t point);
 static size_t write_escape(uint32_t point, char out[7]);
@@ -15,7 +16,7 @@ size_t gh_json_escape(gh_str s, char *out, size_t cap)
     const unsigned char *in = (const unsigned char *)s.ptr;
     size_t written = 0;
     for (size_t i = 0; i < s.len;) {
-        size_t plain = plain_run(in + i, s.len - i);
+        size_t plain = plain_run((gh_str){ .ptr = s.ptr + i, .len = s.len - i });
         if (plain > 0) {
             size_t room = cap - written;
             size_t size = plain < room ? plain : room;
@@ -44,12 +45,27 @@ size_t gh_json_escape(gh_str s, char *out, size_t cap)
     return written;
 }
 
-/* How many bytes from here on stand for themselves: nearly always all of them. */
-static size_t plain_run(const unsigned char *in, size_t len)
+static uint64_t looks_special(uint64_t word)
+{
+    return gh_word_below(word, 0x20) | gh_word_has(word, 0x7f) | gh_word_has(word, '"') |
+           gh_word_has(word, '\\') | (word & GH_WORD_HIGH);
+}
+
+/* How many bytes from here on stand for themselves: nearly always all of them. Never looks far ahead, so that
+ * text full of escapes costs no more. */
+static size_t plain_run(gh_str in)
 {
     size_t n = 0;
-    while (n < len && in[n] >= 0x20 && in[n] < 0x7f && in[n] != '"' && in[n] != '\\')
-        n++;
+    while (n + 8 <= in.len && looks_special(gh_word_at(in.ptr + n)) == 0)
+        n += 8;
+    gh_str tail = { .ptr = in.ptr + n, .len = in.len - n };
+    if (tail.len < 8 && !gh_words_any(tail, looks_special))
+        return in.len;
+    for (; n < in.len; n++) {
+        unsigned char c = (unsigned char)in.ptr[n];
+        if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\')
+            break;
+    }
     return n;
 }
 

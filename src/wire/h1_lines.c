@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "base/words.h"
 #include "wire/h1_parts.h"
 
 #define BLANK_MAX 2u
@@ -16,7 +17,6 @@ static enum gh_reason request_line_read(gh_str bytes, gh_str line, struct gh_h1_
 static bool status_line_read(gh_str line, struct gh_h1_start *ret_start);
 static enum gh_reason version_read(gh_str text, int *ret_minor);
 static bool field_read(enum gh_h1_side side, gh_str bytes, gh_str line, struct gh_h1_span *ret_span);
-static bool value_is_legal(enum gh_h1_side side, gh_str value);
 
 enum gh_h1_event gh_h1_lines_read(enum gh_h1_side side, const struct gh_h1_limits *limits, gh_str bytes,
                                   struct gh_h1_lines *lines, struct gh_h1_found *found,
@@ -158,7 +158,7 @@ static bool status_line_read(gh_str line, struct gh_h1_start *ret_start)
     uint64_t status;
     if (version_read(version, &start.minor_version) != GH_OK || code.len != 3 ||
         !gh_str_to_u64(code, &status) || status < 100 || status > 599 ||
-        !value_is_legal(GH_H1_RESPONSE, rest))
+        !gh_h1_value_is_legal(GH_H1_RESPONSE, rest))
         return false;
     start.status = (int)status;
     *ret_start = start;
@@ -179,7 +179,7 @@ static bool field_read(enum gh_h1_side side, gh_str bytes, gh_str line, struct g
     if (len == 0 || len == line.len || line.ptr[len] != ':' || (underscore && side == GH_H1_REQUEST))
         return false;
     gh_str value = gh_str_trim(gh_str_skip(line, len + 1));
-    if (!value_is_legal(side, value))
+    if (!gh_h1_value_is_legal(side, value))
         return false;
     *ret_span = (struct gh_h1_span){ .name = (uint32_t)(line.ptr - bytes.ptr),
                                      .name_len = (uint32_t)len,
@@ -188,29 +188,25 @@ static bool field_read(enum gh_h1_side side, gh_str bytes, gh_str line, struct g
     return true;
 }
 
-#define EACH(byte) (0x0101010101010101u * (uint64_t)(byte))
-
-/* Eight bytes at a time: is one of them a control (also TAB, which the caller looks at), DEL, or 8-bit? */
-static inline uint64_t suspects(uint64_t word, uint64_t eight_bit)
+/* Controls, also TAB, which the caller looks at, and DEL. */
+static uint64_t controls(uint64_t word)
 {
-    uint64_t del = word ^ EACH(0x7f);
-    return (((word - EACH(0x20)) & ~word) | ((del - EACH(1)) & ~del) | (word & eight_bit)) & EACH(0x80);
+    return gh_word_below(word, 0x20) | gh_word_has(word, 0x7f);
 }
 
-static bool value_is_legal(enum gh_h1_side side, gh_str value)
+static uint64_t controls_and_high(uint64_t word)
 {
-    uint64_t eight_bit = side == GH_H1_REQUEST ? EACH(0x80) : 0, found = 0;
-    size_t i = 0;
-    for (; i + 8 <= value.len; i += 8) {
-        uint64_t word;
-        memcpy(&word, value.ptr + i, 8);
-        found |= suspects(word, eight_bit);
-    }
-    if (found != 0)
-        i = 0;
-    for (; i < value.len; i++) {
+    return controls(word) | (word & GH_WORD_HIGH);
+}
+
+bool gh_h1_value_is_legal(enum gh_h1_side side, gh_str value)
+{
+    bool strict = side == GH_H1_REQUEST;
+    if (!gh_words_any(value, strict ? controls_and_high : controls))
+        return true;
+    for (size_t i = 0; i < value.len; i++) {
         unsigned char c = (unsigned char)value.ptr[i];
-        if ((c < 0x20 && c != '\t') || c == 0x7f || (c >= 0x80 && side == GH_H1_REQUEST))
+        if ((c < 0x20 && c != '\t') || c == 0x7f || (c >= 0x80 && strict))
             return false;
     }
     return true;

@@ -28,6 +28,8 @@ struct gh_h1_found {
 enum gh_h1_event gh_h1_lines_read(enum gh_h1_side side, const struct gh_h1_limits *limits, gh_str bytes,
                                   struct gh_h1_lines *lines, struct gh_h1_found *found,
                                   enum gh_reason *ret_reason);
+/* RFC 9110 section 5.5, of a request without 8-bit bytes. */
+bool gh_h1_value_is_legal(enum gh_h1_side side, gh_str value);
 /* May `trailer` stand behind a body at all? Fields that would frame, route or steer may not. */
 bool gh_h1_trailer_is_legal(gh_str name);
 /* RFC 9110 section 5.6.2: the character in lower case, or 0 when it is no tchar. */

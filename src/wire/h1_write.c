@@ -1,6 +1,7 @@
 /* wire/h1_write.c: writes heads and chunks; nothing that is written can end a line early. */
 #include "base/str.h"
-#include "wire/h1.h"
+#include "base/words.h"
+#include "wire/h1_parts.h"
 
 /* content-length with 20 digits, or transfer-encoding: chunked; each with its CRLF. */
 #define FRAMING_MAX     48u
@@ -59,6 +60,13 @@ enum gh_reason gh_h1_write_response_head(struct gh_buf *out, int status, const s
     return GH_OK;
 }
 
+/* Whatever could end the name or the line. */
+static uint64_t no_name(uint64_t word)
+{
+    return gh_word_below(word, 0x21) | gh_word_has(word, 0x7f) | gh_word_has(word, ':') |
+           (word & GH_WORD_HIGH);
+}
+
 /* How much room the fields take at most. A value from a backend may hold obs-text; what could end the line,
  * or the name, may not get here and ends the exchange if it does. */
 static enum gh_reason measure(const struct gh_headers *headers, size_t *ret_len)
@@ -66,16 +74,7 @@ static enum gh_reason measure(const struct gh_headers *headers, size_t *ret_len)
     size_t len = FRAMING_MAX + 2;
     for (size_t i = 0; headers != NULL && i < headers->count; i++) {
         gh_str name = headers->at[i].name, value = headers->at[i].value;
-        for (size_t k = 0; k < value.len; k++) {
-            unsigned char c = (unsigned char)value.ptr[k];
-            if ((c < 0x20 && c != '\t') || c == 0x7f)
-                return GH_INTERNAL;
-        }
-        for (size_t k = 0; k < name.len; k++) {
-            if (name.ptr[k] <= 0x20 || name.ptr[k] >= 0x7f || name.ptr[k] == ':')
-                return GH_INTERNAL;
-        }
-        if (name.len == 0)
+        if (name.len == 0 || gh_words_any(name, no_name) || !gh_h1_value_is_legal(GH_H1_RESPONSE, value))
             return GH_INTERNAL;
         len += name.len + value.len + 4;
     }

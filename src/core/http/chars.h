@@ -7,6 +7,7 @@
 #define GH_CHAR_UNRESERVED 1u /* RFC 3986 section 2.3 */
 #define GH_CHAR_PATH       2u /* pchar and '/', without '%' and ';' */
 #define GH_CHAR_B64TOKEN   4u /* RFC 6750 section 2.1, without '=' */
+#define GH_CHAR_FIELD      8u /* RFC 9110 section 5.6.2, in lower case */
 
 extern const unsigned char gh_char_classes[256];
 
@@ -21,6 +22,10 @@ static inline bool gh_char_is_path(char c)
 static inline bool gh_char_is_b64token(char c)
 {
     return (gh_char_classes[(unsigned char)c] & GH_CHAR_B64TOKEN) != 0;
+}
+static inline bool gh_char_is_field(char c)
+{
+    return (gh_char_classes[(unsigned char)c] & GH_CHAR_FIELD) != 0;
 }
 
 static inline int gh_char_hex(char c)

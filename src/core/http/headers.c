@@ -1,6 +1,7 @@
 /* core/http/headers.c: lists of header fields, and the grammar of names and values. */
 #include "base/arena.h"
 #include "base/str.h"
+#include "core/http/chars.h"
 #include "gatehouse/http.h"
 
 enum gh_reason gh_headers_init(struct gh_headers *headers, struct gh_arena *arena, size_t cap)
@@ -39,12 +40,8 @@ size_t gh_headers_count(const struct gh_headers *headers, gh_str name)
 
 bool gh_header_name_is_legal(gh_str lower_name)
 {
-    static const char others[] = "!#$%&'*+-.^`|~";
     for (size_t i = 0; i < lower_name.len; i++) {
-        char c = lower_name.ptr[i];
-        bool legal =
-            (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c != '\0' && strchr(others, c) != NULL);
-        if (!legal)
+        if (!gh_char_is_field(lower_name.ptr[i]))
             return false;
     }
     return lower_name.len != 0;

@@ -93,6 +93,27 @@ static void test_escape(void **state)
     }
 }
 
+/* Each byte at each place: what needs no escape stands for itself, and all around it does too. */
+static void test_escape_each_byte(void **state)
+{
+    for (unsigned byte = 0; byte < 256; byte++) {
+        for (size_t len = 1; len < 20; len++) {
+            char in[20], out[64], expected[64];
+            size_t at = byte % len;
+            char c = (char)byte;
+            bool plain = byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\';
+            size_t one = gh_json_escape(gh_str_of(&c, 1), expected + at, 8);
+            assert_int_equal(one == 1 && expected[at] == c, plain);
+            memset(in, 'x', len);
+            in[at] = c;
+            memset(expected, 'x', at);
+            memset(expected + at + one, 'x', len - 1 - at);
+            assert_int_equal(gh_json_escape(gh_str_of(in, len), out, sizeof(out)), len - 1 + one);
+            assert_memory_equal(out, expected, len - 1 + one);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -100,6 +121,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_longest, setup, teardown),
         cmocka_unit_test_setup_teardown(test_level, setup, teardown),
         cmocka_unit_test(test_escape),
+        cmocka_unit_test(test_escape_each_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

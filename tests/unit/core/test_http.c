@@ -59,6 +59,32 @@ static void test_grammar(void **state)
     assert_false(gh_header_list_has(GH_STR_NONE, GH_STR("upgrade")));
 }
 
+static bool is_listed(const char *list, unsigned char byte)
+{
+    return byte != 0 && strchr(list, byte) != NULL;
+}
+
+/* Long values are looked at many bytes at a time: each byte at each place, against lists written out. */
+static void test_grammar_of_each_byte(void **state)
+{
+    static const char names[] = "abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^`|~";
+    static const char tokens[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~+/";
+    for (unsigned i = 0; i < 256 * 41; i++) {
+        char text[64] = "Bearer aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.b";
+        unsigned char byte = (unsigned char)i;
+        gh_str value = gh_str_of(text, 7 + 42), token = gh_str_skip(value, 7);
+        text[7 + i / 256] = (char)byte;
+        struct gh_header field = { .name = GH_STR("authorization"), .value = value };
+        const struct gh_headers headers = { .at = &field, .count = 1, .cap = 1 };
+        struct gh_credential credential;
+        bool skipped = byte == ' ' && i / 256 == 0; /* one space more in front of the token */
+        assert_int_equal(gh_header_name_is_legal(token), is_listed(names, byte));
+        assert_int_equal(gh_header_value_is_legal(value), (byte >= 0x20 && byte < 0x7f) || byte == '\t');
+        assert_int_equal(gh_credential_read(&headers, 100, &credential),
+                         is_listed(tokens, byte) || skipped ? GH_OK : GH_AUTHORIZATION_MALFORMED);
+    }
+}
+
 static void test_urls(void **state)
 {
     static const struct {
@@ -128,7 +154,8 @@ static void test_reasons(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_methods), cmocka_unit_test(test_headers), cmocka_unit_test(test_grammar),
+        cmocka_unit_test(test_methods), cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_grammar), cmocka_unit_test(test_grammar_of_each_byte),
         cmocka_unit_test(test_urls),    cmocka_unit_test(test_reasons),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

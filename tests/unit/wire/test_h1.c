@@ -215,6 +215,27 @@ static void test_write_refuses(void **state)
     gh_buf_done(&out);
 }
 
+/* Names and values are looked at many bytes at a time: each byte at each place. */
+static void test_write_refuses_each_byte(void **state)
+{
+    for (unsigned i = 0; i < 256 * 17; i++) {
+        struct gh_buf out = { 0 };
+        char text[] = "aaaaaaaaaaaaaaaaa";
+        unsigned char byte = (unsigned char)i;
+        text[i / 256] = (char)byte;
+        bool control = (byte < 0x20 && byte != '\t') || byte == 0x7f;
+        bool no_name = byte <= 0x20 || byte >= 0x7f || byte == ':';
+        struct gh_header value = { GH_STR("a"), gh_str_of(text, 17) },
+                         name = { gh_str_of(text, 17), GH_STR("a") };
+        struct gh_headers headers = { &value, 1, 1 };
+        struct gh_h1_body none = { GH_H1_NO_BODY, 0 };
+        assert_int_equal(gh_h1_write_response_head(&out, 200, &headers, none), control ? GH_INTERNAL : GH_OK);
+        headers.at = &name;
+        assert_int_equal(gh_h1_write_response_head(&out, 200, &headers, none), no_name ? GH_INTERNAL : GH_OK);
+        gh_buf_done(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,7 +243,7 @@ int main(void)
         cmocka_unit_test(test_fields_limit),     cmocka_unit_test(test_chunk_limits),
         cmocka_unit_test(test_pipelined),        cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_write_request),    cmocka_unit_test(test_write_response),
-        cmocka_unit_test(test_write_refuses),
+        cmocka_unit_test(test_write_refuses),    cmocka_unit_test(test_write_refuses_each_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
