@@ -258,7 +258,6 @@ static void *run(void *arg)
     worker->gateway = NULL;
     gh_loop_turn(worker->loop, 0);
     gh_blocks_done();
-    gh_h2_memory_done();
     return NULL;
 }
 

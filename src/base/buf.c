@@ -8,6 +8,8 @@
 
 #include "base/blocks.h"
 
+#define CAP_MIN 1024u
+
 void gh_buf_done(struct gh_buf *buf)
 {
     gh_block_give(buf->base, buf->cap);
@@ -57,8 +59,10 @@ char *gh_buf_reserve(struct gh_buf *buf, size_t n)
         buf->end = len;
         return buf->base + len;
     }
-    size_t cap = 0;
-    char *base = gh_block_take(len + n, &cap);
+    size_t cap = CAP_MIN;
+    while (cap < len + n)
+        cap *= 2;
+    char *base = gh_block_take(cap, &cap);
     if (base == NULL)
         return NULL;
     if (len != 0)

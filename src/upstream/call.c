@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/arena.h"
+#include "base/blocks.h"
 #include "base/str.h"
 
 static void sent(struct gh_call *call);
@@ -20,12 +21,10 @@ struct gh_call *gh_call_start(struct gh_upstream *upstream, const struct gh_call
     return call;
 }
 
-/* From the heap, not from a cache of dead ones: the allocator keeps its own, and the address sanitizer sees a
- * caller that goes on with a dead call. */
 struct gh_call *gh_call_new(struct gh_upstream *upstream, const struct gh_call_request *request,
                             const struct gh_call_events *events, void *ctx)
 {
-    struct gh_call *call = gh_calloc(1, sizeof(*call));
+    struct gh_call *call = gh_block_take_zeroed(sizeof(*call));
     if (call == NULL)
         return NULL;
     call->upstream = upstream;
@@ -79,7 +78,7 @@ static void call_free(void *ptr)
     struct gh_call *call = ptr;
     gh_upstream_unref(call->upstream);
     gh_arena_free(call->arena);
-    free(call);
+    gh_block_give(call, sizeof(*call));
 }
 
 /* ---- towards the endpoint ---- */

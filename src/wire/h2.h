@@ -62,9 +62,6 @@ struct gh_h2_events {
     void (*capacity)(void *ctx);
 };
 
-/* Gives back the memory that this thread keeps for sessions to come; before it ends. */
-void gh_h2_memory_done(void);
-
 #define GH_H2_STREAM_HIGH (64 * 1024)
 
 /* NULL when out of memory. */

@@ -1,8 +1,6 @@
 /* wire/h2_stream.c: our half of the streams of an HTTP/2 session: heads submitted, bodies queued and pulled.
  */
-#include <stdlib.h>
-
-#include "base/arena.h"
+#include "base/blocks.h"
 #include "base/str.h"
 #include "wire/h2_session.h"
 
@@ -12,7 +10,7 @@
 
 struct gh_h2_stream *gh_h2_stream_new(struct gh_h2 *h2, int32_t id)
 {
-    struct gh_h2_stream *stream = gh_calloc(1, sizeof(*stream));
+    struct gh_h2_stream *stream = gh_block_take_zeroed(sizeof(*stream));
     if (stream == NULL)
         return NULL;
     stream->h2 = h2;
@@ -30,7 +28,7 @@ void gh_h2_stream_free(struct gh_h2_stream *stream)
     gh_list_remove(&stream->room);
     stream->h2->stream_count--;
     gh_buf_done(&stream->out);
-    free(stream);
+    gh_block_give(stream, sizeof(*stream));
 }
 
 struct gh_h2_stream *gh_h2_stream_find(const struct gh_h2 *h2, int32_t id)

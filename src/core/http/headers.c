@@ -6,7 +6,10 @@
 
 enum gh_reason gh_headers_init(struct gh_headers *headers, struct gh_arena *arena, size_t cap)
 {
-    struct gh_header *at = gh_arena_calloc(arena, cap != 0 ? cap : 1, sizeof(*at));
+    size_t size;
+    struct gh_header *at = NULL;
+    if (!__builtin_mul_overflow(cap != 0 ? cap : 1, sizeof(*at), &size))
+        at = gh_arena_alloc(arena, size); /* not cleared: nobody reads behind `count` */
     if (at == NULL)
         return GH_OUT_OF_MEMORY;
     *headers = (struct gh_headers){ .at = at, .cap = cap };
