@@ -19,6 +19,7 @@ struct h2 {
     struct gh_h2 *session;
     size_t open;            /* exchanges */
     struct stream *heading; /* its header block is not complete */
+    struct gh_turn_work frames;
 };
 
 struct stream {
@@ -39,10 +40,13 @@ static struct stream *of(const struct gh_exchange *x)
     return x->sink_ctx;
 }
 
+/* Frames are made while the answer is still near the processor, sent once for all that a turn answers. */
 static void flush_later(struct h2 *h2)
 {
-    if (h2->client->conn != NULL)
-        gh_conn_flush_later(h2->client->conn);
+    if (h2->client->conn == NULL)
+        return;
+    gh_loop_soon(h2->client->front->with.loop, &h2->frames);
+    gh_conn_flush_later(h2->client->conn);
 }
 
 /* ---- the connection's own timer: idle, or the second step of GOAWAY ---- */
@@ -389,6 +393,13 @@ static void on_fill(void *ctx)
     }
 }
 
+static void make_frames(struct gh_turn_work *work)
+{
+    struct h2 *h2 = GH_LIST_ENTRY(work, struct h2, frames);
+    if (gh_conn_takes(h2->client->conn))
+        on_fill(h2->client);
+}
+
 static void on_closed(void *ctx, enum gh_reason why)
 {
     gh_client_close(ctx, why, false);
@@ -407,6 +418,7 @@ static void cut(struct gh_client *client, enum gh_reason why)
     client->protocol = NULL;
     client->state = NULL;
     gh_h2_each_stream(h2->session, on_stream_closed, h2, why == GH_OK ? GH_CLIENT_GONE : why);
+    gh_turn_work_cancel(&h2->frames);
     gh_loop_free_later(client->front->with.loop, free_session, h2->session);
     gh_loop_free_later(client->front->with.loop, free, h2);
 }
@@ -448,6 +460,7 @@ bool gh_h2_begin(struct gh_client *client)
         return false;
     const struct gh_h2_limits limits = limits_of(&client->front->conf.limits);
     h2->client = client;
+    gh_turn_work_init(&h2->frames, make_frames);
     h2->session = gh_h2_new(GH_H2_SERVER, &limits, &session_events, h2);
     if (h2->session == NULL) {
         free(h2);

@@ -55,6 +55,11 @@ bool gh_conn_write(struct gh_conn *conn, gh_str bytes) GH_MUST_USE;
 struct gh_buf *gh_conn_peek_out(struct gh_conn *conn);
 /* Schedules `fill` and flush for the end of this turn. */
 void gh_conn_flush_later(struct gh_conn *conn);
+/* The same for the end of the event that is being handled: one system call more where several events of a
+ * turn write, but what is sent is still near the processor. */
+void gh_conn_flush_soon(struct gh_conn *conn);
+/* Is the peer taking what is queued, and would `fill` be asked for more? */
+bool gh_conn_takes(const struct gh_conn *conn);
 /* Bytes queued and not yet taken by the kernel, cipher text included. */
 size_t gh_conn_queued(const struct gh_conn *conn);
 

@@ -10,6 +10,7 @@
 #define DISCARD_MAX (256u * 1024)
 
 static bool wants_reads(const struct gh_conn *conn);
+static void receive(struct gh_conn *conn);
 static void on_error(struct gh_conn *conn, int error);
 static void on_fin(struct gh_conn *conn);
 static void discard(struct gh_conn *conn, size_t len);
@@ -22,11 +23,18 @@ static void tell_end(struct gh_conn *conn);
 void gh_conn_on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct gh_conn *conn = arg;
-    if (!wants_reads(conn)) {
+    struct gh_loop *loop = conn->loop;
+    if (wants_reads(conn)) {
+        receive(conn);
+    } else {
         event_del(&conn->readable);
         conn->watching_reads = false;
-        return;
     }
+    gh_loop_settle(loop);
+}
+
+static void receive(struct gh_conn *conn)
+{
     char *scratch = conn->loop->scratch->read;
     ssize_t got = recv(conn->fd, scratch, SCRATCH_READ, 0);
     if (got < 0)

@@ -38,6 +38,17 @@ void gh_conn_flush_later(struct gh_conn *conn)
         gh_loop_at_end(conn->loop, &conn->work);
 }
 
+void gh_conn_flush_soon(struct gh_conn *conn)
+{
+    if (gh_conn_is_live(conn))
+        gh_loop_soon(conn->loop, &conn->work);
+}
+
+bool gh_conn_takes(const struct gh_conn *conn)
+{
+    return conn->state == CONN_OPEN && !conn->blocked && gh_conn_queued(conn) < GH_CONN_HIGH;
+}
+
 size_t gh_conn_queued(const struct gh_conn *conn)
 {
     return gh_buf_len(&conn->out) + gh_buf_len(&conn->cipher);
@@ -46,16 +57,16 @@ size_t gh_conn_queued(const struct gh_conn *conn)
 void gh_conn_on_writable(evutil_socket_t fd, short what, void *arg)
 {
     struct gh_conn *conn = arg;
+    struct gh_loop *loop = conn->loop;
     if (conn->state == CONN_CONNECTING) {
         connected(conn);
-        return;
-    }
-    if (!conn->blocked) { /* all went out since: the registration has served */
+    } else if (!conn->blocked) { /* all went out since: the registration has served */
         watch_writes(conn);
-        return;
+    } else {
+        conn->blocked = false;
+        gh_loop_at_end(conn->loop, &conn->work);
     }
-    conn->blocked = false;
-    gh_loop_at_end(conn->loop, &conn->work);
+    gh_loop_settle(loop);
 }
 
 static void connected(struct gh_conn *conn)

@@ -15,6 +15,7 @@ static struct event_base *base_new(void);
 static void on_alarm(evutil_socket_t fd, short what, void *arg);
 static void wait_for_events(struct gh_loop *loop, int timeout_ms);
 static void set_alarm(struct gh_loop *loop, int64_t at_ms);
+static bool has_work(struct gh_loop *loop);
 static void run_work(struct gh_loop *loop);
 static void run_deaths(struct gh_loop *loop);
 
@@ -23,6 +24,7 @@ struct gh_loop *gh_loop_new(void)
     struct gh_loop *loop = gh_calloc(1, sizeof(*loop));
     if (loop == NULL)
         return NULL;
+    gh_list_init(&loop->soon);
     gh_list_init(&loop->work);
     gh_list_init(&loop->lingering);
     gh_wheel_init(&loop->wheel);
@@ -63,6 +65,8 @@ void gh_loop_free(struct gh_loop *loop)
         return;
     gh_conn_cut_lingering(loop);
     run_deaths(loop);
+    while (!gh_list_is_empty(&loop->soon))
+        gh_list_remove(gh_list_first(&loop->soon));
     while (!gh_list_is_empty(&loop->work))
         gh_list_remove(gh_list_first(&loop->work));
     gh_wheel_done(&loop->wheel);
@@ -103,7 +107,7 @@ void gh_loop_turn(struct gh_loop *loop, int timeout_ms)
 static void wait_for_events(struct gh_loop *loop, int timeout_ms)
 {
     int flags = EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY;
-    if (timeout_ms == 0 || !gh_list_is_empty(&loop->work)) {
+    if (timeout_ms == 0 || has_work(loop)) {
         flags |= EVLOOP_NONBLOCK;
     } else {
         int64_t due = loop->time->fake ? WHEEL_NEVER : gh_wheel_due_ms(&loop->wheel);
@@ -134,20 +138,38 @@ static void on_alarm(evutil_socket_t fd, short what, void *arg)
     loop->alarm_ms = WHEEL_NEVER;
 }
 
+static bool has_work(struct gh_loop *loop)
+{
+    return !gh_list_is_empty(&loop->soon) || !gh_list_is_empty(&loop->work);
+}
+
+static void run_list(struct gh_list *list)
+{
+    struct gh_list now;
+    struct gh_list *node;
+    gh_list_init(&now);
+    gh_list_prepend(list, &now);
+    gh_list_remove(list); /* the nodes now hang on `now`, and new work starts a new list */
+    while ((node = gh_list_first(&now)) != NULL) {
+        struct gh_turn_work *work = GH_LIST_ENTRY(node, struct gh_turn_work, link);
+        gh_list_remove(node);
+        work->run(work);
+    }
+}
+
 static void run_work(struct gh_loop *loop)
 {
-    for (int round = 0; round < WORK_ROUNDS && !gh_list_is_empty(&loop->work); round++) {
-        struct gh_list now;
-        gh_list_init(&now);
-        gh_list_prepend(&loop->work, &now);
-        gh_list_remove(&loop->work); /* the nodes now hang on `now`, and new work starts a new list */
-        struct gh_list *node;
-        while ((node = gh_list_first(&now)) != NULL) {
-            struct gh_turn_work *work = GH_LIST_ENTRY(node, struct gh_turn_work, link);
-            gh_list_remove(node);
-            work->run(work);
-        }
+    for (int round = 0; round < WORK_ROUNDS && has_work(loop); round++) {
+        run_list(&loop->soon);
+        run_list(&loop->work);
     }
+}
+
+void gh_loop_settle(struct gh_loop *loop)
+{
+    for (int round = 0; round < WORK_ROUNDS && !gh_list_is_empty(&loop->soon); round++)
+        run_list(&loop->soon);
+    run_deaths(loop);
 }
 
 /* A death may bring others: they are appended and die in the same turn. */
@@ -202,6 +224,12 @@ void gh_loop_at_end(struct gh_loop *loop, struct gh_turn_work *work)
 {
     if (!gh_list_is_linked(&work->link))
         gh_list_append(&loop->work, &work->link);
+}
+
+void gh_loop_soon(struct gh_loop *loop, struct gh_turn_work *work)
+{
+    gh_list_remove(&work->link);
+    gh_list_append(&loop->soon, &work->link);
 }
 
 void gh_turn_work_cancel(struct gh_turn_work *work)

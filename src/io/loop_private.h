@@ -52,7 +52,7 @@ struct gh_loop {
     struct event *alarm; /* the only libevent timer: the next deadline, or the end of a test's turn */
     int64_t alarm_ms;    /* when it goes off; WHEEL_NEVER: not armed */
     struct gh_turn_time *time;
-    struct gh_list work;
+    struct gh_list soon, work;
     struct gh_dying *dying;
     size_t dying_count, dying_cap;
     struct gh_scratch *scratch;
@@ -60,6 +60,9 @@ struct gh_loop {
     struct gh_list lingering; /* conns whose owner has gone: they flush, then free themselves */
     bool stopping;
 };
+
+/* After a socket event, with nothing of it in use any more: soon work, then deaths. */
+void gh_loop_settle(struct gh_loop *loop);
 
 /* conn.c: at the end of the loop nobody waits for their peers any more. */
 void gh_conn_cut_lingering(struct gh_loop *loop);

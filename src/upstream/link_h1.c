@@ -127,7 +127,7 @@ bool gh_link_h1_start(struct gh_link *link, struct gh_call *call)
         gh_link_drop(link);
         return false;
     }
-    gh_conn_flush_later(link->conn);
+    gh_conn_flush_soon(link->conn);
     if (call->paused)
         gh_conn_pause(link->conn, GH_PAUSE_WINDOW);
     if (link->reused)
@@ -138,7 +138,7 @@ bool gh_link_h1_start(struct gh_link *link, struct gh_call *call)
 
 bool gh_link_h1_body(struct gh_link *link, struct gh_call *call, gh_str bytes)
 {
-    gh_conn_flush_later(link->conn);
+    gh_conn_flush_soon(link->conn);
     return write_body(link, call, bytes);
 }
 

@@ -191,6 +191,60 @@ static void test_writes_of_a_turn_leave_together(void **state)
     assert_int_equal(gh_conn_queued(owner.conn), 0);
 }
 
+/* Two connections with an event each in one turn. */
+struct answering {
+    struct gh_conn *conn;
+    struct answering *other;
+    int peer;
+    bool answered;
+};
+
+/* Whoever comes second finds that the answer of the first has left, and what was given to die is dead. */
+static bool is_dead;
+
+static void bury(void *ptr)
+{
+    is_dead = true;
+}
+
+static size_t answer(void *ctx, gh_str bytes)
+{
+    struct answering *me = ctx;
+    char got[16];
+    if (me->other->answered) {
+        assert_int_equal(read(me->other->peer, got, sizeof(got)), 6);
+        assert_true(is_dead);
+    }
+    assert_true(gh_buf_add(gh_conn_peek_out(me->conn), GH_STR("answer")));
+    gh_conn_flush_soon(me->conn);
+    gh_loop_free_later(loop, bury, me);
+    me->answered = true;
+    return bytes.len;
+}
+
+static const struct gh_conn_events answering_events = { .read = answer, .closed = on_closed };
+
+static void test_what_is_due_soon_does_not_wait_for_the_turn(void **state)
+{
+    struct answering two[2];
+    for (size_t i = 0; i < 2; i++) {
+        int fds[2];
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+        two[i] = (struct answering){ .other = &two[1 - i], .peer = fds[1] };
+        two[i].conn = gh_conn_accepted(loop, fds[0], &answering_events, &two[i]);
+        assert_int_equal(write(fds[1], "?", 1), 1);
+    }
+    is_dead = false;
+    turn();
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(two[i].answered);
+        assert_true(gh_conn_takes(two[i].conn));
+        gh_conn_free(two[i].conn);
+        assert_false(gh_conn_takes(two[i].conn));
+        close(two[i].peer);
+    }
+}
+
 static void test_partial_writes_go_on(void **state)
 {
     enum { SIZE = 3000000 };
@@ -411,6 +465,7 @@ int main(void)
         CASE(test_left_bytes_come_again_with_more_behind),
         CASE(test_pauses_are_counted_by_reason),
         CASE(test_writes_of_a_turn_leave_together),
+        CASE(test_what_is_due_soon_does_not_wait_for_the_turn),
         CASE(test_partial_writes_go_on),
         CASE(test_fill_is_pulled_while_there_is_room),
         CASE(test_stall_ends_it_and_progress_saves_it),

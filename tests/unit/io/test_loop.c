@@ -73,6 +73,23 @@ static void test_work_runs_once_before_deaths(void **state)
     assert_string_equal(story, "12d");
 }
 
+static void test_soon_is_before_the_end_of_the_turn(void **state)
+{
+    gh_turn_work_init(&first, run_first);
+    gh_turn_work_init(&second, run_second);
+    gh_loop_at_end(loop, &first);
+    gh_loop_at_end(loop, &second);
+    gh_loop_soon(loop, &second); /* moved to the front, and comes again because `first` wants it */
+    gh_loop_soon(loop, &second);
+    gh_loop_at_end(loop, &second);
+    gh_loop_turn(loop, -1);
+    assert_string_equal(story, "212d");
+    gh_loop_soon(loop, &second);
+    gh_turn_work_cancel(&second);
+    gh_loop_turn(loop, 0);
+    assert_string_equal(story, "212d");
+}
+
 static void test_cancelled_work_does_not_run(void **state)
 {
     gh_turn_work_init(&first, run_first);
@@ -257,6 +274,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_work_runs_once_before_deaths, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_soon_is_before_the_end_of_the_turn, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_cancelled_work_does_not_run, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_endless_work_lets_the_turn_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_death_may_bring_another, set_up, tear_down),
