@@ -15,10 +15,9 @@ void gh_loglane_set(struct gh_lane *lane)
 /* A full ring drops the line: an error log is worth less than the requests that wait behind it. */
 static void write_line(void *ctx, gh_str line)
 {
-    if (own != NULL)
-        (void)gh_lane_put(own, line);
-    else if (write(STDERR_FILENO, line.ptr, line.len) < 0)
-        return;
+    bool written = own != NULL ? gh_lane_put(own, line) : write(STDERR_FILENO, line.ptr, line.len) >= 0;
+    if (!written)
+        gh_log_count_dropped();
 }
 
 void gh_loglane_install(void)

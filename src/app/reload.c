@@ -47,6 +47,7 @@ enum gh_reason gh_control_adopt(struct gh_control *control, struct gh_conf *conf
     control->generation++;
     gh_registry_generation(control->registry, control->generation, gh_clock_wall_us() / 1000000);
     gh_log_set_level(conf->log.level);
+    gh_log_set_limit(conf->log.burst, conf->log.per_s);
     return GH_OK;
 }
 

@@ -18,6 +18,12 @@ struct gh_log_field {
  * error. */
 void gh_log_set_writer(void (*write_line)(void *ctx, gh_str line), void *ctx);
 void gh_log_set_level(enum gh_log_level level);
+/* Of each kind, a message with the reason beside it, a thread writes `burst` lines at once and `per_s` a
+ * second; what is left out is counted, and the next line of that kind says how many. 0: no limit. */
+void gh_log_set_limit(int64_t burst, int64_t per_s);
+/* Lines that were not written, by that limit or by a writer that could not take them. */
+uint64_t gh_log_dropped(void);
+void gh_log_count_dropped(void);
 bool gh_log_is_on(enum gh_log_level level);
 /* At most 8 fields; the list ends with a field whose key is NULL. */
 void gh_log_fields(enum gh_log_level level, const char *message, const struct gh_log_field *fields);

@@ -43,6 +43,7 @@ struct gh_admin_conf {
 struct gh_log_conf {
     gh_str file; /* a path, "stdout" or "stderr" */
     enum gh_log_level level;
+    int64_t burst, per_s; /* lines of one kind, of each thread */
 };
 
 struct gh_audit_conf {

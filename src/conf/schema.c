@@ -86,6 +86,11 @@ static const struct gh_row log_rows[] = {
       .doc = "The least level that is written." },
     { "file", GH_ROW_OUTPUT, AT(gh_log_conf, file), .fallback = "stderr",
       .doc = "Where the error log goes: one JSON object a line; reopened after rotation." },
+    { "burst", GH_ROW_INT, AT(gh_log_conf, burst), .fallback = "50", .min = 1, .max = 1000000,
+      .doc = "Lines of one kind (message and reason) that a thread writes at once. The rest are counted in a "
+             "metric, and the next line of that kind says how many were left out." },
+    { "per_s", GH_ROW_INT, AT(gh_log_conf, per_s), .fallback = "5", .min = 1, .max = 1000000,
+      .doc = "Refilled a second." },
     { .key = NULL }
 };
 static const struct gh_section log_section = { .title = "log", .doc = "The error log.", .rows = log_rows };

@@ -1,7 +1,9 @@
 /* observe/expose.c: all counters as Prometheus text, format 0.0.4; labels from the settings and from enums
  * only. */
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/arena.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "observe/registry.h"
@@ -185,7 +187,7 @@ static bool expose_family_of(struct gh_buf *out, enum family family, const struc
     return true;
 }
 
-static bool expose_routes(const struct gh_registry *registry, struct gh_buf *out)
+static bool expose_sums(const struct gh_registry *registry, const struct route_sum *sums, struct gh_buf *out)
 {
     static const struct {
         const char *name, *type, *help;
@@ -202,13 +204,25 @@ static bool expose_routes(const struct gh_registry *registry, struct gh_buf *out
         if (!head(out, families[f].name, families[f].type, families[f].help))
             return false;
         for (uint32_t i = 0; i < registry->route_count; i++) {
-            const struct route_sum sum = sum_route(registry, &registry->routes[i]);
             const struct labels labels = route_labels(&registry->routes[i]);
-            if (!expose_family_of(out, (enum family)f, &labels, &sum))
+            if (!expose_family_of(out, (enum family)f, &labels, &sums[i]))
                 return false;
         }
     }
     return true;
+}
+
+/* A family stands together over all routes, so that each is summed up before the first is written. */
+static bool expose_routes(const struct gh_registry *registry, struct gh_buf *out)
+{
+    struct route_sum *sums = gh_calloc(registry->route_count + 1, sizeof(*sums));
+    if (sums == NULL)
+        return false;
+    for (uint32_t i = 0; i < registry->route_count; i++)
+        sums[i] = sum_route(registry, &registry->routes[i]);
+    bool done = expose_sums(registry, sums, out);
+    free(sums);
+    return done;
 }
 
 /* ---- per issuer ---- */
@@ -272,5 +286,9 @@ bool gh_registry_expose(struct gh_registry *registry, struct gh_buf *out)
                 "When the present settings took effect.") &&
            gh_buf_printf(out, "gatehouse_settings_loaded_timestamp_seconds %llu\n",
                          (unsigned long long)GH_COUNT_READ(registry->loaded_at_s)) &&
+           head(out, "log_lines_dropped_total", "counter",
+                "Lines of the error log that were not written: too many of one kind, or no room.") &&
+           gh_buf_printf(out, "gatehouse_log_lines_dropped_total %llu\n",
+                         (unsigned long long)gh_log_dropped()) &&
            expose_workers(registry, out) && expose_routes(registry, out) && expose_issuers(registry, out);
 }

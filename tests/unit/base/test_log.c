@@ -1,6 +1,7 @@
 /* base/test_log.c: log lines are one line of JSON whatever the fields hold. */
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/log_limit.h"
 #include "support/cm.h"
 
 static struct gh_buf lines;
@@ -114,6 +115,63 @@ static void test_escape_each_byte(void **state)
     }
 }
 
+/* Each of the 256 values, alone and between others, in a key, a value and a message: one line of JSON with
+ * nothing raw in it that a terminal obeys. */
+static void test_every_byte(void **state)
+{
+    for (unsigned byte = 1; byte < 256; byte++) {
+        char text[4] = { 'a', (char)byte, 'z', '\0' };
+        gh_log(GH_LOG_ERROR, text, GH_FIELD(text, gh_str_of(text, 3)), GH_FIELD("k", gh_str_of(text + 1, 1)));
+    }
+    char zero[3] = { 'a', '\0', 'z' };
+    gh_log(GH_LOG_ERROR, "zero", GH_FIELD("k", gh_str_of(zero, 3)));
+    gh_str all = gh_buf_peek(&lines);
+    size_t count = 0;
+    for (size_t i = 0; i < all.len; i++) {
+        unsigned char c = (unsigned char)all.ptr[i];
+        count += c == '\n';
+        assert_true(c == '\n' || (c >= 0x20 && c < 0x7f)); /* no byte above 127 alone is UTF-8 */
+    }
+    assert_int_equal(count, 256);
+}
+
+/* A kind has 3 lines at once and one a second; others do not pay for it, and what was left out is told. */
+static void test_limit(void **state)
+{
+    static struct gh_log_limit limit;
+    static const char message[] = "refused", other[] = "cut", reason[] = "tls_failed",
+                      second[] = "tls_timeout";
+    struct gh_log_rate rate = { .burst = 3, .per_s = 1, .now_ms = 1000 };
+    uint64_t left_out = 99;
+    for (int i = 0; i < 3; i++)
+        assert_true(gh_log_limit_admits(&limit, message, reason, &rate, &left_out) && left_out == 0);
+    for (int i = 0; i < 1000; i++)
+        assert_false(gh_log_limit_admits(&limit, message, reason, &rate, &left_out));
+    assert_true(gh_log_limit_admits(&limit, message, second, &rate, &left_out) && left_out == 0);
+    assert_true(gh_log_limit_admits(&limit, other, NULL, &rate, &left_out) && left_out == 0);
+    rate.now_ms += 1000;
+    assert_true(gh_log_limit_admits(&limit, message, reason, &rate, &left_out));
+    assert_int_equal(left_out, 1000);
+    assert_false(gh_log_limit_admits(&limit, message, reason, &rate, &left_out));
+    rate.burst = 0;
+    assert_true(gh_log_limit_admits(&limit, message, reason, &rate, &left_out));
+}
+
+static void test_a_flood_of_one_kind(void **state)
+{
+    uint64_t before = gh_log_dropped();
+    gh_log_set_limit(4, 1);
+    for (int i = 0; i < 1000; i++)
+        gh_log(GH_LOG_WARN, "flood", GH_FIELD("reason", GH_STR("tls_failed")));
+    gh_log(GH_LOG_WARN, "flood", GH_FIELD("reason", GH_STR("something else")));
+    gh_log_set_limit(0, 0);
+    gh_log(GH_LOG_WARN, "after");
+    uint64_t dropped = gh_log_dropped() - before;
+    assert_true(dropped >= 900 && dropped <= 996); /* a second or more may have passed */
+    assert_true(gh_str_contains(gh_buf_peek(&lines), GH_STR("something else")));
+    assert_true(gh_str_contains(gh_buf_peek(&lines), GH_STR("\"after\"}")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -122,6 +180,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_level, setup, teardown),
         cmocka_unit_test(test_escape),
         cmocka_unit_test(test_escape_each_byte),
+        cmocka_unit_test_setup_teardown(test_every_byte, setup, teardown),
+        cmocka_unit_test(test_limit),
+        cmocka_unit_test_setup_teardown(test_a_flood_of_one_kind, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
