@@ -1,5 +1,8 @@
 """The harness itself: what the other tests lean on must be able to tell right from wrong."""
+import os
 import socket
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -8,6 +11,7 @@ from support import h2
 from support.http1 import WAYS, Broken, Connection, Request
 from support.issuer import Issuer, Key
 from support.upstream import Upstream
+from support.wait import BLOCK, free_port
 
 REQUEST = Request(fields=(("Host", "x.example"),), body=b"{}")
 
@@ -85,3 +89,13 @@ def test_frames_are_read(tmp_path):
     assert (stream.status, stream.body) == (200, b"body")
     theirs.shutdown(socket.SHUT_WR)
     assert client.read_to_end() == h2.ENHANCE_YOUR_CALM
+
+
+def test_ports_are_given_once():
+    """To nobody else in this run, in no run beside it, and to no outgoing connection."""
+    ports = [free_port() for _ in range(100)]
+    code = "from support.wait import free_port\nprint(*(free_port() for _ in range(100)))"
+    beside = subprocess.run([sys.executable, "-c", code], cwd=os.path.dirname(__file__), capture_output=True, text=True, timeout=60, check=True)
+    theirs = [int(port) for port in beside.stdout.split()]
+    assert len(set(ports + theirs)) == 200 and max(ports + theirs) < 32768
+    assert {port // BLOCK for port in ports}.isdisjoint(port // BLOCK for port in theirs)

@@ -17,8 +17,40 @@ def until(answer, what, deadline=DEADLINE):
         time.sleep(0.01)
 
 
-def free_port():
-    """A loopback port that nobody listens on."""
+# Below what the kernel gives to outgoing connections (32768 and up), in blocks, one to a process of tests; bench/ has its own.
+BLOCK = 1000
+BLOCKS = [first for first in range(10000, 32000, BLOCK) if first != 22000]
+held, given = None, 0
+
+
+def hold_block():
+    """(first port, what holds the block): a name that one process at a time can have, and loses when it ends."""
+    for first in BLOCKS:
+        holder = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            holder.bind(f"\0gatehouse-tests-ports-{first}")
+            return first, holder
+        except OSError:
+            holder.close()
+    raise AssertionError(f"{len(BLOCKS)} runs of the tests are under way: no ports are left")
+
+
+def is_free(port):
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port():
+    """A loopback port that nobody listens on, and that nobody else is given: no other run, and no connection."""
+    global held, given
+    held = held or hold_block()
+    for _ in range(BLOCK):
+        port = held[0] + given % BLOCK
+        given += 1
+        if is_free(port):
+            return port
+    raise AssertionError(f"all ports from {held[0]} on are taken")
