@@ -159,23 +159,31 @@ static enum gh_reason add_ring(struct gh_keyrings *rings, struct ring_conf *conf
     return GH_OK;
 }
 
-/* Static keys: read at every reload, used from its commit on. */
-static enum gh_reason read_set(struct ring *ring, const struct ring_conf *conf, char **ret_why)
+static enum gh_reason read_bytes(struct ring *ring, const struct ring_conf *conf, gh_str bytes)
 {
-    if (conf->jwks_file.len == 0)
-        return GH_OK;
-    struct gh_secret text = { 0 };
-    enum gh_reason reason = gh_small_file_read(conf->jwks_file, JWKS_FILE_MAX, false, &text, ret_why);
-    if (reason != GH_OK)
-        return reason;
-    gh_str bytes = gh_str_of(text.bytes, text.len);
-    reason = gh_jwks_read(bytes, conf->algs, ring->next_faults, &ring->next_set);
+    enum gh_reason reason = gh_jwks_read(bytes, conf->algs, ring->next_faults, &ring->next_set);
     if (reason == GH_OK &&
         EVP_Digest(bytes.ptr, bytes.len, ring->next_digest, NULL, EVP_sha256(), NULL) != 1) {
         gh_jwks_unref(ring->next_set);
         ring->next_set = NULL;
         reason = GH_OUT_OF_MEMORY;
     }
+    return reason;
+}
+
+/* Static keys: read at every reload, used from its commit on. */
+static enum gh_reason read_set(struct ring *ring, const struct ring_conf *conf, char **ret_why)
+{
+    struct gh_secret text = { 0 };
+    enum gh_reason reason = GH_OK;
+    if (conf->managed)
+        return read_bytes(ring, conf, conf->jwks_text);
+    if (conf->jwks_file.len == 0)
+        return GH_OK;
+    reason = gh_small_file_read(conf->jwks_file, JWKS_FILE_MAX, false, &text, ret_why);
+    if (reason != GH_OK)
+        return reason;
+    reason = read_bytes(ring, conf, gh_str_of(text.bytes, text.len));
     gh_secret_done(&text);
     if (reason != GH_KEYS_MALFORMED)
         return reason;
@@ -183,6 +191,15 @@ static enum gh_reason read_set(struct ring *ring, const struct ring_conf *conf, 
                  GH_STR_FMT(conf->jwks_file)) < 0)
         *ret_why = NULL;
     return GH_SETTINGS_INVALID;
+}
+
+bool gh_keyrings_put(struct gh_keyrings *rings, uint32_t slot, gh_str jwks)
+{
+    struct ring *ring = slot < GH_KEYRING_SLOTS ? rings->at[slot] : NULL;
+    if (ring == NULL || !ring->conf->managed || read_bytes(ring, ring->conf, jwks) != GH_OK)
+        return false;
+    gh_ring_begin(ring);
+    return true;
 }
 
 void gh_keyrings_end(struct gh_keyrings *rings, bool commit)

@@ -19,6 +19,8 @@ struct gh_issuer_conf {
     int64_t max_stale_s;  /* 3,600: how long a set is used after its last good fetch */
     int64_t cooldown_s;   /* 30: after a fruitless fetch for an unknown kid */
     gh_str token_header;  /* edge: the header with the assertion, lower case; empty: Authorization */
+    bool managed;         /* ours: keys come from jwks_text, and by gh_keyrings_put */
+    gh_str jwks_text;
     /* opaque tokens */
     gh_str introspection_url;
     gh_str introspection_client;
@@ -61,6 +63,9 @@ GH_MUST_USE enum gh_reason gh_keyrings_add(struct gh_keyrings *rings, const stru
                                            uint32_t *ret_slot, char **ret_why);
 void gh_keyrings_end(struct gh_keyrings *rings, bool commit);
 #define GH_KEYRING_SLOTS 1024
+/* A new set of a managed issuer, published at once: its keys rotate between reloads. False when it cannot be
+ * read or memory runs out: the old one stays. */
+bool gh_keyrings_put(struct gh_keyrings *rings, uint32_t slot, gh_str jwks) GH_MUST_USE;
 /* The present view with a reference of its own (for a new worker). */
 struct gh_keys_view gh_keyrings_view(struct gh_keyrings *rings, uint32_t slot);
 

@@ -19,6 +19,8 @@ struct ring_conf {
     gh_str discovery_url, jwks_url; /* may be empty */
     gh_str jwks_file;               /* may be empty */
     bool has_keys;                  /* false: introspection alone */
+    bool managed;                   /* the set is put here, never fetched */
+    gh_str jwks_text;               /* the first one */
     gh_algs algs;
     int64_t max_age_s, max_stale_s, cooldown_s;
     gh_str introspection_url, introspection_client;

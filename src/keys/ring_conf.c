@@ -51,6 +51,7 @@ static bool copy_conf(struct ring_conf *to, const struct gh_issuer_conf *conf)
     to->max_stale_s = conf->max_stale_s;
     to->cooldown_s = conf->cooldown_s;
     to->introspection_parallel = conf->introspection_parallel;
+    to->managed = conf->managed;
     to->has_keys = conf->introspection_url.len == 0 || conf->discovery_url.len != 0 ||
                    conf->jwks_url.len != 0 || conf->jwks_file.len != 0;
     const struct {
@@ -60,6 +61,7 @@ static bool copy_conf(struct ring_conf *to, const struct gh_issuer_conf *conf)
         { conf->discovery_url, &to->discovery_url },
         { conf->jwks_url, &to->jwks_url },
         { conf->jwks_file, &to->jwks_file },
+        { conf->jwks_text, &to->jwks_text },
         { conf->introspection_url, &to->introspection_url },
         { conf->introspection_client, &to->introspection_client },
     };

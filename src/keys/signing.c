@@ -1,0 +1,228 @@
+/* keys/signing.c: which key signs at what time, and the ring that follows it. */
+#include "keys/signing.h"
+
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "keys/signing_files.h"
+
+/* ---- states by time of birth ---- */
+
+bool gh_signing_states(const struct gh_signing_conf *conf, const int64_t *created, size_t count, int64_t now,
+                       enum gh_signing_state *ret_states)
+{
+    size_t active = 0; /* the newest that has been known long enough, else the oldest */
+    for (size_t i = 1; i < count; i++)
+        if (created[i] + conf->next_s <= now)
+            active = i;
+    for (size_t i = 0; i < count; i++) {
+        ret_states[i] = i == active ? GH_SIGNING_ACTIVE : GH_SIGNING_NEXT;
+        if (i >= active)
+            continue;
+        int64_t replaced = created[i + 1] + conf->next_s;
+        ret_states[i] = replaced + conf->retired_s <= now ? GH_SIGNING_GONE : GH_SIGNING_RETIRED;
+    }
+    if (count == 0)
+        return true;
+    int64_t began = active > 0 ? created[active] + conf->next_s : created[active];
+    return active == count - 1 && began + conf->active_s - conf->next_s <= now;
+}
+
+/* ---- the ring ---- */
+
+struct member {
+    int64_t created;
+    struct gh_signing_key *key;
+    enum gh_signing_state state;
+};
+
+struct gh_signing_ring {
+    struct gh_arena *arena;
+    struct gh_signing_conf conf; /* its slices are in the arena */
+    struct gh_secret kek;
+    struct member at[GH_SIGNING_KEYS_MAX];
+    size_t count;
+};
+
+static void judge(struct gh_signing_ring *ring, int64_t now, bool *ret_due)
+{
+    int64_t created[GH_SIGNING_KEYS_MAX];
+    enum gh_signing_state states[GH_SIGNING_KEYS_MAX];
+    for (size_t i = 0; i < ring->count; i++)
+        created[i] = ring->at[i].created;
+    *ret_due = gh_signing_states(&ring->conf, created, ring->count, now, states);
+    for (size_t i = 0; i < ring->count; i++)
+        ring->at[i].state = states[i];
+}
+
+/* Sorted by birth; what came first stays first among equals. */
+static void insert(struct gh_signing_ring *ring, int64_t created, struct gh_signing_key *key)
+{
+    size_t i = ring->count++;
+    for (; i > 0 && ring->at[i - 1].created > created; i--)
+        ring->at[i] = ring->at[i - 1];
+    ring->at[i] = (struct member){ .created = created, .key = key };
+}
+
+static void remove_at(struct gh_signing_ring *ring, size_t i)
+{
+    gh_signing_key_unref(ring->at[i].key);
+    ring->count--;
+    for (; i < ring->count; i++)
+        ring->at[i] = ring->at[i + 1];
+}
+
+static bool make(struct gh_signing_ring *ring, int64_t created)
+{
+    struct gh_signing_key *key = NULL;
+    const char *why = "there are too many";
+    if (ring->count < GH_SIGNING_KEYS_MAX)
+        why = gh_signing_file_make(ring->conf.folder, &ring->kek, ring->conf.alg, created, &key);
+    if (why != NULL) {
+        gh_log(GH_LOG_ERROR, "a signing key could not be made", GH_FIELD("folder", ring->conf.folder),
+               GH_FIELD("why", gh_str_from(why)));
+        return false;
+    }
+    insert(ring, created, key);
+    gh_log(GH_LOG_INFO, "a signing key was made", GH_FIELD("kid", gh_signing_key_kid(key)));
+    return true;
+}
+
+static bool forget_gone(struct gh_signing_ring *ring)
+{
+    bool changed = false;
+    for (size_t i = ring->count; i-- > 0;) {
+        if (ring->at[i].state != GH_SIGNING_GONE)
+            continue;
+        gh_signing_file_delete(ring->conf.folder, ring->at[i].created, gh_signing_key_kid(ring->at[i].key));
+        remove_at(ring, i);
+        changed = true;
+    }
+    return changed;
+}
+
+bool gh_signing_ring_tick(struct gh_signing_ring *ring, int64_t now)
+{
+    const struct gh_signing_key *before = gh_signing_ring_active(ring);
+    bool due = false;
+    judge(ring, now, &due);
+    bool changed = due && make(ring, now);
+    if (changed)
+        judge(ring, now, &due);
+    changed = forget_gone(ring) || changed;
+    return changed || gh_signing_ring_active(ring) != before;
+}
+
+bool gh_signing_ring_rotate(struct gh_signing_ring *ring, int64_t now, bool at_once)
+{
+    /* Born in the past, a key is known long enough by its name alone: also after a restart, and elsewhere. */
+    bool made = make(ring, at_once ? now - ring->conf.next_s : now);
+    bool due;
+    judge(ring, now, &due);
+    return made;
+}
+
+static size_t find(const struct gh_signing_ring *ring, gh_str kid)
+{
+    size_t i = 0;
+    while (i < ring->count && !gh_str_eq(gh_signing_key_kid(ring->at[i].key), kid))
+        i++;
+    return i;
+}
+
+bool gh_signing_ring_drop(struct gh_signing_ring *ring, gh_str kid, int64_t now)
+{
+    bool is_last = ring->count == 1;
+    if (find(ring, kid) == ring->count || (is_last && !make(ring, now)))
+        return false; /* without any key an issuer could not even say so */
+    size_t i = find(ring, kid);
+    gh_signing_file_delete(ring->conf.folder, ring->at[i].created, kid);
+    remove_at(ring, i);
+    bool due;
+    judge(ring, now, &due);
+    return true;
+}
+
+/* ---- opened and freed ---- */
+
+static enum gh_reason read_folder(struct gh_signing_ring *ring, char **ret_why)
+{
+    struct gh_signing_file files[GH_SIGNING_KEYS_MAX];
+    size_t count = 0;
+    enum gh_reason reason = gh_signing_files_read(ring->conf.folder, &ring->kek, files, &count, ret_why);
+    for (size_t i = 0; i < count; i++)
+        insert(ring, files[i].created, files[i].key);
+    return reason;
+}
+
+enum gh_reason gh_signing_ring_open(const struct gh_signing_conf *conf, int64_t now,
+                                    struct gh_signing_ring **ret_ring, char **ret_why)
+{
+    struct gh_signing_ring *ring = gh_calloc(1, sizeof(*ring));
+    enum gh_reason reason = GH_OUT_OF_MEMORY;
+    if (ring == NULL || (ring->arena = gh_arena_new(0)) == NULL)
+        goto fail;
+    ring->conf = *conf;
+    ring->conf.folder = gh_arena_dup(ring->arena, conf->folder);
+    ring->conf.kek_file = gh_arena_dup(ring->arena, conf->kek_file);
+    if (ring->conf.folder.ptr == NULL || ring->conf.kek_file.ptr == NULL)
+        goto fail;
+    reason = gh_signing_kek_read(ring->conf.kek_file, &ring->kek, ret_why);
+    if (reason == GH_OK)
+        reason = read_folder(ring, ret_why);
+    if (reason != GH_OK)
+        goto fail;
+    (void)gh_signing_ring_tick(ring, now);
+    if (ring->count == 0) {
+        reason = GH_SETTINGS_INVALID;
+        *ret_why = gh_str_to_heap(GH_STR("a signing key could not be made, see the log"));
+        goto fail;
+    }
+    *ret_ring = ring;
+    return GH_OK;
+fail:
+    gh_signing_ring_free(ring);
+    return reason;
+}
+
+void gh_signing_ring_free(struct gh_signing_ring *ring)
+{
+    if (ring == NULL)
+        return;
+    for (size_t i = 0; i < ring->count; i++)
+        gh_signing_key_unref(ring->at[i].key);
+    gh_secret_done(&ring->kek);
+    gh_arena_free(ring->arena);
+    free(ring);
+}
+
+/* ---- asked ---- */
+
+struct gh_signing_key *gh_signing_ring_active(const struct gh_signing_ring *ring)
+{
+    for (size_t i = 0; i < ring->count; i++)
+        if (ring->at[i].state == GH_SIGNING_ACTIVE)
+            return ring->at[i].key;
+    return NULL;
+}
+
+gh_str gh_signing_ring_jwks(struct gh_arena *arena, const struct gh_signing_ring *ring)
+{
+    struct gh_signing_key *keys[GH_SIGNING_KEYS_MAX];
+    for (size_t i = 0; i < ring->count; i++)
+        keys[i] = ring->at[i].key;
+    return gh_jwks_write(arena, keys, ring->count);
+}
+
+bool gh_signing_ring_at(const struct gh_signing_ring *ring, size_t i, gh_str *ret_kid,
+                        enum gh_signing_state *ret_state, int64_t *ret_created)
+{
+    if (i >= ring->count)
+        return false;
+    *ret_kid = gh_signing_key_kid(ring->at[i].key);
+    *ret_state = ring->at[i].state;
+    *ret_created = ring->at[i].created;
+    return true;
+}

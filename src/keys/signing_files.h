@@ -1,0 +1,24 @@
+/* keys/signing_files.h: private keys in files: made, read, deleted. Private to this folder. */
+#ifndef GH_KEYS_SIGNING_FILES_H
+#define GH_KEYS_SIGNING_FILES_H
+
+#include "base/secret.h"
+#include "keys/signing.h"
+
+struct gh_signing_file {
+    int64_t created;
+    struct gh_signing_key *key; /* a reference */
+};
+
+/* Empty without a file. GH_SETTINGS_INVALID when it is shorter than 16 bytes or others may read it. */
+GH_MUST_USE enum gh_reason gh_signing_kek_read(gh_str file, struct gh_secret *ret_kek, char **ret_why);
+/* All keys of the folder, which is made when it is missing. On failure none is handed over. */
+GH_MUST_USE enum gh_reason gh_signing_files_read(gh_str folder, const struct gh_secret *kek,
+                                                 struct gh_signing_file ret_files[GH_SIGNING_KEYS_MAX],
+                                                 size_t *ret_count, char **ret_why);
+/* A new key of that algorithm, on disk before it is used. NULL, or why not. */
+const char *gh_signing_file_make(gh_str folder, const struct gh_secret *kek, enum gh_alg alg, int64_t created,
+                                 struct gh_signing_key **ret_key);
+void gh_signing_file_delete(gh_str folder, int64_t created, gh_str kid);
+
+#endif
