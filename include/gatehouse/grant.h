@@ -84,6 +84,14 @@ gh_str gh_grant_claims(struct gh_arena *arena, const struct gh_grant_policy *pol
 /* The token endpoint's answer around the signed text. */
 gh_str gh_grant_answer(struct gh_arena *arena, const struct gh_grant_token *token, gh_str access_token);
 
+/* Back from a verified token of ours (introspection, revocation): GH_TOKEN_CLAIMS for other claims than
+ * those. */
+GH_MUST_USE enum gh_reason gh_grant_token_read(struct gh_arena *arena, const struct gh_token *token,
+                                               struct gh_grant_token *ret_token);
+/* The RFC 7662 section 2.2 answer for an active one. ptr NULL when out of memory. */
+gh_str gh_grant_introspection(struct gh_arena *arena, const struct gh_grant_policy *policy,
+                              const struct gh_grant_token *token);
+
 /* 32 bytes for a secret, 16 for an id; the caller takes them from the kernel. */
 struct gh_grant_random {
     unsigned char code[32], refresh[32], grant[16], jti[16], nonce[12];

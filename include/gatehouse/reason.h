@@ -120,6 +120,7 @@
     X(SCOPE_NONE,            "scope_none",                400,  "invalid_scope",       "None of the scopes can be granted") \
     X(SCOPE_MALFORMED,       "scope_malformed",           400,  "invalid_scope",       "The scope is malformed") \
     X(SCOPE_WIDENED,         "scope_widened",             400,  "invalid_scope",       "A refresh cannot widen the scope") \
+    X(GRANT_UNSUPPORTED,     "grant_unsupported",         400,  "unsupported_grant_type", "The grant type is not supported") \
     X(GRANT_UNAUTHORIZED,    "grant_unauthorized",        400,  "unauthorized_client", "The client may not use this grant") \
     X(GRANT_INVALID,         "grant_invalid",             400,  "invalid_grant",       "The grant is not valid") \
     X(CODE_REPLAYED,         "code_replayed",             400,  "invalid_grant",       "The grant is not valid") \

@@ -97,6 +97,25 @@ static bool make_parts(struct gh_control *control, const struct gh_conf *conf)
     return control->rings != NULL;
 }
 
+/* One for the life of the process: what it holds outlives every reload. Its files belong to the user that
+ * runs. */
+static bool open_state(struct gh_control *control, struct gh_conf *conf)
+{
+    char *why = NULL;
+    if (conf->store.url.len == 0)
+        return true;
+    if (!gh_sandbox_open_as(conf->user))
+        return false;
+    enum gh_reason reason = gh_store_open(&conf->store, &control->store, &why);
+    if (reason == GH_OK)
+        reason = gh_signing_prepare(&control->signing, conf, gh_clock_wall_us() / 1000000, &why);
+    gh_sandbox_open_as_before();
+    if (reason != GH_OK)
+        (void)fprintf(stderr, "gatehouse: state: %s\n", why != NULL ? why : gh_reason_row(reason)->slug);
+    free(why);
+    return reason == GH_OK;
+}
+
 static bool read_admin_token(struct gh_control *control, const struct gh_conf *conf)
 {
     control->table = (struct gh_control_table){
@@ -131,7 +150,8 @@ static bool enter_sandbox(const struct gh_control *control)
 
 static bool start_up(struct gh_control *control, struct gh_conf *conf)
 {
-    if (!open_files(control, conf) || !make_parts(control, conf) || !read_admin_token(control, conf)) {
+    if (!open_files(control, conf) || !make_parts(control, conf) || !open_state(control, conf) ||
+        !read_admin_token(control, conf)) {
         gh_conf_free(conf);
         return false;
     }
@@ -199,6 +219,9 @@ static void tick(struct gh_deadline *deadline)
 {
     struct gh_control *control = GH_LIST_ENTRY(deadline, struct gh_control, ticks);
     gh_ticket_keys_tick(control->tickets, gh_loop_wall_s(control->loop));
+    if (gh_signing_tick(&control->signing, gh_loop_wall_s(control->loop)) &&
+        !gh_control_tell_signing(control, true))
+        gh_log(GH_LOG_ERROR, "a worker could not be told of new signing keys: out of memory");
     gh_deadline_set(control->loop, &control->ticks, TICK_MS);
 }
 
@@ -211,7 +234,8 @@ static bool start_threads(struct gh_control *control)
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     bool started = gh_logfile_start(control->log_file) &&
                    (control->audit_file == NULL || gh_logfile_start(control->audit_file)) &&
-                   gh_offload_start(control->offload);
+                   gh_offload_start(control->offload) &&
+                   (control->store == NULL || gh_store_start(control->store));
     for (unsigned i = 0; started && i < control->worker_count; i++)
         started = gh_worker_start(control->workers[i]);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -256,6 +280,8 @@ void gh_control_done(struct gh_control *control)
     for (unsigned i = 0; i < control->worker_count; i++)
         gh_worker_free(control->workers[i]);
     control->worker_count = 0;
+    gh_store_close(control->store);
+    gh_signing_done(&control->signing);
     gh_mailbox_free(control->mailbox);
     gh_snapshot_unref(control->snapshot);
     gh_sources_free(control->sources);

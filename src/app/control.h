@@ -26,6 +26,8 @@ struct gh_control {
     struct gh_session_keys *session_keys;       /* made at the start: they survive reloads */
     struct gh_sources *sources, *admin_sources; /* public clients never lock the operator out */
     struct gh_offload *offload;
+    struct gh_store *store; /* NULL: none in the settings */
+    struct gh_signing signing;
     struct gh_logfile *log_file, *audit_file;
     struct gh_snapshot *snapshot;
     struct gh_worker *workers[GH_WORKERS_MAX];
@@ -70,6 +72,8 @@ bool gh_control_bind_admin(struct gh_control *control) GH_MUST_USE;
 bool gh_control_make_workers(struct gh_control *control) GH_MUST_USE;
 /* Tells every worker about the present snapshot and the keys its site needs. */
 bool gh_control_tell_snapshot(struct gh_control *control) GH_MUST_USE;
+/* The signing keys of all managed issuers to all workers, and, `rings` too, to the gateway's key rings. */
+bool gh_control_tell_signing(struct gh_control *control, bool rings) GH_MUST_USE;
 void gh_control_publish_keys(void *ctx, uint32_t slot, const struct gh_keys_view *view);
 
 #endif

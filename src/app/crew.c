@@ -5,6 +5,7 @@
 
 #include "app/control.h"
 #include "base/log.h"
+#include "base/str.h"
 
 #define AUDIT_RING (1024 * 1024)
 #define LOG_RING   (256 * 1024)
@@ -91,6 +92,7 @@ bool gh_control_make_workers(struct gh_control *control)
         .registry = control->registry,
         .offload = control->offload,
         .sources = control->sources,
+        .store = control->store,
         .want_key = want_key,
         .introspect = introspect,
         .drained = worker_drained,
@@ -121,8 +123,36 @@ static bool tell_keys(struct gh_control *control, struct gh_worker *worker)
     return true;
 }
 
+static bool put_into_rings(struct gh_control *control, gh_str issuer, gh_str jwks)
+{
+    const struct gh_site *site = control->snapshot->conf->site;
+    for (size_t i = 0; i < site->issuer_count; i++)
+        if (site->issuers[i].conf.managed && gh_str_eq(site->issuers[i].conf.profile.name, issuer) &&
+            !gh_keyrings_put(control->rings, site->issuers[i].slot, jwks))
+            return false;
+    return true;
+}
+
+/* Verifiers first: no token is signed by a key that the gateway beside it does not know. */
+bool gh_control_tell_signing(struct gh_control *control, bool rings)
+{
+    const struct gh_issuer_site *site = control->snapshot->conf->issuer_site;
+    for (size_t i = 0; i < site->issuer_count; i++) {
+        struct gh_issuer_keys *keys = gh_signing_keys(&control->signing, &site->issuers[i]);
+        bool ok = keys != NULL && (!rings || put_into_rings(control, site->issuers[i].name, keys->jwks));
+        for (unsigned k = 0; ok && k < control->worker_count; k++)
+            ok = gh_worker_signing(control->workers[k], site->issuers[i].name, gh_issuer_keys_ref(keys));
+        gh_issuer_keys_unref(keys);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
 bool gh_control_tell_snapshot(struct gh_control *control)
 {
+    if (!gh_control_tell_signing(control, false))
+        return false;
     for (unsigned i = 0; i < control->worker_count; i++)
         if (!tell_keys(control, control->workers[i]) ||
             !gh_worker_snapshot(control->workers[i], control->snapshot))

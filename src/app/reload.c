@@ -19,12 +19,14 @@ enum gh_reason gh_control_read_settings(const struct gh_settings_source *source,
     return gh_conf_from_flags(source->flags, ret_conf, errors);
 }
 
-static struct gh_snapshot_with snapshot_with(const struct gh_control *control)
+static struct gh_snapshot_with snapshot_with(struct gh_control *control)
 {
     return (struct gh_snapshot_with){ .tickets = control->tickets,
                                       .rings = control->rings,
                                       .registry = control->registry,
-                                      .session_keys = control->session_keys };
+                                      .session_keys = control->session_keys,
+                                      .signing = &control->signing,
+                                      .now = gh_clock_wall_us() / 1000000 };
 }
 
 /* Whole or not at all: the key rings take part in the same step. */
@@ -42,6 +44,7 @@ enum gh_reason gh_control_adopt(struct gh_control *control, struct gh_conf *conf
     gh_keyrings_end(control->rings, reason == GH_OK);
     if (reason != GH_OK)
         return reason;
+    gh_signing_adopt(&control->signing, conf);
     gh_snapshot_unref(control->snapshot);
     control->snapshot = snapshot;
     control->generation++;
@@ -123,6 +126,10 @@ enum gh_reason gh_control_reload(struct gh_control *control)
         return reason;
     }
     gh_conf_errors_done(&errors);
+    if (!gh_str_eq(control->snapshot->conf->store.url, conf->store.url)) {
+        gh_conf_free(conf);
+        return refuse_reload(control, GH_STR("store: it changes at a restart only"));
+    }
     if (!same_listeners(&control->snapshot->conf->front, &conf->front)) {
         gh_conf_free(conf);
         return refuse_reload(

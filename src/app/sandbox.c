@@ -44,7 +44,7 @@ bool gh_sandbox_enter(const struct gh_sandbox_conf *conf)
     enum gh_layer files = gh_sandbox_close_files(conf, &version);
     if (files == GH_LAYER_FAILED)
         return false;
-    enum gh_layer calls = gh_sandbox_close_calls(&count);
+    enum gh_layer calls = gh_sandbox_close_calls(conf, &count);
     if (calls == GH_LAYER_FAILED || !are_proven(files, calls))
         return false;
     has_entered = true;

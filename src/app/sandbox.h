@@ -37,6 +37,6 @@ bool gh_sandbox_drop_capabilities(void) GH_MUST_USE;
 /* sandbox_files.c; `ret_version` of landlock in the kernel, where it is ON. */
 enum gh_layer gh_sandbox_close_files(const struct gh_sandbox_conf *conf, int *ret_version) GH_MUST_USE;
 /* sandbox_calls.c; how many calls are left, where it is ON. */
-enum gh_layer gh_sandbox_close_calls(int *ret_count) GH_MUST_USE;
+enum gh_layer gh_sandbox_close_calls(const struct gh_sandbox_conf *conf, int *ret_count) GH_MUST_USE;
 
 #endif

@@ -36,6 +36,11 @@ static const char *const allowed[] = {
     "getresgid getrandom getrlimit getrusage sysinfo uname",
 };
 
+/* Only where the settings keep state: files are made, replaced, and on the disk before anybody is told. */
+static const char *const keeping[] = {
+    "pwrite64 fsync fdatasync ftruncate unlink unlinkat rename renameat renameat2 fchmod fchown",
+};
+
 /* The sanitizers' own: the leak check stops all threads from a process beside ours. In no other build. */
 static const char *const sanitizers[] = {
     "clone prctl ptrace wait4 getdents tgkill kill pipe dup2 mincore setrlimit prlimit64 personality",
@@ -141,9 +146,19 @@ static bool add_conditions(scmp_filter_ctx filter)
     return add(filter, SCMP_ACT_ALLOW, "tgkill", 1, &ours);
 }
 
-static bool add_rules(scmp_filter_ctx filter, int *ret_count)
+static bool keeps_state(const struct gh_sandbox_conf *conf)
+{
+    for (const struct gh_conf_file *file = conf->files; file != NULL; file = file->next)
+        if (file->is_state)
+            return true;
+    return false;
+}
+
+static bool add_rules(scmp_filter_ctx filter, const struct gh_sandbox_conf *conf, int *ret_count)
 {
     int other = 0;
+    if (keeps_state(conf) && !add_all(filter, SCMP_ACT_ALLOW, keeping, GH_ARRAY_LEN(keeping), ret_count))
+        return false;
     if (GH_SANITIZED && !add_all(filter, SCMP_ACT_ALLOW, sanitizers, GH_ARRAY_LEN(sanitizers), &other))
         return false;
     if (!GH_SANITIZED && !add(filter, SCMP_ACT_KILL_PROCESS, "ptrace", 0, NULL))
@@ -155,21 +170,21 @@ static bool add_rules(scmp_filter_ctx filter, int *ret_count)
 }
 
 /* A thread that some library has started is taken along, or the load fails. */
-static bool load(scmp_filter_ctx filter, int *ret_count)
+static bool load(scmp_filter_ctx filter, const struct gh_sandbox_conf *conf, int *ret_count)
 {
     return added(seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1)) &&
-           added(seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1)) && add_rules(filter, ret_count) &&
-           added(seccomp_load(filter));
+           added(seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1)) &&
+           add_rules(filter, conf, ret_count) && added(seccomp_load(filter));
 }
 
-enum gh_layer gh_sandbox_close_calls(int *ret_count)
+enum gh_layer gh_sandbox_close_calls(const struct gh_sandbox_conf *conf, int *ret_count)
 {
     if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) < 0 && errno == EINVAL)
         return GH_LAYER_ABSENT;
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     errno = ENOMEM;
     int count = (int)GH_ARRAY_LEN(allowed_when);
-    bool loaded = filter != NULL && load(filter, &count);
+    bool loaded = filter != NULL && load(filter, conf, &count);
     if (!loaded)
         (void)gh_sandbox_fail("system calls cannot be closed (seccomp)");
     else

@@ -30,13 +30,20 @@ struct ruleset {
 
 #define READING (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define LOGGING (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG)
+#define KEEPING (READING | LOGGING | LANDLOCK_ACCESS_FS_REMOVE_FILE | FS_TRUNCATE)
 /* What a rule on a file, not a folder, may hold. */
-#define FILE_RIGHTS (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE)
+#define FILE_RIGHTS (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | FS_TRUNCATE)
 
-static bool allow_all(int rules, const struct gh_sandbox_conf *conf);
-static bool allow_system(int rules);
-static bool allow_named(int rules, const char *path, uint64_t rights);
-static bool allow(int rules, const char *path, uint64_t rights);
+/* A ruleset, and the rights that this kernel knows: a rule with another one would be refused. */
+struct rules {
+    int fd;
+    uint64_t handled;
+};
+
+static bool allow_all(const struct rules *rules, const struct gh_sandbox_conf *conf);
+static bool allow_system(const struct rules *rules);
+static bool allow_named(const struct rules *rules, const char *path, uint64_t rights);
+static bool allow(const struct rules *rules, const char *path, uint64_t rights);
 
 enum gh_layer gh_sandbox_close_files(const struct gh_sandbox_conf *conf, int *ret_version)
 {
@@ -49,27 +56,32 @@ enum gh_layer gh_sandbox_close_files(const struct gh_sandbox_conf *conf, int *re
     handled.handled_access_fs |= version >= 5 ? FS_IOCTL_DEV : 0;
     handled.handled_access_net = version >= 4 ? NET_BIND_TCP : 0;
     handled.scoped = version >= 6 ? SCOPE_ABSTRACT | SCOPE_SIGNAL : 0;
-    int rules = (int)syscall(SYS_landlock_create_ruleset, &handled, sizeof(handled), 0u);
-    bool closed = rules >= 0 && allow_all(rules, conf) && syscall(SYS_landlock_restrict_self, rules, 0u) == 0;
+    const struct rules rules = { (int)syscall(SYS_landlock_create_ruleset, &handled, sizeof(handled), 0u),
+                                 handled.handled_access_fs };
+    bool closed =
+        rules.fd >= 0 && allow_all(&rules, conf) && syscall(SYS_landlock_restrict_self, rules.fd, 0u) == 0;
     if (!closed)
         (void)gh_sandbox_fail("files cannot be closed (landlock)");
-    if (rules >= 0)
-        (void)close(rules);
+    if (rules.fd >= 0)
+        (void)close(rules.fd);
     *ret_version = (int)version;
     return closed ? GH_LAYER_ON : GH_LAYER_FAILED;
 }
 
-static bool allow_all(int rules, const struct gh_sandbox_conf *conf)
+static bool allow_all(const struct rules *rules, const struct gh_sandbox_conf *conf)
 {
     bool done = allow_system(rules) &&
                 (conf->settings_file == NULL || allow_named(rules, conf->settings_file, READING));
     for (const struct gh_conf_file *file = conf->files; done && file != NULL; file = file->next)
-        done = allow_named(rules, file->path.ptr, file->is_output ? LOGGING : READING);
+        done = allow_named(rules, file->path.ptr,
+                           file->is_state    ? KEEPING
+                           : file->is_output ? LOGGING
+                                             : READING);
     return done;
 }
 
 /* Name look-ups may load libraries late; certificates of the system stand here or there by distribution. */
-static bool allow_system(int rules)
+static bool allow_system(const struct rules *rules)
 {
     static const char *const read[] = {
         "/etc/ssl",
@@ -108,7 +120,7 @@ static bool is_replaceable(const char *path)
 }
 
 /* The folder `path` is in; but not "/", which would hold everything. */
-static bool allow_folder(int rules, const char *path, uint64_t rights)
+static bool allow_folder(const struct rules *rules, const char *path, uint64_t rights)
 {
     char copy[PATH_MAX];
     if (strlen(path) >= sizeof(copy))
@@ -120,7 +132,7 @@ static bool allow_folder(int rules, const char *path, uint64_t rights)
 
 /* A renewed certificate, a rotated log, a new resolv.conf is another file under the old name: a rule on the
  * file itself would end with it. So the folder is opened, where it is named and where its links lead. */
-static bool allow_named(int rules, const char *path, uint64_t rights)
+static bool allow_named(const struct rules *rules, const char *path, uint64_t rights)
 {
     char real[PATH_MAX];
     if (!allow(rules, path, rights))
@@ -131,16 +143,16 @@ static bool allow_named(int rules, const char *path, uint64_t rights)
 }
 
 /* What is not there, or not for this user, needs no rule. */
-static bool allow(int rules, const char *path, uint64_t rights)
+static bool allow(const struct rules *rules, const char *path, uint64_t rights)
 {
     struct stat facts;
     int fd = open(path, O_PATH | O_CLOEXEC);
     if (fd < 0)
         return true;
-    struct landlock_path_beneath_attr rule = { .allowed_access = rights, .parent_fd = fd };
+    struct landlock_path_beneath_attr rule = { .allowed_access = rights & rules->handled, .parent_fd = fd };
     if (fstat(fd, &facts) != 0 || !S_ISDIR(facts.st_mode))
         rule.allowed_access &= FILE_RIGHTS;
-    long failed = syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &rule, 0u);
+    long failed = syscall(SYS_landlock_add_rule, rules->fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0u);
     int why = errno;
     (void)close(fd);
     errno = why;

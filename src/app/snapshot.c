@@ -81,6 +81,19 @@ static enum gh_reason make_routes(struct gh_site *site, const struct gh_snapshot
     return GH_OK;
 }
 
+static enum gh_reason make_managed(struct gh_conf *conf, const struct gh_snapshot_with *with, char **ret_why)
+{
+    struct gh_issuer_site *site = conf->issuer_site;
+    for (size_t i = 0; i < site->issuer_count; i++) {
+        struct gh_managed *managed = &site->issuers[i];
+        managed->stats_id = gh_registry_route(with->registry, managed->policy.tenant, managed->name);
+        if (managed->stats_id == UINT32_MAX)
+            return GH_OUT_OF_MEMORY;
+    }
+    enum gh_reason reason = gh_issuer_site_load(site, ret_why);
+    return reason == GH_OK ? gh_signing_prepare(with->signing, conf, with->now, ret_why) : reason;
+}
+
 static enum gh_reason make_sessions(const struct gh_conf *conf, const struct gh_snapshot_with *with,
                                     char **ret_why)
 {
@@ -103,6 +116,8 @@ enum gh_reason gh_snapshot_new(struct gh_conf *conf, const struct gh_snapshot_wi
     enum gh_reason reason = check_signer(conf->site, ret_why);
     if (reason == GH_OK)
         reason = make_tls(snapshot, with, ret_why);
+    if (reason == GH_OK)
+        reason = make_managed(conf, with, ret_why);
     if (reason == GH_OK)
         reason = make_slots(conf->site, with, ret_why);
     if (reason == GH_OK)

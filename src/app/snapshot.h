@@ -3,7 +3,7 @@
 #ifndef GH_APP_SNAPSHOT_H
 #define GH_APP_SNAPSHOT_H
 
-#include "conf/conf.h"
+#include "app/signing.h"
 
 struct gh_snapshot {
     unsigned refs; /* atomic */
@@ -19,6 +19,8 @@ struct gh_snapshot_with {
     struct gh_ticket_keys *tickets;
     struct gh_keyrings *rings;
     struct gh_registry *registry;
+    struct gh_signing *signing;
+    int64_t now;
     struct gh_session_keys *session_keys; /* where the settings name no file */
 };
 GH_MUST_USE enum gh_reason gh_snapshot_new(struct gh_conf *conf, const struct gh_snapshot_with *with,

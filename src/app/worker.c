@@ -20,6 +20,9 @@ struct gh_worker {
     struct gh_loop *loop;
     struct gh_mailbox *mailbox;
     struct gh_gateway *gateway;
+    struct gh_store_client *store;
+    struct gh_issuer_server *issuer; /* NULL without a store */
+    struct gh_dispatch dispatch;
     struct gh_front *front;
     struct gh_snapshot *snapshot;
     struct gh_observer observer;
@@ -29,7 +32,16 @@ struct gh_worker {
 
 /* ---- letters to the worker: one struct for all, the kind says what counts ---- */
 
-enum kind { TELL_SNAPSHOT, TELL_LISTEN, TELL_KEYS, TELL_KEY_CAME, TELL_INTROSPECTED, TELL_DRAIN, TELL_STOP };
+enum kind {
+    TELL_SNAPSHOT,
+    TELL_LISTEN,
+    TELL_KEYS,
+    TELL_SIGNING,
+    TELL_KEY_CAME,
+    TELL_INTROSPECTED,
+    TELL_DRAIN,
+    TELL_STOP
+};
 
 struct tell {
     struct gh_letter letter; /* first */
@@ -38,7 +50,8 @@ struct tell {
     size_t index;
     int fd;
     uint32_t slot;
-    struct gh_keys_view view; /* with a reference */
+    struct gh_keys_view view;       /* with a reference */
+    struct gh_issuer_keys *signing; /* a reference */
     uint64_t ticket;
     enum gh_reason reason;
     gh_str answer; /* behind this struct */
@@ -49,6 +62,7 @@ static void discard_tell(struct gh_letter *letter)
     struct tell *tell = (struct tell *)letter;
     gh_snapshot_unref(tell->snapshot);
     gh_jwks_unref(tell->view.set);
+    gh_issuer_keys_unref(tell->signing);
     if (tell->fd >= 0)
         (void)close(tell->fd);
     free(tell);
@@ -63,6 +77,8 @@ static void take_snapshot(struct gh_worker *worker, struct gh_snapshot *snapshot
         gh_front_set_tls(worker->front, i,
                          snapshot->tls[i] != NULL ? gh_tls_context_ref(snapshot->tls[i]) : NULL);
     gh_gateway_set_site(worker->gateway, snapshot->conf->site);
+    if (worker->issuer != NULL)
+        gh_issuer_server_set_site(worker->issuer, snapshot->conf->issuer_site);
     gh_snapshot_unref(old);
 }
 
@@ -95,6 +111,10 @@ static void open_tell(struct gh_letter *letter, void *owner)
     case TELL_KEYS:
         gh_gateway_set_keys(worker->gateway, tell->slot, &tell->view);
         tell->view.set = NULL;
+        break;
+    case TELL_SIGNING:
+        if (worker->issuer != NULL)
+            gh_issuer_server_set_keys(worker->issuer, tell->answer, gh_issuer_keys_ref(tell->signing));
         break;
     case TELL_KEY_CAME:
         gh_gateway_key_came(worker->gateway, tell->ticket);
@@ -145,6 +165,14 @@ bool gh_worker_keys(struct gh_worker *worker, uint32_t slot, const struct gh_key
     if (post(worker, &(struct tell){ .kind = TELL_KEYS, .slot = slot, .view = *view, .fd = -1 }))
         return true;
     gh_jwks_unref(view->set);
+    return false;
+}
+
+bool gh_worker_signing(struct gh_worker *worker, gh_str issuer, struct gh_issuer_keys *keys)
+{
+    if (post(worker, &(struct tell){ .kind = TELL_SIGNING, .signing = keys, .answer = issuer, .fd = -1 }))
+        return true;
+    gh_issuer_keys_unref(keys);
     return false;
 }
 
@@ -254,11 +282,27 @@ static void *run(void *arg)
     gh_front_free(worker->front);
     worker->front = NULL;
     gh_loop_turn(worker->loop, 0); /* what was to be freed later is freed */
+    gh_issuer_server_free(worker->issuer);
+    worker->issuer = NULL;
     gh_gateway_free(worker->gateway);
     worker->gateway = NULL;
     gh_loop_turn(worker->loop, 0);
     gh_blocks_done();
     return NULL;
+}
+
+static bool build_issuer(struct gh_worker *worker)
+{
+    const struct gh_worker_new *with = &worker->with;
+    worker->store = gh_store_client_new(with->store, worker->mailbox);
+    const struct gh_issuer_new issuer = { .loop = worker->loop,
+                                          .store = worker->store,
+                                          .offload = with->offload,
+                                          .mailbox = worker->mailbox,
+                                          .registry = with->registry,
+                                          .worker = with->index };
+    worker->issuer = worker->store != NULL ? gh_issuer_server_new(&issuer) : NULL;
+    return worker->issuer != NULL;
 }
 
 static bool build(struct gh_worker *worker)
@@ -281,11 +325,14 @@ static bool build(struct gh_worker *worker)
                                             .registry = with->registry,
                                             .worker = with->index };
     worker->gateway = gh_gateway_new(&gateway);
+    if (with->store != NULL && !build_issuer(worker))
+        return false;
+    worker->dispatch = (struct gh_dispatch){ .gateway = worker->gateway, .issuer = worker->issuer };
     const struct gh_front_new front = { .loop = worker->loop,
                                         .observer = &worker->observer,
                                         .sources = with->sources,
-                                        .handler = &gh_gateway_handler,
-                                        .handler_ctx = worker->gateway };
+                                        .handler = &gh_dispatch_handler,
+                                        .handler_ctx = &worker->dispatch };
     worker->front = gh_front_new(&front);
     return worker->gateway != NULL && worker->front != NULL;
 }
@@ -318,6 +365,8 @@ void gh_worker_free(struct gh_worker *worker)
         (void)pthread_join(worker->thread, NULL);
     }
     gh_front_free(worker->front);
+    gh_issuer_server_free(worker->issuer);
+    gh_store_client_free(worker->store);
     gh_gateway_free(worker->gateway);
     gh_snapshot_unref(worker->snapshot);
     gh_mailbox_free(worker->mailbox);

@@ -3,6 +3,7 @@
 #define GH_APP_WORKER_H
 
 #include "app/snapshot.h"
+#include "front/dispatch.h"
 #include "gateway/gateway.h"
 
 struct gh_worker;
@@ -24,6 +25,7 @@ struct gh_worker_new {
     struct gh_lane *audit; /* NULL: off */
     struct gh_lane *log;   /* NULL: standard error */
     struct gh_route_stats *no_route;
+    struct gh_store *store; /* NULL: none, and so no managed issuer */
     /* Run on the control thread, as answers to letters of the worker. */
     void (*want_key)(void *control, struct gh_worker *worker, uint32_t slot, gh_str kid, uint64_t ticket);
     void (*introspect)(void *control, struct gh_worker *worker, const struct gh_worker_question *question);
@@ -42,6 +44,8 @@ bool gh_worker_snapshot(struct gh_worker *worker, struct gh_snapshot *snapshot) 
 bool gh_worker_listen(struct gh_worker *worker, size_t index, int fd) GH_MUST_USE;
 /* The view's reference is taken over (also on failure). */
 bool gh_worker_keys(struct gh_worker *worker, uint32_t slot, const struct gh_keys_view *view) GH_MUST_USE;
+/* The reference is taken over (also on failure). */
+bool gh_worker_signing(struct gh_worker *worker, gh_str issuer, struct gh_issuer_keys *keys) GH_MUST_USE;
 bool gh_worker_key_came(struct gh_worker *worker, uint64_t ticket) GH_MUST_USE;
 bool gh_worker_introspected(struct gh_worker *worker, uint64_t ticket, enum gh_reason reason, gh_str answer)
     GH_MUST_USE;

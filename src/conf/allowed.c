@@ -29,6 +29,8 @@ gh_str gh_row_allowed(struct gh_arena *arena, const struct gh_row *row)
     case GH_ROW_OUTPUT:
         return (row->flags & GH_ROW_OFF) != 0 ? GH_STR("a path, stdout, stderr or off")
                                               : GH_STR("a path, stdout or stderr");
+    case GH_ROW_PATH:
+        return GH_STR("a path");
     case GH_ROW_HEADER:
         return GH_STR("the name of a header field, letters, digits and '-'");
     case GH_ROW_CHOICE:

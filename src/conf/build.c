@@ -19,6 +19,7 @@ void gh_build_settings(struct gh_build *build)
         gh_build_routes(build);
     if (build->teller->out_of_memory || build->teller->errors->error_count > told)
         return;
+    gh_build_managed(build);
     gh_check_routes_together(build);
     gh_check_edge_listeners(build);
     gh_build_places(build);

@@ -7,6 +7,7 @@
 /* What the checks share. conf.front and the site are filled as they go. */
 struct gh_build {
     struct gh_teller *teller;
+    const struct gh_node *root;
     struct gh_settings *settings;
     struct gh_arena *arena; /* of the process-wide half */
     struct gh_site *site;   /* with its own arena; issuers and routes stand in the order of the settings */
@@ -19,6 +20,10 @@ void gh_build_settings(struct gh_build *build);
 void gh_build_listeners(struct gh_build *build);
 void gh_build_issuers(struct gh_build *build);
 void gh_build_assertion(struct gh_build *build);
+/* Issuers of our own: as what routes trust, and, after the routes, as authorization servers; check_managed.c.
+ */
+void gh_build_managed_issuer(struct gh_build *build, struct gh_settings_issuer *from);
+void gh_build_managed(struct gh_build *build);
 void gh_build_tenants(struct gh_build *build);
 void gh_build_routes(struct gh_build *build);
 /* Where all of these stand in the file; places.c. */

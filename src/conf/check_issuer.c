@@ -34,6 +34,12 @@ void gh_build_issuers(struct gh_build *build)
 
 static void build_issuer(struct gh_build *build, struct gh_settings_issuer *from, struct gh_issuer *issuer)
 {
+    if (gh_node_get(from->at.node, "managed") != NULL) {
+        gh_build_managed_issuer(build, from);
+        issuer->conf = from->conf;
+        issuer->slot = UINT32_MAX;
+        return;
+    }
     read_names(build, from, &from->conf.profile);
     check_template(build, from);
     set_edge(build, from, &from->conf);

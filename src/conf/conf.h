@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "front/front.h"
 #include "gateway/site.h"
+#include "issuer/site.h"
+#include "store/store.h"
 
 /* One thing to say about the settings. Printed as "file:line:column: key.path: found X, allowed Y". */
 struct gh_conf_error {
@@ -59,6 +61,7 @@ struct gh_conf_file {
     const struct gh_conf_file *next;
     gh_str path;
     bool is_output; /* a log; else it is read */
+    bool is_state;  /* files are made, replaced and removed beside it, or in it where it is a folder */
 };
 
 /* Where something stands in the file; zero where nothing was written. */
@@ -88,8 +91,10 @@ struct gh_conf {
     struct gh_log_conf log;
     struct gh_audit_conf audit;
     struct gh_fetch_conf fetch;
-    struct gh_site *site; /* one reference; has its own arena and can outlive the rest */
-    gh_str file;          /* as it was named */
+    struct gh_store_conf store;         /* url empty: none */
+    struct gh_issuer_site *issuer_site; /* one reference; empty without managed issuers */
+    struct gh_site *site;               /* one reference; has its own arena and can outlive the rest */
+    gh_str file;                        /* as it was named */
     struct gh_conf_places places;
 };
 

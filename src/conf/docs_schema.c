@@ -122,6 +122,7 @@ static void write_type(FILE *out, const struct gh_row *row, int indent)
     case GH_ROW_PROFILE:
     case GH_ROW_FILE:
     case GH_ROW_OUTPUT:
+    case GH_ROW_PATH:
         fputs("\"type\": [\"string\", \"number\", \"boolean\"]", out);
         return;
     case GH_ROW_URL:

@@ -116,7 +116,9 @@ static enum gh_reason fill_conf(struct gh_conf *conf, const struct gh_node *root
     gh_fill_section(&fill, &gh_settings_section, root, &settings);
     if (teller->out_of_memory || teller->errors->error_count > told)
         return teller->out_of_memory ? GH_OUT_OF_MEMORY : GH_SETTINGS_INVALID;
-    struct gh_build build = { .teller = teller, .settings = &settings, .arena = conf->arena, .site = site };
+    struct gh_build build = {
+        .teller = teller, .root = root, .settings = &settings, .arena = conf->arena, .site = site
+    };
     gh_build_settings(&build);
     *conf = settings.conf;
     return GH_OK;
@@ -127,6 +129,7 @@ void gh_conf_free(struct gh_conf *conf)
     if (conf == NULL)
         return;
     gh_site_unref(conf->site);
+    gh_issuer_site_unref(conf->issuer_site);
     gh_arena_free(conf->arena);
 }
 

@@ -109,6 +109,7 @@ static const struct gh_reason_doc docs[GH_REASON_COUNT] = {
     [GH_SCOPE_NONE] = { "All scopes that were asked for are unknown at the resource, or not allowed to the client.", "Compare with the route's `scopes_supported` and the client's scopes." },
     [GH_SCOPE_MALFORMED] = { "Characters that no scope has, or more than 64 scopes.", "Look at the client." },
     [GH_SCOPE_WIDENED] = { "A refresh asked for a scope that the grant does not have.", "The client has to ask the user again." },
+    [GH_GRANT_UNSUPPORTED] = { "A `grant_type` that this issuer does not offer.", "The metadata lists those it offers." },
     [GH_GRANT_UNAUTHORIZED] = { "The grant type is not among the client's.", "Register the client with the grant type." },
     [GH_GRANT_INVALID] = { "A code or refresh token that is unknown, expired, ended, or of another client.", "Clients sign in again after this answer." },
     [GH_CODE_REPLAYED] = { "A code was presented a second time: everything it gave is revoked.", "Find out who else has the client's redirects." },

@@ -18,6 +18,7 @@ enum gh_row_type {
     GH_ROW_FILE,     /* gh_str: a path, relative to the settings file */
     GH_ROW_FILES,    /* struct gh_strs: paths */
     GH_ROW_OUTPUT,   /* gh_str: a path, or stdout, stderr */
+    GH_ROW_PATH,     /* gh_str: a path where something may be made, relative to the settings file */
     GH_ROW_HEADER,   /* gh_str: the name of a header field, lower-cased */
     GH_ROW_HEADERS,  /* struct gh_strs */
     GH_ROW_SCOPES,   /* struct gh_strs: RFC 6749 section 3.3 scope tokens */

@@ -176,6 +176,28 @@ static const struct gh_section assertion_section = {
 };
 
 static const struct gh_choice switches[] = { { "on", GH_SWITCH_ON }, { "off", GH_SWITCH_OFF }, { NULL, 0 } };
+
+static const struct gh_row store_rows[] = {
+    { "url", GH_ROW_TEXT, AT(gh_store_conf, url), GH_ROW_REQUIRED,
+      .doc = "`sqlite:gatehouse.db` is a file, relative to the settings; `sqlite::memory:` forgets at the "
+             "end." },
+    { "queue", GH_ROW_INT, AT(gh_store_conf, queue_max), .fallback = "10000", .min = 16, .max = 1000000,
+      .doc = "Calls that wait for the store; beyond them requests are answered 503." },
+    { "busy", GH_ROW_MS, AT(gh_store_conf, busy_ms), .fallback = "2s", .min = 10, .max = 30000,
+      .doc = "How long the lock of another process is waited for." },
+    { "sweep", GH_ROW_SECONDS, AT(gh_store_conf, sweep_s), .fallback = "5m", .min = 1, .max = 86400,
+      .doc = "How often expired rows are deleted." },
+    { "poll", GH_ROW_MS, AT(gh_store_conf, log_poll_ms), .fallback = "50ms", .min = 5, .max = 1000,
+      .doc = "How often revocations of other processes on the same file are looked for." },
+    { .key = NULL }
+};
+static const struct gh_section store_section = {
+    .title = "store",
+    .doc = "Where a managed issuer keeps users, clients and grants, and where revocations are written down.",
+    .rows = store_rows,
+    .scalar_key = "url",
+};
+
 static const struct gh_row root_rows[] = {
     { "workers", GH_ROW_INT, AT(gh_settings, conf.workers), .fallback = "0", .min = 0, .max = 256,
       .doc = "Worker threads; 0 is one per core." },
@@ -210,6 +232,8 @@ static const struct gh_row root_rows[] = {
       .doc = "How the gateway reaches issuers." },
     { "assertion", GH_ROW_SECTION, AT(gh_settings, assertion), .section = &assertion_section, .unset = "none",
       .doc = "Who signs the identity that is passed on." },
+    { "store", GH_ROW_SECTION, AT(gh_settings, conf.store), .section = &store_section, .unset = "none",
+      .doc = "State that outlives the process." },
     { "limits", GH_ROW_SECTION, 0, .section = &gh_limits_section,
       .doc = "Limits and timers of the public side." },
     { "issuers", GH_ROW_NAMED, AT(gh_settings, issuers), GH_ROW_REQUIRED | GH_ROW_SITE, .min = 1, .max = 1024,

@@ -94,6 +94,8 @@ static const struct gh_row issuer_rows[] = {
       .doc = "Edge: the header field that carries the assertion." },
     { "token_prefix", GH_ROW_TEXT, AT(conf.token_prefix), .unset = "all opaque tokens",
       .doc = "Opaque tokens that begin with this go to this issuer." },
+    { "managed", GH_ROW_SECTION, AT(managed), .section = &gh_managed_section, .unset = "an issuer elsewhere",
+      .doc = "Our own authorization server." },
     { "introspection", GH_ROW_SECTION, 0, .section = &introspection_section,
       .unset = "opaque tokens are refused", .doc = "For issuers with opaque tokens." },
     { .key = NULL }
@@ -130,6 +132,8 @@ static void start_from_profile(struct gh_fill *fill, const struct gh_node *node,
     struct gh_settings_issuer *issuer = base;
     const struct gh_node *name = gh_node_get(node, "profile");
     gh_str text = name != NULL && name->kind == GH_NODE_SCALAR ? name->text : GH_STR("generic");
+    if (gh_node_get(node, "managed") != NULL)
+        text = GH_STR("managed");
     const struct gh_profile *profile = gh_profile_builtin(text);
     gh_str refusal = gh_profile_refusal(text);
     if (profile == NULL)

@@ -4,6 +4,7 @@
 #define GH_CONF_SETTINGS_H
 
 #include "conf/rows.h"
+#include "issuer/site.h"
 
 struct gh_settings_pair {
     struct gh_element at;
@@ -18,11 +19,28 @@ struct gh_settings_listen {
     bool proxy_protocol;
 };
 
+struct gh_settings_client {
+    struct gh_element at; /* its name is the client id */
+    gh_str display_name, secret_file, jwks_file;
+    int auth; /* enum gh_client_auth */
+    struct gh_strs redirect_uris, scopes, resources;
+    bool credentials, consent;
+};
+
+struct gh_settings_managed {
+    gh_str url, keys, kek_file;
+    int registration, alg; /* enum gh_registration, enum gh_alg */
+    struct gh_strs redirect_schemes;
+    int64_t code_s, access_s, refresh_idle_s, refresh_max_s, grace_s, key_life_s, key_lead_s;
+    struct gh_elements clients; /* of gh_settings_client */
+};
+
 struct gh_settings_issuer {
     struct gh_element at;
     gh_str profile; /* name of the built-in profile */
     gh_str issuer;  /* one, or conf.profile.issuers */
     struct gh_issuer_conf conf;
+    struct gh_settings_managed managed;
 };
 
 struct gh_settings_tenant {
@@ -64,6 +82,6 @@ struct gh_settings {
 
 /* The sections that stand in tables of their own. */
 extern const struct gh_section gh_issuer_section, gh_tenant_section, gh_route_section, gh_limits_section,
-    gh_listen_section;
+    gh_listen_section, gh_managed_section;
 
 #endif

@@ -49,7 +49,7 @@ void gh_fill_value(struct gh_fill *fill, const struct gh_row *row, const struct 
     bool is_off = good && (row->flags & GH_ROW_OFF) != 0 && gh_str_eq(node->text, GH_STR("off"));
     if (is_off)
         return;
-    if (good && (row->type == GH_ROW_FILE || row->type == GH_ROW_OUTPUT))
+    if (good && (row->type == GH_ROW_FILE || row->type == GH_ROW_OUTPUT || row->type == GH_ROW_PATH))
         fill_file(fill, row, node, at);
     else if (good && row->type == GH_ROW_INT)
         good = put_int(row, node->text, at);
@@ -207,12 +207,15 @@ static bool put_text(struct gh_fill *fill, const struct gh_row *row, gh_str text
     return true;
 }
 
-static bool note_file(struct gh_fill *fill, gh_str path, bool is_output)
+static bool note_file(struct gh_fill *fill, gh_str path, enum gh_row_type type)
 {
     struct gh_conf_file *file = GH_ARENA_NEW(fill->arena, struct gh_conf_file);
     if (file == NULL)
         return false;
-    *file = (struct gh_conf_file){ .next = *fill->files, .path = path, .is_output = is_output };
+    *file = (struct gh_conf_file){ .next = *fill->files,
+                                   .path = path,
+                                   .is_output = type == GH_ROW_OUTPUT,
+                                   .is_state = type == GH_ROW_PATH };
     *fill->files = file;
     return true;
 }
@@ -233,9 +236,9 @@ static void fill_file(struct gh_fill *fill, const struct gh_row *row, const stru
         *at = gh_fill_copy(fill, text);
     else
         *at = gh_arena_printf(fill->arena, "%.*s/%.*s", GH_STR_FMT(base), GH_STR_FMT(text));
-    if (at->ptr == NULL || !note_file(fill, *at, row->type == GH_ROW_OUTPUT))
+    if (at->ptr == NULL || !note_file(fill, *at, row->type))
         fill->teller->out_of_memory = true;
-    else if (row->type != GH_ROW_OUTPUT)
+    else if (row->type != GH_ROW_OUTPUT && row->type != GH_ROW_PATH)
         check_file(fill->teller, row, node, at->ptr);
 }
 

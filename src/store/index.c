@@ -297,6 +297,16 @@ enum gh_reason gh_index_ask(const struct gh_index *index, const struct gh_depend
     return GH_OK;
 }
 
+int64_t gh_index_epoch(const struct gh_index *index, const struct gh_revocation_key *key)
+{
+    const struct table *table = atomic_load_explicit(&index->table, memory_order_acquire);
+    size_t place = place_of(index, table, first_of(key));
+    bool found;
+    const struct slot *slot = find(table, place, first_of(key), key->hash[1], &found);
+    uint32_t epoch = found ? atomic_load_explicit(&slot->epoch, memory_order_acquire) : 0;
+    return epoch == FOR_EVER ? INT64_MAX : (int64_t)epoch;
+}
+
 int64_t gh_index_staleness(const struct gh_index *index, int64_t now_ms)
 {
     int64_t as_of_ms = atomic_load_explicit(&index->as_of_ms, memory_order_acquire);

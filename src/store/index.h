@@ -32,6 +32,8 @@ void gh_index_quiet(struct gh_index *index, unsigned reader);
  * of look-ups, no lock, no allocation. */
 GH_MUST_USE enum gh_reason gh_index_ask(const struct gh_index *index,
                                         const struct gh_dependencies *dependencies);
+/* What was written under that key: its epoch, 0 when nothing was. */
+int64_t gh_index_epoch(const struct gh_index *index, const struct gh_revocation_key *key);
 /* Milliseconds since it was known to be complete; INT64_MAX before the first time. */
 int64_t gh_index_staleness(const struct gh_index *index, int64_t now_ms);
 

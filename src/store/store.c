@@ -14,7 +14,6 @@
 /* Where more has expired than one sweep deletes, the next comes that soon: calls come between. */
 #define SWEEP_AGAIN_MS 20
 
-static bool start_thread(struct gh_store *store);
 static void *run(void *arg);
 static bool wait_for_work(struct gh_store *store, struct gh_store_call **ret_batch);
 static void run_batch(struct gh_store *store, struct gh_store_call *batch);
@@ -53,8 +52,6 @@ enum gh_reason gh_store_open(const struct gh_store_conf *conf, struct gh_store *
     store->driver = driver;
     init_queue(store);
     enum gh_reason reason = driver->open(conf, &store->self, ret_why);
-    if (reason == GH_OK && !start_thread(store))
-        reason = GH_OUT_OF_MEMORY;
     if (reason == GH_OK)
         *ret_store = store;
     else
@@ -63,7 +60,7 @@ enum gh_reason gh_store_open(const struct gh_store_conf *conf, struct gh_store *
 }
 
 /* Signals belong to the control thread. */
-static bool start_thread(struct gh_store *store)
+bool gh_store_start(struct gh_store *store)
 {
     sigset_t all, before;
     sigfillset(&all);

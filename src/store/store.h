@@ -17,10 +17,12 @@ struct gh_store_conf {
     int64_t log_poll_ms; /* how often appends of other processes are looked for */
 };
 
-/* Opens, migrates, starts the driver's thread. On failure a strdup'd text says why, for the operator:
+/* Opens and migrates; on failure a strdup'd text says why, for the operator:
  * GH_SETTINGS_INVALID (url, a file that others may write), GH_STORE_DOWN, GH_OUT_OF_MEMORY. */
 GH_MUST_USE enum gh_reason gh_store_open(const struct gh_store_conf *conf, struct gh_store **ret_store,
                                          char **ret_why);
+/* Starts the driver's thread: until then calls wait. False when it cannot be. */
+bool gh_store_start(struct gh_store *store) GH_MUST_USE;
 /* Waits for what is running. Clients are freed before: calls that still wait have nobody to answer and are
  * dropped. The mailboxes of clients and follower are freed after. */
 void gh_store_close(struct gh_store *store);

@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "core/grant/rows.h"
 #include "core/grant/secret.h"
+#include "core/token/claims.h"
 
 gh_str gh_secret_text(struct gh_arena *arena, const unsigned char *bytes, size_t len)
 {
@@ -27,6 +28,8 @@ enum gh_reason gh_grant_mint(struct gh_arena *arena, const struct gh_redemption 
                              struct gh_grant_token *ret_token)
 {
     struct gh_moment moment = redemption->moment;
+    if (moment.epoch == INT64_MAX) /* over for ever */
+        return GH_GRANT_INVALID;
     struct gh_grant_token token = {
         .subject = grant->user,
         .client = grant->client,
@@ -57,6 +60,46 @@ gh_str gh_grant_claims(struct gh_arena *arena, const struct gh_grant_policy *pol
     gh_put_text(&text, "tenant", policy->tenant);
     gh_put_text(&text, "sid", token->grant);
     gh_put_text(&text, "jti", token->jti);
+    gh_put_number(&text, "iat", token->issued);
+    gh_put_number(&text, "exp", token->expires);
+    return gh_put_end(&text);
+}
+
+enum gh_reason gh_grant_token_read(struct gh_arena *arena, const struct gh_token *token,
+                                   struct gh_grant_token *ret_token)
+{
+    const struct gh_json *claims = &token->claims->root;
+    bool ok = true;
+    struct gh_grant_token read = { .subject = gh_get_text(claims, "sub", &ok),
+                                   .client = gh_get_text(claims, "client_id", &ok),
+                                   .resource = gh_get_text(claims, "aud", &ok),
+                                   .grant = gh_get_text(claims, "sid", &ok),
+                                   .jti = gh_get_text(claims, "jti", &ok),
+                                   .issued = gh_get_number(claims, "iat", &ok),
+                                   .expires = gh_get_number(claims, "exp", &ok) };
+    enum gh_reason reason = gh_scope_read(arena, gh_get_text(claims, "scope", &ok), &read.scopes);
+    if (reason == GH_OUT_OF_MEMORY)
+        return reason;
+    if (!ok || reason != GH_OK || read.subject.len == 0 || read.jti.len == 0)
+        return GH_TOKEN_CLAIMS;
+    *ret_token = read;
+    return GH_OK;
+}
+
+gh_str gh_grant_introspection(struct gh_arena *arena, const struct gh_grant_policy *policy,
+                              const struct gh_grant_token *token)
+{
+    struct gh_text text = { .arena = arena };
+    gh_put_true(&text, "active", true);
+    gh_put_text(&text, "iss", policy->issuer);
+    gh_put_text(&text, "sub", token->subject);
+    gh_put_text(&text, "aud", token->resource);
+    gh_put_text(&text, "client_id", token->client);
+    gh_put_text(&text, "scope", gh_scope_write(arena, token->scopes));
+    gh_put_text(&text, "tenant", policy->tenant);
+    gh_put_text(&text, "sid", token->grant);
+    gh_put_text(&text, "jti", token->jti);
+    gh_put_text(&text, "token_type", GH_STR("Bearer"));
     gh_put_number(&text, "iat", token->issued);
     gh_put_number(&text, "exp", token->expires);
     return gh_put_end(&text);

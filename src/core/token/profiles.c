@@ -29,6 +29,10 @@ static const struct gh_profile profiles[] = {
         .client_claims = LIST(S("client_id"), S("azp"), S("cid"), S("appid")),
         .subject_claims = LIST(S("sub")), .jti_claims = LIST(S("jti"), S("uti")),
         .group_claims = LIST(S("groups")), .tenant_claims = LIST(S("tid"), S("org_id"), S("hd")) },
+    { COMMON, /* our own issuer: what it writes is what is read */
+        .name = S("managed"), .algs = ES | ED | RS, .types = LIST(S("at+jwt")),
+        .scope_claims = LIST(S("scope")), .client_claims = LIST(S("client_id")),
+        .subject_claims = LIST(S("sub")), .jti_claims = LIST(S("jti")), .grant_claims = LIST(S("sid")) },
     { COMMON, /* the issuer ends in a slash; an API may be set to HS256, which is refused everywhere */
         .name = S("auth0"), .algs = RS | PS, .types = LIST(S("jwt"), AT_JWT),
         .scope_claims = LIST(S("scope")), .extra_scope_claims = LIST(S("permissions")),

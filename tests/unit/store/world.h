@@ -34,6 +34,7 @@ static inline struct gh_store *open_another(void)
     enum gh_reason reason = gh_store_open(&world.conf, &store, &why);
     if (reason != GH_OK)
         fail_msg("the store did not open: %s", why != NULL ? why : gh_reason_row(reason)->slug);
+    assert_true(gh_store_start(store));
     return store;
 }
 

@@ -1,0 +1,89 @@
+/* conf/schema_managed.c: the rows of a managed issuer: one section inside an issuer makes it ours. */
+/* size: table - the rows of the sections, which must stand together */
+#include "conf/settings.h"
+
+#define AT(field)     offsetof(struct gh_settings_managed, field)
+#define CLIENT(field) offsetof(struct gh_settings_client, field)
+
+static const struct gh_choice client_auths[] = { { "public", GH_CLIENT_AUTH_NONE },
+                                                 { "client_secret_basic", GH_CLIENT_AUTH_BASIC },
+                                                 { "client_secret_post", GH_CLIENT_AUTH_POST },
+                                                 { "private_key_jwt", GH_CLIENT_AUTH_KEY },
+                                                 { NULL, 0 } };
+static const struct gh_row client_rows[] = {
+    { "name", GH_ROW_TEXT, CLIENT(display_name), .unset = "its id", .doc = "What people are shown." },
+    { "auth", GH_ROW_CHOICE, CLIENT(auth), .choices = client_auths, .fallback = "public",
+      .doc = "How it authenticates at the token endpoint; `public` has no secret, and PKCE alone." },
+    { "secret_file", GH_ROW_FILE, CLIENT(secret_file), GH_ROW_SECRET, .unset = "no secret",
+      .doc = "File with its secret, at least 16 characters; a second line is a second secret, so that one "
+             "can be "
+             "replaced." },
+    { "jwks_file", GH_ROW_FILE, CLIENT(jwks_file), .unset = "no keys",
+      .doc = "Its public keys as a JWK set, for `private_key_jwt`." },
+    { "redirect_uris", GH_ROW_TEXTS, CLIENT(redirect_uris), .max = 20, .unset = "none: no sign-in of users",
+      .doc =
+          "Where users are sent back to, byte for byte; only the port of a loopback redirect may differ." },
+    { "client_credentials", GH_ROW_BOOL, CLIENT(credentials), .fallback = "false",
+      .doc = "May it get tokens for itself, without a user?" },
+    { "scopes", GH_ROW_SCOPES, CLIENT(scopes), .max = 64, .unset = "what the resource has",
+      .doc = "At most these." },
+    { "resources", GH_ROW_URLS, CLIENT(resources), .max = 64, .unset = "all of the issuer",
+      .doc = "At these alone. A resource server that introspects tokens names its own here." },
+    { "consent", GH_ROW_BOOL, CLIENT(consent), .fallback = "true",
+      .doc = "Are users asked? `false` is for applications of your own." },
+    { .key = NULL }
+};
+static const struct gh_section client_section = {
+    .title = "issuers.NAME.managed.clients.CLIENT_ID",
+    .doc = "A client that is registered here. Others register themselves, or bring a metadata document.",
+    .rows = client_rows,
+    .size = sizeof(struct gh_settings_client),
+};
+
+static const struct gh_choice registrations[] = { { "off", GH_REGISTRATION_OFF },
+                                                  { "on", GH_REGISTRATION_ON },
+                                                  { NULL, 0 } };
+static const struct gh_choice algs[] = {
+    { "ES256", GH_ALG_ES256 }, { "EdDSA", GH_ALG_EDDSA }, { "RS256", GH_ALG_RS256 }, { NULL, 0 }
+};
+static const struct gh_row managed_rows[] = {
+    { "url", GH_ROW_URL, AT(url), GH_ROW_REQUIRED,
+      .doc = "The issuer: an https URL without a slash at its end (http on loopback). It is in every token "
+             "and in every "
+             "client's registration: changing it makes all of them begin anew." },
+    { "registration", GH_ROW_CHOICE, AT(registration), .choices = registrations, .fallback = "off",
+      .doc = "Dynamic client registration (RFC 7591). Clients with a metadata document need none." },
+    { "redirect_schemes", GH_ROW_TEXTS, AT(redirect_schemes), GH_ROW_LOWER, .max = 32, .unset = "none",
+      .doc = "Private-use schemes without a dot that clients may be sent back to, such as `cursor`." },
+    { "code", GH_ROW_SECONDS, AT(code_s), .fallback = "60s", .min = 10, .max = 600,
+      .doc = "Life of an authorization code." },
+    { "access_token", GH_ROW_SECONDS, AT(access_s), .fallback = "10m", .min = 60, .max = 3600,
+      .doc = "Life of an access token." },
+    { "refresh_idle", GH_ROW_SECONDS, AT(refresh_idle_s), .fallback = "14d", .min = 3600, .max = 31536000,
+      .doc = "A refresh token that is not used for so long is over." },
+    { "refresh_max", GH_ROW_SECONDS, AT(refresh_max_s), .fallback = "90d", .min = 3600, .max = 94608000,
+      .doc = "After so long a user signs in again, however often the token was refreshed." },
+    { "grace", GH_ROW_SECONDS, AT(grace_s), .fallback = "10s", .min = 0, .max = 60,
+      .doc = "So long a replaced refresh token still brings its successor: programs that share a token store "
+             "race." },
+    { "signing", GH_ROW_CHOICE, AT(alg), .choices = algs, .fallback = "ES256",
+      .doc = "Algorithm of new signing keys; old keys live on as long as their tokens." },
+    { "keys", GH_ROW_PATH, AT(keys), GH_ROW_REQUIRED,
+      .doc = "Folder of the private signing keys; made with mode 0700 when it is missing." },
+    { "keys_encryption_file", GH_ROW_FILE, AT(kek_file), GH_ROW_SECRET, .unset = "not encrypted",
+      .doc = "File with the key that the private keys are encrypted under, such as a systemd credential." },
+    { "key_life", GH_ROW_SECONDS, AT(key_life_s), .fallback = "30d", .min = 3600, .max = 31536000,
+      .doc = "So long a key signs." },
+    { "key_lead", GH_ROW_SECONDS, AT(key_lead_s), .fallback = "24h", .min = 0, .max = 2592000,
+      .doc = "So long a key is published before it signs." },
+    { "clients", GH_ROW_NAMED, AT(clients), GH_ROW_SITE, .max = 1024, .section = &client_section,
+      .unset = "none", .doc = "Clients registered by you." },
+    { .key = NULL }
+};
+const struct gh_section gh_managed_section = {
+    .title = "issuers.NAME.managed",
+    .doc = "An authorization server inside the gateway: the issuer is ours. No other key of the issuer is "
+           "written beside "
+           "it but `leeway`. It serves the one tenant that trusts it.",
+    .rows = managed_rows,
+};

@@ -1,0 +1,81 @@
+/* issuer/ask.c: asking the store: rows for the next step, effects made durable, conflicts decided anew. */
+#include "base/str.h"
+#include "issuer/request.h"
+
+/* Each conflict means that somebody else got on: more in a row is a store that does not answer in order. */
+#define TRIES_MAX 8
+
+/* What the answer lends is kept with the exchange. */
+static bool keep_rows(struct gh_issuer_request *r, struct gh_rows rows)
+{
+    struct gh_arena *arena = r->x->arena;
+    struct gh_stored_row *at = gh_arena_calloc(arena, rows.count + 1, sizeof(*at));
+    bool ok = at != NULL;
+    for (size_t i = 0; ok && i < rows.count; i++) {
+        at[i] = rows.at[i];
+        at[i].key = gh_arena_dup(arena, rows.at[i].key);
+        if (rows.at[i].version != 0)
+            at[i].value = gh_arena_dup(arena, rows.at[i].value);
+        ok = at[i].key.ptr != NULL && (rows.at[i].version == 0 || at[i].value.ptr != NULL);
+    }
+    r->rows = (struct gh_rows){ at, rows.count };
+    return ok;
+}
+
+static void refuse_and_go(struct gh_issuer_request *r, enum gh_reason why)
+{
+    (void)gh_issuer_refuse(r, why);
+    gh_issuer_let_go(r);
+}
+
+static void read_done(void *ctx, const struct gh_store_answer *answer)
+{
+    struct gh_issuer_request *r = ctx;
+    r->call = NULL;
+    if (answer->reason != GH_OK)
+        refuse_and_go(r, answer->reason);
+    else if (!keep_rows(r, answer->rows))
+        refuse_and_go(r, GH_OUT_OF_MEMORY);
+    else
+        gh_issuer_run(r);
+}
+
+/* issuer.md section 4: a store that is down is 503, never invalid_grant, which makes clients throw their
+ * tokens away.
+ */
+static void commit_done(void *ctx, const struct gh_store_answer *answer)
+{
+    struct gh_issuer_request *r = ctx;
+    r->call = NULL;
+    if (answer->reason == GH_STORE_CONFLICT && r->tries++ < TRIES_MAX)
+        r->step = r->again;
+    else if (answer->reason != GH_OK) {
+        refuse_and_go(r, answer->reason == GH_STORE_CONFLICT ? GH_OVERLOADED : answer->reason);
+        return;
+    }
+    gh_issuer_run(r);
+}
+
+static enum gh_step_end wait_for(struct gh_issuer_request *r, struct gh_store_call *call)
+{
+    r->call = call;
+    return call != NULL ? GH_STEP_WAIT : gh_issuer_refuse(r, GH_OUT_OF_MEMORY);
+}
+
+enum gh_step_end gh_issuer_read(struct gh_issuer_request *r, const gh_str *keys, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (keys[i].ptr == NULL)
+            return gh_issuer_refuse(r, GH_OUT_OF_MEMORY);
+    return wait_for(r, gh_store_read(r->server->with.store, r->managed->policy.tenant,
+                                     (struct gh_strs){ keys, count }, gh_issuer_now(r), read_done, r));
+}
+
+enum gh_step_end gh_issuer_commit(struct gh_issuer_request *r)
+{
+    const struct gh_effects *effects = &r->effects;
+    if (effects->write_count == 0 && effects->revocation_count == 0)
+        return GH_STEP_NEXT;
+    return wait_for(r, gh_store_commit(r->server->with.store, r->managed->policy.tenant, effects,
+                                       gh_issuer_now(r), commit_done, r));
+}

@@ -1,0 +1,75 @@
+/* issuer/client.c: the steps that read a form, find its client, and see that it is who it says. */
+#include "base/str.h"
+#include "issuer/request.h"
+
+enum gh_step_end gh_step_form(struct gh_issuer_request *r)
+{
+    enum gh_reason reason = gh_form_read(r->x->arena, gh_buf_peek(&r->body), &r->form);
+    return reason == GH_OK ? GH_STEP_NEXT : gh_issuer_refuse(r, reason);
+}
+
+const struct gh_client *gh_issuer_own_client(const struct gh_managed *managed, gh_str client_id)
+{
+    for (size_t i = 0; i < managed->client_count; i++)
+        if (gh_str_eq(managed->clients[i].client.id, client_id))
+            return &managed->clients[i].client;
+    return NULL;
+}
+
+/* Those of the settings come first: nobody can register over them. */
+enum gh_step_end gh_step_credential(struct gh_issuer_request *r)
+{
+    enum gh_reason reason = gh_client_credential_read(r->x->arena, &r->x->headers, &r->form, &r->credential);
+    if (reason != GH_OK)
+        return gh_issuer_refuse(r, reason);
+    const struct gh_client *own = gh_issuer_own_client(r->managed, r->credential.client_id);
+    if (own != NULL) {
+        r->client = *own;
+        return GH_STEP_NEXT;
+    }
+    gh_str key = gh_client_key(r->x->arena, r->credential.client_id);
+    return gh_issuer_read(r, &key, 1);
+}
+
+enum gh_step_end gh_step_client(struct gh_issuer_request *r)
+{
+    if (r->client.id.len > 0)
+        return GH_STEP_NEXT;
+    if (r->rows.at[0].version == 0)
+        return gh_issuer_refuse(r, GH_CLIENT_UNKNOWN);
+    enum gh_reason reason = gh_client_read(r->x->arena, r->rows.at[0].value, &r->client);
+    return reason == GH_OK ? GH_STEP_NEXT : gh_issuer_refuse(r, reason);
+}
+
+/* The effects begin here: what an assertion spends is committed with what it was spent for. */
+enum gh_reason gh_issuer_authenticate(struct gh_issuer_request *r)
+{
+    struct gh_jwks *set = NULL;
+    enum gh_reason reason = GH_OK;
+    r->effects = (struct gh_effects){ 0 };
+    if (r->client.jwks.len > 0)
+        reason = gh_jwks_read(r->client.jwks, (1u << GH_ALG_COUNT) - 1u, NULL, &set);
+    if (reason == GH_OK || reason == GH_KEYS_MALFORMED)
+        reason = gh_client_verify(r->x->arena, r->managed->policy.issuer, &r->client, &r->credential, set,
+                                  gh_issuer_now(r), &r->effects);
+    gh_jwks_unref(set);
+    return reason;
+}
+
+/* A conflict of two who spend the same assertion begins here again, and finds it spent. */
+enum gh_step_end gh_step_authenticate(struct gh_issuer_request *r)
+{
+    r->again = r->step - 1;
+    r->rows = (struct gh_rows){ 0 };
+    enum gh_reason reason = gh_issuer_authenticate(r);
+    if (reason != GH_OK)
+        return gh_issuer_refuse(r, reason);
+    return r->effects.write_count > 0 ? gh_issuer_read(r, &r->effects.writes[0].key, 1) : GH_STEP_NEXT;
+}
+
+enum gh_step_end gh_step_unspent(struct gh_issuer_request *r)
+{
+    bool spent = r->rows.count > 0 && r->rows.at[0].version != 0;
+    r->rows = (struct gh_rows){ 0 };
+    return spent ? gh_issuer_refuse(r, GH_CLIENT_UNAUTHENTICATED) : GH_STEP_NEXT;
+}

@@ -1,0 +1,50 @@
+/* issuer/issuer.h: one worker's managed issuers: an authorization server that the gateway knows as one issuer
+ * among others. */
+#ifndef GH_ISSUER_ISSUER_H
+#define GH_ISSUER_ISSUER_H
+
+#include "exchange/exchange.h"
+#include "gatehouse/sign.h"
+#include "io/offload.h"
+#include "issuer/site.h"
+#include "store/index.h"
+#include "store/store.h"
+
+/* The keys of one issuer at one moment: immutable, shared by reference count. */
+struct gh_issuer_keys {
+    unsigned refs;                 /* atomic */
+    struct gh_signing_key *active; /* a reference */
+    struct gh_jwks *set;           /* what is published: a reference */
+    gh_str jwks;                   /* its text, behind this struct */
+};
+/* Takes references; copies the text. NULL when out of memory. */
+struct gh_issuer_keys *gh_issuer_keys_new(struct gh_signing_key *active, struct gh_jwks *set, gh_str jwks);
+struct gh_issuer_keys *gh_issuer_keys_ref(struct gh_issuer_keys *keys);
+void gh_issuer_keys_unref(struct gh_issuer_keys *keys);
+
+struct gh_issuer_server;
+struct gh_issuer_new {
+    struct gh_loop *loop;
+    struct gh_store_client *store;
+    const struct gh_index *index; /* epochs; NULL: none */
+    struct gh_offload *offload;   /* costly signatures and password hashes */
+    struct gh_mailbox *mailbox;   /* this worker's */
+    struct gh_registry *registry;
+    unsigned worker;
+};
+struct gh_issuer_server *gh_issuer_server_new(const struct gh_issuer_new *with);
+/* Every exchange has ended before. */
+void gh_issuer_server_free(struct gh_issuer_server *server);
+
+/* A new snapshot (a reference is taken): requests from now on obey it; those under way end under the old one.
+ */
+void gh_issuer_server_set_site(struct gh_issuer_server *server, struct gh_issuer_site *site);
+/* The keys of the issuer of that name; the reference is taken over. */
+void gh_issuer_server_set_keys(struct gh_issuer_server *server, gh_str name, struct gh_issuer_keys *keys);
+
+/* Is it a request for an issuer? For the dispatcher before the gateway. */
+bool gh_issuer_server_owns(const struct gh_issuer_server *server, const struct gh_exchange *x);
+/* With the server as handler_ctx. */
+extern const struct gh_handler gh_issuer_handler;
+
+#endif

@@ -1,0 +1,35 @@
+/* issuer/register.c: dynamic client registration: what is allowed is kept, stored and echoed. */
+#include "base/clock.h"
+#include "base/str.h"
+#include "issuer/request.h"
+
+/* An unused registration dies after a day; the first authorization request keeps it (issuer.md section 5.2).
+ */
+#define UNUSED_S 86400
+
+static enum gh_step_end take(struct gh_issuer_request *r)
+{
+    unsigned char random[16];
+    gh_random_fill(random, sizeof(random));
+    int64_t now = gh_issuer_now(r);
+    struct gh_arena *arena = r->x->arena;
+    enum gh_reason reason =
+        gh_client_register(arena, gh_buf_peek(&r->body), r->managed->policy.redirect_schemes, random, now,
+                           &r->client, &r->reply);
+    if (reason != GH_OK)
+        return gh_issuer_refuse(r, reason);
+    gh_str key = gh_client_key(arena, r->client.id), value = gh_client_write(arena, &r->client);
+    if (key.ptr == NULL || value.ptr == NULL)
+        return gh_issuer_refuse(r, GH_OUT_OF_MEMORY);
+    reason = gh_effects_expect(&r->effects, key, 0);
+    if (reason == GH_OK)
+        reason = gh_effects_write(&r->effects, key, value, now + UNUSED_S);
+    return reason == GH_OK ? gh_issuer_commit(r) : gh_issuer_refuse(r, reason);
+}
+
+static enum gh_step_end answer(struct gh_issuer_request *r)
+{
+    return gh_issuer_json(r, 201, r->reply);
+}
+
+const struct gh_step gh_steps_register[] = { { "register", take }, { "answer", answer }, { NULL, NULL } };

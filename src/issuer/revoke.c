@@ -1,0 +1,139 @@
+/* issuer/revoke.c: revocation (RFC 7009) and introspection (RFC 7662) of tokens of this issuer. */
+#include "base/str.h"
+#include "issuer/request.h"
+
+/* ---- an access token of ours ---- */
+
+/* Verified like everybody's: signature, type, issuer, time; the audience is for the caller to judge. */
+static bool read_access_token(struct gh_issuer_request *r, gh_str text, struct gh_grant_token *ret_token)
+{
+    const struct gh_issuer_keys *keys = gh_issuer_keys_of(r);
+    struct gh_token token;
+    if (keys == NULL || gh_token_open(r->x->arena, text, &token) != GH_OK ||
+        !gh_str_eq(token.iss, r->managed->policy.issuer) || !gh_str_eq(token.typ, GH_STR("at+jwt")))
+        return false;
+    struct gh_key *key = gh_jwks_find(keys->set, token.kid, token.alg);
+    return key != NULL && gh_token_signature(key, token.alg, token.signed_part, token.signature) == GH_OK &&
+           gh_grant_token_read(r->x->arena, &token, ret_token) == GH_OK &&
+           ret_token->expires > gh_issuer_now(r);
+}
+
+/* ---- the refresh token's rows ---- */
+
+static enum gh_step_end read_secret(struct gh_issuer_request *r)
+{
+    gh_str text = gh_form_get(&r->form, GH_STR("token"));
+    r->rows = (struct gh_rows){ 0 };
+    if (text.ptr == NULL)
+        return gh_issuer_refuse(r, GH_PARAMETER_MISSING);
+    gh_str key = gh_refresh_key(r->x->arena, text);
+    return gh_issuer_read(r, &key, 1);
+}
+
+static enum gh_step_end read_grant(struct gh_issuer_request *r)
+{
+    r->redemption.secret = r->rows.at[0];
+    r->rows = (struct gh_rows){ 0 };
+    if (r->redemption.secret.version == 0)
+        return GH_STEP_NEXT;
+    gh_str key = gh_grant_key_of(r->x->arena, r->redemption.secret.value);
+    if (key.ptr == NULL)
+        return gh_issuer_refuse(r, GH_OUT_OF_MEMORY);
+    return key.len > 0 ? gh_issuer_read(r, &key, 1) : GH_STEP_NEXT;
+}
+
+/* ---- revocation ---- */
+
+/* Only the client's own; and nobody learns whose another one is (threats.md A20). */
+static enum gh_reason end_what_it_names(struct gh_issuer_request *r)
+{
+    const struct gh_grant_policy *policy = &r->managed->policy;
+    struct gh_grant grant;
+    struct gh_grant_token token;
+    if (r->rows.count > 0 && r->rows.at[0].version != 0) {
+        enum gh_reason reason = gh_grant_read(r->x->arena, r->rows.at[0].value, &grant);
+        if (reason != GH_OK || !gh_str_eq(grant.client, r->client.id))
+            return reason;
+        return gh_grant_end(r->x->arena, policy, &r->rows.at[0], gh_issuer_now(r), &r->effects);
+    }
+    if (!read_access_token(r, gh_form_get(&r->form, GH_STR("token")), &token) ||
+        !gh_str_eq(token.client, r->client.id))
+        return GH_OK;
+    const struct gh_revocation revocation = { .level = GH_REVOKED_TOKEN,
+                                              .tenant = policy->tenant,
+                                              .issuer_name = policy->issuer_name,
+                                              .id = token.jti,
+                                              .epoch = GH_REVOKED_ALWAYS,
+                                              .until = token.expires };
+    return gh_effects_revoke(&r->effects, &revocation);
+}
+
+static enum gh_step_end revoke(struct gh_issuer_request *r)
+{
+    enum gh_reason reason = gh_issuer_authenticate(r);
+    if (reason == GH_OK)
+        reason = end_what_it_names(r);
+    return reason == GH_OK ? gh_issuer_commit(r) : gh_issuer_refuse(r, reason);
+}
+
+/* RFC 7009 section 2.2: "The authorization server responds with HTTP status code 200 if the token has been
+ * revoked successfully or if the client submitted an invalid token." */
+static enum gh_step_end revoked(struct gh_issuer_request *r)
+{
+    return gh_issuer_json(r, 200, GH_STR("{}"));
+}
+
+const struct gh_step gh_steps_revoke[] = {
+    { "form", gh_step_form },      { "client", gh_step_credential },
+    { "client", gh_step_client },  { "client", gh_step_authenticate },
+    { "client", gh_step_unspent }, { "revoke", read_secret },
+    { "revoke", read_grant },      { "revoke", revoke },
+    { "answer", revoked },         { NULL, NULL },
+};
+
+/* ---- introspection ---- */
+
+static bool is_revoked(const struct gh_issuer_request *r, const struct gh_grant_token *token)
+{
+    const struct gh_grant_policy *policy = &r->managed->policy;
+    const struct gh_principal principal = { .issuer_name = policy->issuer_name,
+                                            .issuer = policy->issuer,
+                                            .subject = token->subject,
+                                            .client = token->client,
+                                            .jti = token->jti,
+                                            .grant = token->grant,
+                                            .issued = token->issued };
+    struct gh_dependencies dependencies;
+    return r->server->with.index != NULL &&
+           (gh_dependencies_of(policy->tenant, &principal, GH_STR_NONE, &dependencies) != GH_OK ||
+            gh_index_ask(r->server->with.index, &dependencies) != GH_OK);
+}
+
+/* RFC 7662 section 2.1: the endpoint "MUST also require some form of authorization"; a public client has
+ * none. Only tokens for resources that the caller serves are told about. */
+static enum gh_step_end introspect(struct gh_issuer_request *r)
+{
+    struct gh_grant_token token;
+    enum gh_reason reason = r->client.auth == GH_CLIENT_AUTH_NONE ? GH_CLIENT_UNAUTHENTICATED : GH_OK;
+    if (reason == GH_OK && gh_form_get(&r->form, GH_STR("token")).ptr == NULL)
+        reason = GH_PARAMETER_MISSING;
+    if (reason != GH_OK)
+        return gh_issuer_refuse(r, reason);
+    bool active = read_access_token(r, gh_form_get(&r->form, GH_STR("token")), &token) &&
+                  gh_strs_has(r->client.resources, token.resource) && !is_revoked(r, &token);
+    r->reply = active ? gh_grant_introspection(r->x->arena, &r->managed->policy, &token)
+                      : GH_STR("{\"active\":false}");
+    return gh_issuer_commit(r);
+}
+
+static enum gh_step_end introspected(struct gh_issuer_request *r)
+{
+    return gh_issuer_json(r, 200, r->reply);
+}
+
+const struct gh_step gh_steps_introspect[] = {
+    { "form", gh_step_form },      { "client", gh_step_credential },
+    { "client", gh_step_client },  { "client", gh_step_authenticate },
+    { "client", gh_step_unspent }, { "introspect", introspect },
+    { "answer", introspected },    { NULL, NULL },
+};

@@ -1,0 +1,74 @@
+/* issuer/site.h: the managed issuers of one settings snapshot: immutable, refcounted, read by every worker.
+ */
+#ifndef GH_ISSUER_SITE_H
+#define GH_ISSUER_SITE_H
+
+#include "base/map.h"
+#include "gatehouse/grant.h"
+#include "gatehouse/policy.h"
+
+#define GH_ISSUER_SITE_MAX 64 /* managed issuers of one settings file */
+
+enum gh_registration {
+    GH_REGISTRATION_OFF, /* in no metadata, and no path of ours */
+    GH_REGISTRATION_ON
+};
+
+/* A client of the settings; its secrets and keys come from files, by gh_issuer_site_load. */
+struct gh_managed_client {
+    struct gh_client client;
+    gh_str secret_file, jwks_file; /* may be empty */
+};
+
+/* One managed issuer; it belongs to one tenant. */
+struct gh_managed {
+    gh_str name;       /* in the settings */
+    struct gh_url url; /* of the issuer constant */
+    gh_str base;       /* its path: before every path of ours; empty at an origin */
+    bool insecure;     /* http, on loopback: cookies without Secure and the __Host- prefix */
+    enum gh_registration registration;
+    gh_str keys_folder, kek_file; /* of its signing keys */
+    enum gh_alg signing;          /* of new keys */
+    int64_t key_life_s, key_lead_s;
+    struct gh_grant_policy policy;     /* what it may grant */
+    struct gh_managed_client *clients; /* of the settings */
+    size_t client_count;
+    gh_str metadata;       /* RFC 8414 section 2; built once */
+    struct gh_policy seen; /* tenant and issuer, as audit lines name them */
+    uint32_t index;        /* in site->issuers */
+    uint32_t stats_id;     /* in the registry */
+};
+
+/* Everything an issuer answers is a row of the table in endpoints.c; a path stands for one. */
+struct gh_endpoint;
+struct gh_issuer_path {
+    struct gh_map_node node; /* key: host ["\n" path] */
+    const struct gh_managed *managed;
+    const struct gh_endpoint *endpoint;
+};
+
+struct gh_issuer_site {
+    unsigned refs; /* atomic */
+    struct gh_arena *arena;
+    struct gh_managed *issuers;
+    size_t issuer_count;
+    struct gh_map paths; /* of struct gh_issuer_path, by "host:port\n/path" */
+};
+
+struct gh_issuer_site *gh_issuer_site_new(void);
+struct gh_issuer_site *gh_issuer_site_ref(struct gh_issuer_site *site);
+void gh_issuer_site_unref(struct gh_issuer_site *site);
+/* Writes the documents and the index. After it the site is immutable. */
+GH_MUST_USE enum gh_reason gh_issuer_site_index(struct gh_issuer_site *site);
+/* Before it is shared: reads the files of its clients. GH_SETTINGS_INVALID with a heap text,
+ * GH_OUT_OF_MEMORY. Blocks.
+ */
+GH_MUST_USE enum gh_reason gh_issuer_site_load(struct gh_issuer_site *site, char **ret_why);
+/* NULL when the path is no issuer's. Allocates nothing. */
+const struct gh_issuer_path *gh_issuer_site_find(const struct gh_issuer_site *site,
+                                                 const struct gh_authority *authority, gh_str path);
+
+/* metadata.c: the document; ptr NULL when out of memory. */
+gh_str gh_issuer_metadata_write(struct gh_arena *arena, const struct gh_managed *managed);
+
+#endif

@@ -1,0 +1,160 @@
+/* issuer/token.c: the token endpoint: a grant is decided on fresh rows, made durable, and only then answered.
+ */
+#include "base/str.h"
+#include "issuer/request.h"
+
+#define CODE        GH_STR("authorization_code")
+#define REFRESH     GH_STR("refresh_token")
+#define CREDENTIALS GH_STR("client_credentials")
+
+static gh_str grant_type(const struct gh_issuer_request *r)
+{
+    return gh_form_get(&r->form, GH_STR("grant_type"));
+}
+
+/* ---- the rows of a code or refresh token ---- */
+
+static enum gh_step_end read_secret(struct gh_issuer_request *r)
+{
+    struct gh_arena *arena = r->x->arena;
+    bool is_code = gh_str_eq(grant_type(r), CODE), is_refresh = gh_str_eq(grant_type(r), REFRESH);
+    gh_str secret = gh_form_get(&r->form, is_code ? GH_STR("code") : GH_STR("refresh_token"));
+    r->redemption.secret = r->redemption.grant = (struct gh_stored_row){ 0 };
+    if (grant_type(r).ptr == NULL)
+        return gh_issuer_refuse(r, GH_PARAMETER_MISSING);
+    if (!is_code && !is_refresh)
+        return gh_str_eq(grant_type(r), CREDENTIALS) ? GH_STEP_NEXT
+                                                     : gh_issuer_refuse(r, GH_GRANT_UNSUPPORTED);
+    if (secret.ptr == NULL)
+        return GH_STEP_NEXT; /* the grant itself says that it is missing */
+    gh_str key = is_code ? gh_code_key(arena, secret) : gh_refresh_key(arena, secret);
+    return gh_issuer_read(r, &key, 1);
+}
+
+static enum gh_step_end read_grant(struct gh_issuer_request *r)
+{
+    if (r->rows.count == 0)
+        return GH_STEP_NEXT;
+    r->redemption.secret = r->rows.at[0];
+    r->rows = (struct gh_rows){ 0 };
+    if (r->redemption.secret.version == 0)
+        return GH_STEP_NEXT;
+    gh_str key = gh_grant_key_of(r->x->arena, r->redemption.secret.value);
+    if (key.ptr == NULL)
+        return gh_issuer_refuse(r, GH_OUT_OF_MEMORY);
+    return key.len > 0 ? gh_issuer_read(r, &key, 1) : GH_STEP_NEXT;
+}
+
+/* ---- the decision ---- */
+
+/* What was revoked of the tenant, the client or the user last. */
+static enum gh_reason latest_epoch(const struct gh_issuer_request *r, gh_str user, int64_t *ret_epoch)
+{
+    const struct gh_grant_policy *policy = &r->managed->policy;
+    const struct gh_revocation levels[] = {
+        { .level = GH_REVOKED_TENANT, .tenant = policy->tenant },
+        { .level = GH_REVOKED_CLIENT,
+          .tenant = policy->tenant,
+          .issuer_name = policy->issuer_name,
+          .id = r->client.id },
+        { .level = GH_REVOKED_USER,
+          .tenant = policy->tenant,
+          .issuer_name = policy->issuer_name,
+          .id = user },
+    };
+    int64_t latest = 0;
+    for (size_t i = 0; i < GH_ARRAY_LEN(levels) - (user.len == 0); i++) {
+        struct gh_revocation_key key;
+        enum gh_reason reason = gh_revocation_key(&levels[i], &key);
+        if (reason != GH_OK)
+            return reason;
+        int64_t epoch = gh_index_epoch(r->server->with.index, &key);
+        latest = epoch > latest ? epoch : latest;
+    }
+    *ret_epoch = latest;
+    return GH_OK;
+}
+
+/* A row that cannot be read is refused by the redemption, which reads it too. */
+static enum gh_reason find_epoch(const struct gh_issuer_request *r, int64_t *ret_epoch)
+{
+    struct gh_grant grant = { 0 };
+    const struct gh_stored_row *row = &r->redemption.grant;
+    *ret_epoch = 0;
+    if (r->server->with.index == NULL)
+        return GH_OK;
+    if (row->version != 0 && gh_grant_read(r->x->arena, row->value, &grant) == GH_OUT_OF_MEMORY)
+        return GH_OUT_OF_MEMORY;
+    return latest_epoch(r, grant.user, ret_epoch);
+}
+
+static enum gh_reason redeem(struct gh_issuer_request *r)
+{
+    struct gh_arena *arena = r->x->arena;
+    struct gh_redemption *redemption = &r->redemption;
+    gh_issuer_chance(r);
+    redemption->policy = &r->managed->policy;
+    redemption->client = &r->client;
+    redemption->form = &r->form;
+    redemption->random = &r->random;
+    redemption->moment.now = gh_issuer_now(r);
+    enum gh_reason reason = find_epoch(r, &redemption->moment.epoch);
+    if (reason != GH_OK)
+        return reason;
+    if (gh_str_eq(grant_type(r), CODE))
+        return gh_code_redeem(arena, redemption, &r->effects, &r->token);
+    if (gh_str_eq(grant_type(r), REFRESH))
+        return gh_refresh_redeem(arena, redemption, &r->effects, &r->token);
+    return gh_credentials_redeem(arena, redemption, &r->token);
+}
+
+/* The verdict is told once its effects are durable, a refusal's too: a code used twice has ended its grant by
+ * then. */
+static enum gh_step_end decide(struct gh_issuer_request *r)
+{
+    if (r->rows.count > 0)
+        r->redemption.grant = r->rows.at[0];
+    enum gh_reason reason =
+        gh_issuer_authenticate(r); /* what its assertion spends goes into this try's effects */
+    if (reason != GH_OK)
+        return gh_issuer_refuse(r, reason);
+    r->verdict = redeem(r);
+    return gh_issuer_commit(r);
+}
+
+/* ---- the answer ---- */
+
+static enum gh_step_end answer(struct gh_issuer_request *r)
+{
+    if (r->verdict != GH_OK)
+        return gh_issuer_refuse(r, r->verdict);
+    return gh_issuer_json(r, 200, gh_grant_answer(r->x->arena, &r->token, r->signed_token));
+}
+
+static enum gh_step_end sign(struct gh_issuer_request *r)
+{
+    const struct gh_issuer_keys *keys = gh_issuer_keys_of(r);
+    if (r->verdict != GH_OK)
+        return GH_STEP_NEXT;
+    if (keys == NULL)
+        return gh_issuer_refuse(r, GH_KEYS_UNAVAILABLE);
+    gh_str claims = gh_grant_claims(r->x->arena, &r->managed->policy, &r->token);
+    enum gh_reason reason = claims.ptr != NULL ? gh_token_sign(r->x->arena, keys->active, GH_STR("at+jwt"),
+                                                               claims, &r->signed_token)
+                                               : GH_OUT_OF_MEMORY;
+    return reason == GH_OK ? GH_STEP_NEXT : gh_issuer_refuse(r, reason);
+}
+
+const struct gh_step gh_steps_token[] = {
+    { "form", gh_step_form },
+    { "client", gh_step_credential },
+    { "client", gh_step_client },
+    { "client", gh_step_authenticate },
+    { "client", gh_step_unspent },
+    { "grant", read_secret },
+    { "grant", read_grant },
+    { "grant", decide },
+    { "sign", sign },
+    { "answer", answer },
+    { NULL, NULL },
+};
