@@ -78,7 +78,7 @@ int main(int argc, char **argv)
     const struct gh_store_conf conf = {
         .url = gh_str_from(url), .queue_max = 1024, .busy_ms = 1000, .sweep_s = 3600, .log_poll_ms = 50
     };
-    if (gh_store_open(&conf, &store, &why) != GH_OK) {
+    if (gh_store_open(&conf, &store, &why) != GH_OK || !gh_store_start(store)) {
         (void)fprintf(stderr, "%s\n", why != NULL ? why : "out of memory");
         free(why);
         return 1;

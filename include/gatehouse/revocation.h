@@ -18,6 +18,10 @@ enum gh_revoked {
     GH_REVOKED_COUNT
 };
 
+/* "tenant", "user", "client", "agent", "instance", "grant", "token". */
+gh_str gh_revoked_name(enum gh_revoked level);
+bool gh_revoked_read(gh_str name, enum gh_revoked *ret_level);
+
 struct gh_revocation {
     enum gh_revoked level;
     gh_str tenant;      /* of ours */

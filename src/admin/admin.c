@@ -1,5 +1,5 @@
 /* admin/admin.c: answers on the admin listener: a table of paths, guarded by the token where one is set. */
-#include "admin/admin.h"
+#include "admin/pages.h"
 
 #include "base/arena.h"
 #include "base/buf.h"
@@ -8,7 +8,7 @@
 
 #define BODY_MAX (64 * 1024)
 
-struct page {
+struct gh_admin_page {
     gh_str path;
     enum gh_method method;
     bool has_body;
@@ -34,7 +34,7 @@ static void answer(struct gh_exchange *x, int status, gh_str type, gh_str body)
     answer_cached(x, status, type, GH_STR("no-store"), body);
 }
 
-static void answer_json(struct gh_exchange *x, int status, gh_str body)
+void gh_admin_answer_json(struct gh_exchange *x, int status, gh_str body)
 {
     answer(x, status, GH_STR("application/json"), body);
 }
@@ -43,26 +43,30 @@ static void answer_json(struct gh_exchange *x, int status, gh_str body)
 
 static void serve_health(struct gh_exchange *x, struct gh_admin *admin, gh_str body)
 {
-    answer_json(x, 200, GH_STR("{\"status\":\"ok\"}\n"));
+    gh_admin_answer_json(x, 200, GH_STR("{\"status\":\"ok\"}\n"));
 }
 
 static void serve_ready(struct gh_exchange *x, struct gh_admin *admin, gh_str body)
 {
     gh_str waiting = GH_STR_NONE;
     if (admin->control->is_draining(admin->control->ctx))
-        answer_json(x, 503, GH_STR("{\"status\":\"Not ready\",\"why\":\"draining\"}\n"));
+        gh_admin_answer_json(x, 503, GH_STR("{\"status\":\"Not ready\",\"why\":\"draining\"}\n"));
+    else if (!admin->control->knows_revocations(admin->control->ctx))
+        gh_admin_answer_json(x, 503, GH_STR("{\"status\":\"Not ready\",\"why\":\"revocations not read\"}\n"));
     else if (gh_keyrings_ready(admin->rings, &waiting))
-        answer_json(x, 200, GH_STR("{\"status\":\"ready\"}\n"));
+        gh_admin_answer_json(x, 200, GH_STR("{\"status\":\"ready\"}\n"));
     else
-        answer_json(x, 503,
-                    gh_arena_printf(
-                        x->arena, "{\"status\":\"Not ready\",\"why\":\"no keys yet\",\"issuer\":\"%.*s\"}\n",
-                        GH_STR_FMT(waiting)));
+        gh_admin_answer_json(
+            x, 503,
+            gh_arena_printf(x->arena,
+                            "{\"status\":\"Not ready\",\"why\":\"no keys yet\",\"issuer\":\"%.*s\"}\n",
+                            GH_STR_FMT(waiting)));
 }
 
 static void serve_metrics(struct gh_exchange *x, struct gh_admin *admin, gh_str body)
 {
     struct gh_buf out = { 0 };
+    admin->control->measure(admin->control->ctx);
     if (gh_registry_expose(admin->registry, &out))
         answer(x, 200, GH_STR("text/plain; version=0.0.4; charset=utf-8"), gh_buf_peek(&out));
     else
@@ -80,7 +84,7 @@ static void serve_reload(struct gh_exchange *x, struct gh_admin *admin, gh_str b
     bool ok = gh_buf_printf(&out, "{\"reloaded\":%s,\"detail\":\"%.*s\"}\n",
                             reason == GH_OK ? "true" : "false", (int)len, escaped);
     if (ok)
-        answer_json(x, reason == GH_OK ? 200 : 422, gh_buf_peek(&out));
+        gh_admin_answer_json(x, reason == GH_OK ? 200 : 422, gh_buf_peek(&out));
     else
         gh_exchange_refuse(x, GH_OUT_OF_MEMORY, NULL);
     gh_buf_done(&out);
@@ -101,7 +105,8 @@ static void serve_explain(struct gh_exchange *x, struct gh_admin *admin, gh_str 
 {
     gh_str route = x->target.query;
     if (!gh_str_starts(route, GH_STR("route="))) {
-        answer_json(x, 400, GH_STR("{\"error\":\"the query is route=NAME, the body is the token\"}\n"));
+        gh_admin_answer_json(x, 400,
+                             GH_STR("{\"error\":\"the query is route=NAME, the body is the token\"}\n"));
         return;
     }
     gh_str text =
@@ -109,21 +114,22 @@ static void serve_explain(struct gh_exchange *x, struct gh_admin *admin, gh_str 
     if (text.ptr == NULL)
         gh_exchange_refuse(x, GH_OUT_OF_MEMORY, NULL);
     else
-        answer_json(x, 200, text);
+        gh_admin_answer_json(x, 200, text);
 }
 
-static const struct page pages[] = {
+static const struct gh_admin_page pages[] = {
     { GH_STR_INIT("/healthz"), GH_METHOD_GET, false, serve_health },
     { GH_STR_INIT("/readyz"), GH_METHOD_GET, false, serve_ready },
     { GH_STR_INIT("/metrics"), GH_METHOD_GET, false, serve_metrics },
     { GH_STR_INIT("/assertion/jwks.json"), GH_METHOD_GET, false, serve_assertion_keys },
     { GH_STR_INIT("/admin/v1/reload"), GH_METHOD_POST, false, serve_reload },
     { GH_STR_INIT("/admin/v1/explain"), GH_METHOD_POST, true, serve_explain },
+    { GH_STR_INIT("/admin/v1/revoke"), GH_METHOD_POST, true, gh_admin_serve_revoke },
 };
 
 /* ---- the door ---- */
 
-static const struct page *find_page(const struct gh_exchange *x)
+static const struct gh_admin_page *find_page(const struct gh_exchange *x)
 {
     for (size_t i = 0; i < GH_ARRAY_LEN(pages); i++)
         if (gh_str_eq(pages[i].path, x->target.path))
@@ -152,15 +158,10 @@ static enum gh_reason guard(const struct gh_exchange *x, const struct gh_admin *
     return gh_secret_equals(&admin->token, credential.token) ? GH_OK : GH_ADMIN_UNAUTHORIZED;
 }
 
-struct pending {
-    const struct page *page;
-    struct gh_buf body;
-};
-
 static void start(struct gh_exchange *x)
 {
     struct gh_admin *admin = x->handler_ctx;
-    const struct page *page = find_page(x);
+    const struct gh_admin_page *page = find_page(x);
     x->stage = "admin";
     enum gh_reason reason = is_guarded(x->target.path) ? guard(x, admin) : GH_OK;
     if (reason == GH_OK && page == NULL)
@@ -174,12 +175,13 @@ static void start(struct gh_exchange *x)
         gh_exchange_refuse(x, GH_HTTP_METHOD_REFUSED, page->method == GH_METHOD_GET ? "GET, HEAD" : "POST");
         return;
     }
-    struct pending *pending = GH_ARENA_NEW(x->arena, struct pending);
+    struct gh_admin_pending *pending = GH_ARENA_NEW(x->arena, struct gh_admin_pending);
     if (pending == NULL) {
         gh_exchange_refuse(x, GH_OUT_OF_MEMORY, NULL);
         return;
     }
     pending->page = page;
+    pending->x = x;
     x->handler_state = pending;
     if (!page->has_body || !x->has_body)
         page->serve(x, admin, GH_STR_NONE);
@@ -187,7 +189,7 @@ static void start(struct gh_exchange *x)
 
 static void body(struct gh_exchange *x, gh_str bytes, bool end)
 {
-    struct pending *pending = x->handler_state;
+    struct gh_admin_pending *pending = x->handler_state;
     if (pending == NULL)
         return;
     if (gh_buf_len(&pending->body) + bytes.len > BODY_MAX || !gh_buf_add(&pending->body, bytes)) {
@@ -208,9 +210,13 @@ static void room(struct gh_exchange *x)
 
 static void gone(struct gh_exchange *x, enum gh_reason why)
 {
-    struct pending *pending = x->handler_state;
-    if (pending != NULL)
-        gh_buf_done(&pending->body);
+    struct gh_admin_pending *pending = x->handler_state;
+    if (pending == NULL)
+        return;
+    gh_buf_done(&pending->body);
+    if (pending->call != NULL)
+        gh_store_cancel(pending->call);
+    pending->call = NULL;
 }
 
 const struct gh_handler gh_admin_handler = { .start = start, .body = body, .room = room, .gone = gone };

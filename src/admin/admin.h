@@ -5,6 +5,7 @@
 #include "base/secret.h"
 #include "exchange/exchange.h"
 #include "keys/keyring.h"
+#include "store/store.h"
 
 /* What the process can be told to do; app implements it. */
 struct gh_control_table {
@@ -16,13 +17,21 @@ struct gh_control_table {
     bool (*is_draining)(void *ctx);
     /* The JWK set of the keys that sign assertions, lent for this turn; ptr NULL: nothing is signed here. */
     gh_str (*assertion_keys)(void *ctx);
+    /* False: what was revoked before the start has not been read, or not all of it could be. */
+    bool (*knows_revocations)(void *ctx);
+    /* Brings gauges up to date that nobody counts. */
+    void (*measure)(void *ctx);
+    /* Fills in what a revocation does not say (epoch, until: -1), by the settings in force. GH_OK, or
+     * GH_SETTINGS_INVALID with what is wrong. */
+    enum gh_reason (*complete)(void *ctx, struct gh_revocation *revocation, const char **ret_wrong);
 };
 
 struct gh_admin {
     struct gh_registry *registry;
     struct gh_keyrings *rings;
     const struct gh_control_table *control;
-    struct gh_secret token; /* empty: the listener itself is the guard (loopback or unix socket) */
+    struct gh_store_client *store; /* of this thread; NULL: there is no store */
+    struct gh_secret token;        /* empty: the listener itself is the guard (loopback or unix socket) */
 };
 
 /* handler_ctx is a struct gh_admin. */

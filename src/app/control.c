@@ -34,6 +34,7 @@ static gh_str table_explain(void *ctx, struct gh_arena *arena, gh_str route, gh_
     struct gh_control *control = ctx;
     const struct gh_explain_with with = { .site = control->snapshot->conf->site,
                                           .rings = control->rings,
+                                          .revocations = control->revocations.index,
                                           .now = gh_clock_wall_us() / 1000000 };
     return gh_explain(arena, &with, route, token);
 }
@@ -46,6 +47,22 @@ static bool table_is_draining(void *ctx)
 static gh_str table_assertion_keys(void *ctx)
 {
     return ((const struct gh_control *)ctx)->snapshot->conf->site->assertion.key_set;
+}
+
+static bool table_knows_revocations(void *ctx)
+{
+    const struct gh_revocations *own = &((const struct gh_control *)ctx)->revocations;
+    return own->index == NULL || (own->has_past && !own->incomplete);
+}
+
+static void table_measure(void *ctx)
+{
+    gh_control_measure(ctx);
+}
+
+static enum gh_reason table_complete(void *ctx, struct gh_revocation *revocation, const char **ret_wrong)
+{
+    return gh_control_complete(ctx, revocation, ret_wrong);
 }
 
 /* ---- starting ---- */
@@ -110,6 +127,8 @@ static bool open_state(struct gh_control *control, struct gh_conf *conf)
     if (reason == GH_OK)
         reason = gh_signing_prepare(&control->signing, conf, gh_clock_wall_us() / 1000000, &why);
     gh_sandbox_open_as_before();
+    if (reason == GH_OK && !gh_control_make_index(control))
+        reason = GH_OUT_OF_MEMORY;
     if (reason != GH_OK)
         (void)fprintf(stderr, "gatehouse: state: %s\n", why != NULL ? why : gh_reason_row(reason)->slug);
     free(why);
@@ -124,7 +143,11 @@ static bool read_admin_token(struct gh_control *control, const struct gh_conf *c
         .explain = table_explain,
         .is_draining = table_is_draining,
         .assertion_keys = table_assertion_keys,
+        .knows_revocations = table_knows_revocations,
+        .measure = table_measure,
+        .complete = table_complete,
     };
+    control->admin.store = control->revocations.client;
     control->admin.registry = control->registry;
     control->admin.rings = control->rings;
     control->admin.control = &control->table;
@@ -232,6 +255,7 @@ static bool start_threads(struct gh_control *control)
     sigset_t all, before;
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    gh_control_follow(control);
     bool started = gh_logfile_start(control->log_file) &&
                    (control->audit_file == NULL || gh_logfile_start(control->audit_file)) &&
                    gh_offload_start(control->offload) &&
@@ -273,6 +297,7 @@ void gh_control_done(struct gh_control *control)
         gh_front_free(control->admin_front);
         gh_loop_turn(control->loop, 0);
     }
+    gh_control_unfollow(control);     /* who asked the store is gone with the admin listener */
     gh_keyrings_free(control->rings); /* who still waits is answered, by letters to workers */
     gh_fetcher_free(control->fetcher);
     gh_offload_free(
@@ -281,6 +306,7 @@ void gh_control_done(struct gh_control *control)
         gh_worker_free(control->workers[i]);
     control->worker_count = 0;
     gh_store_close(control->store);
+    gh_control_free_index(control);
     gh_signing_done(&control->signing);
     gh_mailbox_free(control->mailbox);
     gh_snapshot_unref(control->snapshot);

@@ -4,6 +4,7 @@
 
 #include "admin/admin.h"
 #include "app/worker.h"
+#include "store/store.h"
 
 #define GH_WORKERS_MAX 128
 /* The first series of the registry: what reached no route; its labels are empty. */
@@ -13,6 +14,19 @@
 struct gh_settings_source {
     const char *file; /* NULL: the flags below */
     const struct gh_conf_flags *flags;
+};
+
+/* What the store's log says; all NULL where the settings name no store. */
+struct gh_revocations {
+    struct gh_store_client *client; /* the control thread's */
+    struct gh_index *index;
+    bool incomplete; /* an entry could not be taken in: nobody may rely on the index any more */
+    bool has_past;   /* all that was there at the start has been read */
+    bool untold;     /* a worker could not be told of a change */
+    int64_t lag_ms;  /* of the last entry that came since */
+    struct gh_turn_work tell;
+    struct gh_deadline watch;
+    int64_t sweep_at_ms;
 };
 
 struct gh_control {
@@ -28,6 +42,7 @@ struct gh_control {
     struct gh_offload *offload;
     struct gh_store *store; /* NULL: none in the settings */
     struct gh_signing signing;
+    struct gh_revocations revocations;
     struct gh_logfile *log_file, *audit_file;
     struct gh_snapshot *snapshot;
     struct gh_worker *workers[GH_WORKERS_MAX];
@@ -62,6 +77,21 @@ GH_MUST_USE enum gh_reason gh_control_read_settings(const struct gh_settings_sou
 GH_MUST_USE enum gh_reason gh_control_adopt(struct gh_control *control, struct gh_conf *conf, char **ret_why);
 /* SIGHUP and the admin API. */
 enum gh_reason gh_control_reload(struct gh_control *control);
+
+/* ---- revocation.c ---- */
+/* Where there is a store: the index of its revocations, and this thread's client. */
+bool gh_control_make_index(struct gh_control *control) GH_MUST_USE;
+/* Follows the store's log, from before its thread starts. */
+void gh_control_follow(struct gh_control *control);
+/* Before the store is closed; the index dies later, when no worker asks it any more. */
+void gh_control_unfollow(struct gh_control *control);
+void gh_control_free_index(struct gh_control *control);
+/* Fills in what a revocation does not say, by the settings in force. GH_OK, or GH_SETTINGS_INVALID with what
+ * is wrong. */
+GH_MUST_USE enum gh_reason gh_control_complete(const struct gh_control *control,
+                                               struct gh_revocation *revocation, const char **ret_wrong);
+/* Brings the gauges of revocation up to date. */
+void gh_control_measure(struct gh_control *control);
 
 /* ---- binding.c ---- */
 /* Opens or inherits the sockets of all listeners and posts them to the workers. */

@@ -93,6 +93,7 @@ bool gh_control_make_workers(struct gh_control *control)
         .offload = control->offload,
         .sources = control->sources,
         .store = control->store,
+        .revocations = control->revocations.index,
         .want_key = want_key,
         .introspect = introspect,
         .drained = worker_drained,

@@ -132,8 +132,25 @@ static bool explain_claims(struct gh_story *story)
     enum gh_reason reason =
         gh_token_judge(story->arena, &story->token, &story->issuer->conf.profile,
                        &story->route->policy.binding, story->with->now, &story->principal);
-    if (!stop(story, "claims", reason, gh_explain_claims(story, reason)))
-        return false;
+    return stop(story, "claims", reason, gh_explain_claims(story, reason));
+}
+
+static bool explain_revocation(struct gh_story *story)
+{
+    struct gh_dependencies dependencies;
+    const struct gh_index *revocations = story->with->revocations;
+    if (revocations == NULL)
+        return true;
+    enum gh_reason reason = gh_dependencies_of(story->route->policy.tenant, &story->principal,
+                                               story->token.signed_part, &dependencies);
+    if (reason == GH_OK)
+        reason = gh_index_ask(revocations, &dependencies);
+    return stop(story, "revocation", reason,
+                gh_arena_printf(story->arena, "%zu revocations are known", gh_index_count(revocations)));
+}
+
+static bool explain_scope(struct gh_story *story)
+{
     return stop(story, "scope", gh_policy_decide(&story->route->policy, &story->principal),
                 gh_explain_scopes(story));
 }
@@ -155,14 +172,24 @@ static const struct gh_route *route_named(const struct gh_site *site, gh_str nam
     return NULL;
 }
 
+/* By what it can be revoked. */
+static gh_str tell_who(const struct gh_story *story)
+{
+    struct gh_arena *arena = story->arena;
+    const struct gh_principal *principal = &story->principal;
+    char buffer[GH_TOKEN_ID_DIGEST];
+    if (principal->subject.len == 0)
+        return GH_STR("");
+    gh_str token = gh_token_id(principal, story->token.signed_part, buffer);
+    return gh_arena_printf(
+        arena, ",\"user\":\"%.*s\",\"client\":\"%.*s\",\"grant\":\"%.*s\",\"token\":\"%.*s\"",
+        GH_STR_FMT(quoted(arena, principal->subject)), GH_STR_FMT(quoted(arena, principal->client)),
+        GH_STR_FMT(quoted(arena, principal->grant)), GH_STR_FMT(quoted(arena, token)));
+}
+
 static gh_str tell(const struct gh_story *story, gh_str route)
 {
     struct gh_arena *arena = story->arena;
-    gh_str who = GH_STR("");
-    if (story->principal.subject.len > 0)
-        who = gh_arena_printf(arena, ",\"user\":\"%.*s\",\"client\":\"%.*s\"",
-                              GH_STR_FMT(quoted(arena, story->principal.subject)),
-                              GH_STR_FMT(quoted(arena, story->principal.client)));
     gh_str issuer = story->issuer != NULL ? quoted(arena, story->issuer->conf.profile.name) : GH_STR("");
     return gh_arena_printf(arena,
                            "{\"route\":\"%.*s\",\"verdict\":\"%s\",\"step\":\"%s\",\"detail\":\"%.*s\","
@@ -170,7 +197,7 @@ static gh_str tell(const struct gh_story *story, gh_str route)
                            GH_STR_FMT(quoted(arena, route)),
                            story->undecided ? "undecided" : gh_reason_row(story->reason)->slug, story->step,
                            GH_STR_FMT(quoted(arena, story->detail)), story->signature, GH_STR_FMT(issuer),
-                           GH_STR_FMT(who));
+                           GH_STR_FMT(tell_who(story)));
 }
 
 gh_str gh_explain(struct gh_arena *arena, const struct gh_explain_with *with, gh_str route, gh_str token)
@@ -181,6 +208,7 @@ gh_str gh_explain(struct gh_arena *arena, const struct gh_explain_with *with, gh
     if (story.route == NULL)
         (void)stop(&story, "route", GH_ROUTE_UNKNOWN, GH_STR("no route of that name is in the settings"));
     else if (explain_open(&story, token) && explain_signature(&story) && explain_claims(&story) &&
+             explain_revocation(&story) && explain_scope(&story) &&
              !gh_str_eq(gh_str_from(story.signature), GH_STR("good")))
         end_unsigned(&story);
     return tell(&story, route);

@@ -4,17 +4,20 @@
 #define GH_APP_EXPLAIN_H
 
 #include "gateway/site.h"
+#include "store/index.h"
 
 struct gh_explain_with {
     const struct gh_site *site;
-    struct gh_keyrings *rings; /* NULL: offline, with the keys of jwks_file issuers alone */
+    struct gh_keyrings *rings;          /* NULL: offline, with the keys of jwks_file issuers alone */
+    const struct gh_index *revocations; /* NULL: nobody knows what was revoked */
     int64_t now;
 };
 
 /* One JSON object: {"route":..., "verdict":slug, "step":..., "detail":..., "signature":"good", "bad" or "not
- * checked", who it is when accepted}. Never the token. Offline without keys the other checks go on: what they
- * refuse is refused, and else the verdict is keys_unavailable. An opaque token that an issuer would be asked
- * about has the verdict "undecided". ptr NULL: out of memory. */
+ * checked", who it is and by which ids it can be revoked, when its claims were accepted}. Never the token.
+ * Offline without keys the other checks go on: what they refuse is refused, and else the verdict is
+ * keys_unavailable. An opaque token that an issuer would be asked about has the verdict "undecided". ptr
+ * NULL: out of memory. */
 gh_str gh_explain(struct gh_arena *arena, const struct gh_explain_with *with, gh_str route, gh_str token);
 
 #endif

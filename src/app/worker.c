@@ -28,6 +28,7 @@ struct gh_worker {
     struct gh_observer observer;
     struct gh_arena_pool arenas;
     struct gh_gateway_ports ports;
+    bool revoked_told; /* atomic: a letter about it is on its way */
 };
 
 /* ---- letters to the worker: one struct for all, the kind says what counts ---- */
@@ -39,6 +40,7 @@ enum kind {
     TELL_SIGNING,
     TELL_KEY_CAME,
     TELL_INTROSPECTED,
+    TELL_REVOKED,
     TELL_DRAIN,
     TELL_STOP
 };
@@ -122,6 +124,11 @@ static void open_tell(struct gh_letter *letter, void *owner)
     case TELL_INTROSPECTED:
         gh_gateway_introspected(worker->gateway, tell->ticket, tell->reason, tell->answer);
         break;
+    case TELL_REVOKED:
+        __atomic_store_n(&worker->revoked_told, false,
+                         __ATOMIC_SEQ_CST); /* what comes from now on tells anew */
+        gh_gateway_revoked(worker->gateway);
+        break;
     case TELL_DRAIN:
         gh_front_drain(worker->front, true, say_drained, worker);
         break;
@@ -187,6 +194,16 @@ bool gh_worker_introspected(struct gh_worker *worker, uint64_t ticket, enum gh_r
         worker,
         &(struct tell){
             .kind = TELL_INTROSPECTED, .ticket = ticket, .reason = reason, .answer = answer, .fd = -1 });
+}
+
+bool gh_worker_revoked(struct gh_worker *worker)
+{
+    if (__atomic_exchange_n(&worker->revoked_told, true, __ATOMIC_SEQ_CST))
+        return true;
+    if (post(worker, &(struct tell){ .kind = TELL_REVOKED, .fd = -1 }))
+        return true;
+    __atomic_store_n(&worker->revoked_told, false, __ATOMIC_SEQ_CST);
+    return false;
 }
 
 bool gh_worker_drain(struct gh_worker *worker)
@@ -297,6 +314,7 @@ static bool build_issuer(struct gh_worker *worker)
     worker->store = gh_store_client_new(with->store, worker->mailbox);
     const struct gh_issuer_new issuer = { .loop = worker->loop,
                                           .store = worker->store,
+                                          .index = with->revocations,
                                           .offload = with->offload,
                                           .mailbox = worker->mailbox,
                                           .registry = with->registry,
@@ -323,7 +341,8 @@ static bool build(struct gh_worker *worker)
                                             .offload = with->offload,
                                             .mailbox = worker->mailbox,
                                             .registry = with->registry,
-                                            .worker = with->index };
+                                            .worker = with->index,
+                                            .index = with->revocations };
     worker->gateway = gh_gateway_new(&gateway);
     if (with->store != NULL && !build_issuer(worker))
         return false;

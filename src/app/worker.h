@@ -25,7 +25,8 @@ struct gh_worker_new {
     struct gh_lane *audit; /* NULL: off */
     struct gh_lane *log;   /* NULL: standard error */
     struct gh_route_stats *no_route;
-    struct gh_store *store; /* NULL: none, and so no managed issuer */
+    struct gh_store *store;       /* NULL: none, and so no managed issuer */
+    struct gh_index *revocations; /* NULL: there is no store */
     /* Run on the control thread, as answers to letters of the worker. */
     void (*want_key)(void *control, struct gh_worker *worker, uint32_t slot, gh_str kid, uint64_t ticket);
     void (*introspect)(void *control, struct gh_worker *worker, const struct gh_worker_question *question);
@@ -49,6 +50,9 @@ bool gh_worker_signing(struct gh_worker *worker, gh_str issuer, struct gh_issuer
 bool gh_worker_key_came(struct gh_worker *worker, uint64_t ticket) GH_MUST_USE;
 bool gh_worker_introspected(struct gh_worker *worker, uint64_t ticket, enum gh_reason reason, gh_str answer)
     GH_MUST_USE;
+/* The index of revocations has changed, or has not been told anything for long. Told again before it has
+ * looked, it looks once. */
+bool gh_worker_revoked(struct gh_worker *worker) GH_MUST_USE;
 /* Graceful end: no new connections, running exchanges finish; `drained` follows. */
 bool gh_worker_drain(struct gh_worker *worker) GH_MUST_USE;
 

@@ -53,6 +53,11 @@ static void build_route(struct gh_build *build, struct gh_settings_route *from, 
     route->body_max = from->body_max;
     route->body_whole = from->body_whole;
     route->keepalive_ms = from->keepalive_ms;
+    route->max_stale_ms = from->max_stale_ms;
+    route->fails_open = from->fail == GH_FAIL_OPEN;
+    if (build->settings->conf.store.url.len == 0 && gh_node_get(from->at.node, "revocation") != NULL)
+        gh_tell_error(build->teller, from->at.node, "revocation", GH_STR("no store in these settings"),
+                      GH_STR("with one: without it nothing is revoked"));
     if (from->body_whole && (from->body_max == 0 || from->body_max > 4 << 20))
         gh_tell_error(build->teller, from->at.node, "max_body",
                       gh_node_get(from->at.node, "max_body") != NULL

@@ -183,11 +183,11 @@ static const struct gh_row store_rows[] = {
              "end." },
     { "queue", GH_ROW_INT, AT(gh_store_conf, queue_max), .fallback = "10000", .min = 16, .max = 1000000,
       .doc = "Calls that wait for the store; beyond them requests are answered 503." },
-    { "busy", GH_ROW_MS, AT(gh_store_conf, busy_ms), .fallback = "2s", .min = 10, .max = 30000,
+    { "busy", GH_ROW_MS, AT(gh_store_conf, busy_ms), .fallback = "1s", .min = 10, .max = 30000,
       .doc = "How long the lock of another process is waited for." },
     { "sweep", GH_ROW_SECONDS, AT(gh_store_conf, sweep_s), .fallback = "5m", .min = 1, .max = 86400,
       .doc = "How often expired rows are deleted." },
-    { "poll", GH_ROW_MS, AT(gh_store_conf, log_poll_ms), .fallback = "50ms", .min = 5, .max = 1000,
+    { "poll", GH_ROW_MS, AT(gh_store_conf, log_poll_ms), .fallback = "50ms", .min = 5, .max = 500,
       .doc = "How often revocations of other processes on the same file are looked for." },
     { .key = NULL }
 };

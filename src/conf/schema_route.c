@@ -112,6 +112,23 @@ static const struct gh_section assertion_section = {
     .scalar_key = "header",
 };
 
+static const struct gh_choice fail_modes[] = { { "closed", GH_FAIL_CLOSED },
+                                               { "open", GH_FAIL_OPEN },
+                                               { NULL, 0 } };
+static const struct gh_row revocation_rows[] = {
+    { "max_stale", GH_ROW_MS, AT(max_stale_ms), .fallback = "2s", .min = 1000, .max = 3600000,
+      .doc = "How long the log of revocations may have been out of reach before `fail` decides." },
+    { "fail", GH_ROW_CHOICE, AT(fail), .fallback = "closed", .choices = fail_modes,
+      .doc = "`closed`: then nobody passes (503), and open streams end. `open`: revocations known so far are "
+             "enforced, later ones missed." },
+    { .key = NULL }
+};
+static const struct gh_section revocation_section = { .title = "routes[].revocation",
+                                                      .doc =
+                                                          "What counts when revocations cannot be heard of; "
+                                                          "needs a `store`.",
+                                                      .rows = revocation_rows };
+
 static const struct gh_row route_rows[] = {
     { "name", GH_ROW_TEXT, AT(name), GH_ROW_REQUIRED | GH_ROW_LABEL,
       .doc = "For logs, metrics and the audit log." },
@@ -155,6 +172,8 @@ static const struct gh_row route_rows[] = {
       .doc = "The largest request body." },
     { "whole_body", GH_ROW_BOOL, AT(body_whole), .fallback = "false",
       .doc = "Hold the body whole (4 MiB at most) before it is forwarded." },
+    { "revocation", GH_ROW_SECTION, 0, .section = &revocation_section,
+      .doc = "What counts when revocations cannot be heard of." },
     { "sse_keepalive", GH_ROW_MS, AT(keepalive_ms), GH_ROW_OFF, .fallback = "15s", .min = 1000, .max = 600000,
       .doc = "Comments on silent event streams, between events." },
     { .key = NULL }

@@ -58,6 +58,7 @@ struct gh_settings_assertion {
     gh_str issuer;
     struct gh_strs key_files;
 };
+enum gh_fail_mode { GH_FAIL_CLOSED, GH_FAIL_OPEN };
 
 struct gh_settings_route {
     struct gh_element at;
@@ -68,7 +69,8 @@ struct gh_settings_route {
     struct gh_identity_headers identity;
     struct gh_identity_assertion assertion;
     struct gh_strs forward_headers;
-    int64_t body_max, keepalive_ms;
+    int64_t body_max, keepalive_ms, max_stale_ms;
+    enum gh_fail_mode fail;
     bool body_whole;
 };
 

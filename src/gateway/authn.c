@@ -155,7 +155,12 @@ void gh_gateway_introspected(struct gh_gateway *gateway, uint64_t ticket, enum g
  * asked again. */
 static enum gh_next remember(struct gh_request *r, const struct gh_principal *principal, int64_t until)
 {
-    r->verdict = gh_verdicts_add(r->gateway->verdicts, r->verdict_key, principal, until);
+    struct gh_dependencies found, *dependencies = r->gateway->with.index != NULL ? &found : NULL;
+    gh_str content = r->key != NULL ? r->token.signed_part : r->token_text;
+    if (dependencies != NULL &&
+        gh_dependencies_of(r->route->policy.tenant, principal, content, dependencies) != GH_OK)
+        return gh_request_refuse(r, GH_OUT_OF_MEMORY);
+    r->verdict = gh_verdicts_add(r->gateway->verdicts, r->verdict_key, principal, dependencies, until);
     if (r->verdict == NULL)
         return gh_request_refuse(r, GH_OUT_OF_MEMORY);
     r->verdict->slot = r->issuer->slot;

@@ -5,6 +5,7 @@
 #include "exchange/exchange.h"
 #include "gateway/site.h"
 #include "io/offload.h"
+#include "store/index.h"
 
 struct gh_gateway;
 
@@ -25,7 +26,8 @@ struct gh_gateway_new {
     struct gh_mailbox
         *mailbox; /* this worker's: offload answers come here; its owner must be `mailbox_owner` below */
     struct gh_registry *registry;
-    unsigned worker; /* index in the registry */
+    unsigned worker;        /* index in the registry, and among the readers of the index */
+    struct gh_index *index; /* of revocations; NULL: there is no store, nothing is asked */
 };
 struct gh_gateway *gh_gateway_new(const struct gh_gateway_new *with);
 /* Every exchange has ended before. */
@@ -39,6 +41,9 @@ extern const struct gh_handler gh_gateway_handler;
 void gh_gateway_set_site(struct gh_gateway *gateway, struct gh_site *site);
 /* What the control thread published of one issuer; view->set's reference is taken over. */
 void gh_gateway_set_keys(struct gh_gateway *gateway, uint32_t slot, const struct gh_keys_view *view);
+/* The index has changed, or has not been told anything for too long: what is open is asked about again, and
+ * ends where it was revoked. */
+void gh_gateway_revoked(struct gh_gateway *gateway);
 void gh_gateway_key_came(struct gh_gateway *gateway, uint64_t ticket);
 void gh_gateway_introspected(struct gh_gateway *gateway, uint64_t ticket, enum gh_reason reason,
                              gh_str answer);

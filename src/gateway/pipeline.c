@@ -10,14 +10,15 @@ struct stage {
 };
 
 static const struct stage pipeline[] = {
-    { "route", gh_stage_route },         /* host and path -> tenant, route, policy; 404, 421; Origin    */
-    { "wellknown", gh_stage_wellknown }, /* protected-resource metadata and preflights; answers         */
-    { "authn", gh_stage_authn },         /* credential -> principal; 401 and challenge; may wait        */
-    { "body", gh_stage_body },           /* only where the body is held whole: waits for its end        */
-    { "authz", gh_stage_authz },         /* principal and route -> allow, or 403; method and media type */
-    { "session", gh_stage_session },     /* a sealed session id -> endpoint and its own id, or 404      */
-    { "forward", gh_stage_forward },     /* head and body to a peer                                     */
-    { "relay", gh_stage_relay },         /* the answer back, piece by piece; waits                      */
+    { "route", gh_stage_route },           /* host and path -> tenant, route, policy; 404, 421; Origin    */
+    { "wellknown", gh_stage_wellknown },   /* protected-resource metadata and preflights; answers         */
+    { "authn", gh_stage_authn },           /* credential -> principal; 401 and challenge; may wait        */
+    { "revocation", gh_stage_revocation }, /* reads the index in memory; never waits */
+    { "body", gh_stage_body },             /* only where the body is held whole: waits for its end        */
+    { "authz", gh_stage_authz },           /* principal and route -> allow, or 403; method and media type */
+    { "session", gh_stage_session },       /* a sealed session id -> endpoint and its own id, or 404      */
+    { "forward", gh_stage_forward },       /* head and body to a peer                                     */
+    { "relay", gh_stage_relay },           /* the answer back, piece by piece; waits                      */
 };
 
 void gh_request_run(struct gh_request *r)

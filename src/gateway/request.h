@@ -112,6 +112,7 @@ struct gh_request *gh_request_by_ticket(struct gh_gateway *gateway, uint64_t tic
 enum gh_next gh_stage_route(struct gh_request *r);
 enum gh_next gh_stage_wellknown(struct gh_request *r);
 enum gh_next gh_stage_authn(struct gh_request *r);
+enum gh_next gh_stage_revocation(struct gh_request *r);
 enum gh_next gh_stage_authz(struct gh_request *r);
 enum gh_next gh_stage_body(struct gh_request *r);
 enum gh_next gh_stage_session(struct gh_request *r);

@@ -154,16 +154,25 @@ static struct gh_principal pack_principal(struct packer *packer, const struct gh
     return to;
 }
 
+static const struct gh_dependencies *pack_dependencies(struct packer *packer,
+                                                       const struct gh_dependencies *from)
+{
+    return from != NULL ? pack_bytes(packer, from, sizeof(*from), _Alignof(struct gh_dependencies)) : NULL;
+}
+
 struct gh_verdict *gh_verdicts_add(struct gh_verdicts *verdicts, const unsigned char key[GH_VERDICT_KEY],
-                                   const struct gh_principal *principal, int64_t until)
+                                   const struct gh_principal *principal,
+                                   const struct gh_dependencies *dependencies, int64_t until)
 {
     struct packer packer = { 0 };
+    (void)pack_dependencies(&packer, dependencies);
     (void)pack_principal(&packer, principal);
     struct gh_verdict *verdict = gh_malloc(sizeof(*verdict) + packer.used);
     if (verdict == NULL)
         return NULL;
     *verdict = (struct gh_verdict){ .refs = 1, .until = until };
     packer = (struct packer){ .at = (char *)(verdict + 1) };
+    verdict->dependencies = pack_dependencies(&packer, dependencies);
     verdict->principal = pack_principal(&packer, principal);
     memcpy(verdict->key, key, GH_VERDICT_KEY);
     verdict->node.key = gh_str_of(verdict->key, GH_VERDICT_KEY);

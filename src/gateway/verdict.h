@@ -5,7 +5,7 @@
 
 #include "base/list.h"
 #include "base/map.h"
-#include "gatehouse/token.h"
+#include "gatehouse/revocation.h"
 
 #define GH_VERDICT_KEY 40 /* SHA-256 of the token, then the route's fingerprint */
 
@@ -23,10 +23,11 @@ struct gh_verdict {
     struct gh_list age; /* in the cache's order of use */
     unsigned refs;      /* of this worker: the cache's and those of running requests */
     unsigned char key[GH_VERDICT_KEY];
-    struct gh_principal principal; /* its slices live behind this struct, in the same block */
-    int64_t until;                 /* seconds since 1970: not used from then on */
-    uint32_t slot;                 /* of the issuer in the key rings */
-    bool has_thumbprint;           /* false: introspected, bound to no key */
+    struct gh_principal principal;              /* its slices live behind this struct, in the same block */
+    const struct gh_dependencies *dependencies; /* behind this struct too; NULL: nobody asks */
+    int64_t until;                              /* seconds since 1970: not used from then on */
+    uint32_t slot;                              /* of the issuer in the key rings */
+    bool has_thumbprint;                        /* false: introspected, bound to no key */
     unsigned char thumbprint[32];
     uint64_t keys_seen;          /* the last key-set publication under which the thumbprint was found */
     struct gh_signed *assertion; /* owned; NULL: none was asked for yet */
@@ -42,9 +43,11 @@ GH_MUST_USE enum gh_reason gh_verdict_key(struct gh_verdicts *verdicts, gh_str t
 /* A reference, or NULL. An expired one is dropped on the way. */
 struct gh_verdict *gh_verdicts_find(struct gh_verdicts *verdicts, const unsigned char key[GH_VERDICT_KEY],
                                     int64_t now);
-/* Copies the principal; returns a reference (also when the cache holds none). NULL when out of memory. */
+/* Copies the principal and its dependencies (may be NULL); returns a reference (also when the cache holds
+ * none). NULL when out of memory. */
 struct gh_verdict *gh_verdicts_add(struct gh_verdicts *verdicts, const unsigned char key[GH_VERDICT_KEY],
-                                   const struct gh_principal *principal, int64_t until);
+                                   const struct gh_principal *principal,
+                                   const struct gh_dependencies *dependencies, int64_t until);
 /* Takes it out of the cache; the caller's reference stays. */
 void gh_verdicts_drop(struct gh_verdicts *verdicts, struct gh_verdict *verdict);
 void gh_verdict_unref(struct gh_verdict *verdict);

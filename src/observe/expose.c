@@ -277,6 +277,27 @@ static bool expose_issuers(const struct gh_registry *registry, struct gh_buf *ou
     return expose_rejected_keys(registry, out);
 }
 
+/* ---- revocation ---- */
+
+static bool expose_revocation(const struct gh_registry *registry, struct gh_buf *out)
+{
+    const struct gh_revocation_gauges *gauges = &registry->revocation;
+    if (!registry->revokes)
+        return true;
+    bool ok =
+        head(out, "revocation_entries", "gauge", "Revocations in the index.") &&
+        gh_buf_printf(out, "gatehouse_revocation_entries %llu\n", (unsigned long long)gauges->entries) &&
+        head(out, "revocation_lag_seconds", "gauge",
+             "Between the append of the last revocation and its being known here.") &&
+        gh_buf_printf(out, "gatehouse_revocation_lag_seconds %.3f\n", (double)gauges->lag_ms / 1000) &&
+        head(out, "revocation_staleness_seconds", "gauge",
+             "Since the index was known to be complete; +Inf before the first time.");
+    if (ok && gauges->staleness_ms == INT64_MAX)
+        return gh_buf_printf(out, "gatehouse_revocation_staleness_seconds +Inf\n");
+    return ok && gh_buf_printf(out, "gatehouse_revocation_staleness_seconds %.3f\n",
+                               (double)gauges->staleness_ms / 1000);
+}
+
 bool gh_registry_expose(struct gh_registry *registry, struct gh_buf *out)
 {
     return head(out, "settings_generation", "gauge", "Counts up with every reload that took effect.") &&
@@ -290,5 +311,6 @@ bool gh_registry_expose(struct gh_registry *registry, struct gh_buf *out)
                 "Lines of the error log that were not written: too many of one kind, or no room.") &&
            gh_buf_printf(out, "gatehouse_log_lines_dropped_total %llu\n",
                          (unsigned long long)gh_log_dropped()) &&
-           expose_workers(registry, out) && expose_routes(registry, out) && expose_issuers(registry, out);
+           expose_revocation(registry, out) && expose_workers(registry, out) &&
+           expose_routes(registry, out) && expose_issuers(registry, out);
 }

@@ -47,6 +47,13 @@ struct gh_issuer_stats {
     gh_cell ready;             /* 1: tokens of this issuer can be verified */
 };
 
+/* Of the revocation index; of the control thread. */
+struct gh_revocation_gauges {
+    uint64_t entries;
+    int64_t staleness_ms; /* since it was known to be complete; INT64_MAX: never yet */
+    int64_t lag_ms;       /* between the append of the last entry and its being known here */
+};
+
 struct gh_registry;
 struct gh_registry *gh_registry_new(unsigned workers);
 void gh_registry_free(struct gh_registry *registry);
@@ -57,6 +64,8 @@ struct gh_route_stats *gh_registry_route_stats(struct gh_registry *registry, uns
 struct gh_worker_stats *gh_registry_worker_stats(struct gh_registry *registry, unsigned worker);
 struct gh_issuer_stats *gh_registry_issuer_stats(struct gh_registry *registry, gh_str issuer);
 void gh_registry_generation(struct gh_registry *registry, uint64_t generation, int64_t loaded_at_s);
+/* From then on they are exposed; before that there is no index. */
+void gh_registry_revocation(struct gh_registry *registry, const struct gh_revocation_gauges *gauges);
 /* Text format 0.0.4 with HELP and TYPE. False when out of memory. */
 bool gh_registry_expose(struct gh_registry *registry, struct gh_buf *out) GH_MUST_USE;
 

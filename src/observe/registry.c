@@ -107,3 +107,9 @@ void gh_registry_generation(struct gh_registry *registry, uint64_t generation, i
     __atomic_store_n(&registry->generation, generation, __ATOMIC_RELAXED);
     __atomic_store_n(&registry->loaded_at_s, (uint64_t)loaded_at_s, __ATOMIC_RELAXED);
 }
+
+void gh_registry_revocation(struct gh_registry *registry, const struct gh_revocation_gauges *gauges)
+{
+    registry->revokes = true;
+    registry->revocation = *gauges;
+}

@@ -25,6 +25,8 @@ struct gh_registry {
     uint32_t issuer_count;
     struct gh_worker_stats *by_worker;
     gh_cell generation, loaded_at_s;
+    bool revokes;
+    struct gh_revocation_gauges revocation;
 };
 
 #endif

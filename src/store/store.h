@@ -17,8 +17,8 @@ struct gh_store_conf {
     int64_t log_poll_ms; /* how often appends of other processes are looked for */
 };
 
-/* Opens and migrates; on failure a strdup'd text says why, for the operator:
- * GH_SETTINGS_INVALID (url, a file that others may write), GH_STORE_DOWN, GH_OUT_OF_MEMORY. */
+/* Opens and migrates; on failure a strdup'd text says why, for the operator: GH_SETTINGS_INVALID (url, a file
+ * that others may read or write), GH_STORE_DOWN, GH_OUT_OF_MEMORY. */
 GH_MUST_USE enum gh_reason gh_store_open(const struct gh_store_conf *conf, struct gh_store **ret_store,
                                          char **ret_why);
 /* Starts the driver's thread: until then calls wait. False when it cannot be. */

@@ -215,3 +215,26 @@ def test_keys_and_rows_outlive_the_process(house):
         assert os.stat(os.path.join(house.folder, name)).st_mode & 0o077 == 0
     with sqlite3.connect(f"file:{os.path.join(house.folder, 'store.db')}?mode=ro", uri=True) as database:
         assert SECRET not in "".join(database.iterdump())
+
+
+@pytest.mark.threads
+def test_what_a_client_revokes_is_refused_at_once(house):
+    house.start()
+    token, other = token_of(house), token_of(house)
+    house.accepted(house.post(token))
+    assert ask(house, "/oauth/revoke", {"token": token}, basic("svc", SECRET))[:2] == (200, {})
+    house.refused(house.post(token), 401, reason="token_revoked", good=house.post(other))
+
+
+@pytest.mark.threads
+def test_a_client_that_was_revoked_gets_good_tokens_anew(house):
+    """Tokens of the very second of the epoch would be refused by it: new ones say a later one (issuer.md section 10)."""
+    house.start()
+    old = token_of(house)
+    house.accepted(house.post(old))
+    wish = json.dumps({"level": "client", "tenant": "acme", "issuer": "house", "id": "svc"}).encode()
+    with Connection(house.admin_port) as connection:
+        connection.send(Request("POST", "/admin/v1/revoke", (("Host", "localhost"),), wish).wire())
+        answer = connection.read()
+    assert answer.status == 200 and json.loads(answer.body)["epoch"] <= time.time()
+    house.refused(house.post(old), 401, reason="token_revoked", good=house.post(token_of(house)))

@@ -19,6 +19,29 @@ static char *put_number(char *out, uint64_t value, size_t width);
 static uint64_t get_number(const char *from, size_t width);
 static bool take_part(gh_str *rest, gh_str *ret_part);
 
+static const gh_str names[GH_REVOKED_COUNT] = {
+    [GH_REVOKED_TENANT] = GH_STR_INIT("tenant"),     [GH_REVOKED_USER] = GH_STR_INIT("user"),
+    [GH_REVOKED_CLIENT] = GH_STR_INIT("client"),     [GH_REVOKED_AGENT] = GH_STR_INIT("agent"),
+    [GH_REVOKED_INSTANCE] = GH_STR_INIT("instance"), [GH_REVOKED_GRANT] = GH_STR_INIT("grant"),
+    [GH_REVOKED_TOKEN] = GH_STR_INIT("token"),
+};
+
+gh_str gh_revoked_name(enum gh_revoked level)
+{
+    return (unsigned)level < GH_REVOKED_COUNT ? names[level] : GH_STR("");
+}
+
+bool gh_revoked_read(gh_str name, enum gh_revoked *ret_level)
+{
+    for (unsigned level = 0; level < GH_REVOKED_COUNT; level++) {
+        if (!gh_str_eq(names[level], name))
+            continue;
+        *ret_level = (enum gh_revoked)level;
+        return true;
+    }
+    return false;
+}
+
 bool gh_revocation_is_sound(const struct gh_revocation *revocation)
 {
     unsigned level = (unsigned)revocation->level;

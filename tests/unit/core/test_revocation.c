@@ -235,9 +235,23 @@ static void a_token_without_jti_is_named_by_its_content(void **state)
     assert_true(depends_on(&plain, GH_REVOKED_TOKEN, gh_arena_dup(arena, id).ptr));
 }
 
+static void levels_have_names(void **state)
+{
+    (void)state;
+    enum gh_revoked read = GH_REVOKED_COUNT;
+    for (unsigned level = 0; level < GH_REVOKED_COUNT; level++) {
+        assert_true(gh_revoked_read(gh_revoked_name((enum gh_revoked)level), &read));
+        assert_int_equal(read, level);
+    }
+    assert_false(gh_revoked_read(GH_STR("User"), &read));
+    assert_false(gh_revoked_read(GH_STR(""), &read));
+    assert_int_equal(gh_revoked_name(GH_REVOKED_COUNT).len, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(levels_have_names),
         cmocka_unit_test(lines_keep_everything),
         cmocka_unit_test(what_makes_no_sense_is_not_read),
         cmocka_unit_test(a_cut_or_longer_line_is_not_read),

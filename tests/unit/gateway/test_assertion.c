@@ -88,7 +88,7 @@ static void come(const char *subject, int64_t expires)
     gh_verdict_unref(w.r.verdict);
     w.r.verdict = gh_verdicts_find(w.gateway.verdicts, key, NOW);
     if (w.r.verdict == NULL)
-        w.r.verdict = gh_verdicts_add(w.gateway.verdicts, key, &principal, expires + 30);
+        w.r.verdict = gh_verdicts_add(w.gateway.verdicts, key, &principal, NULL, expires + 30);
     assert_non_null(w.r.verdict);
 }
 

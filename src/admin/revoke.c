@@ -1,0 +1,129 @@
+/* admin/revoke.c: POST /admin/v1/revoke: one revocation, answered when it is durable and known here. */
+#include "admin/pages.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "core/json/json.h"
+#include "core/text.h"
+
+/* The year 5138, as with the times of tokens. */
+#define TIME_MAX 1e11
+
+static void refuse(struct gh_exchange *x, int status, const char *what)
+{
+    struct gh_text text = { .arena = x->arena };
+    gh_put_text(&text, "error", gh_str_from(what));
+    gh_str body = gh_put_end(&text);
+    if (body.ptr == NULL)
+        gh_exchange_refuse(x, GH_OUT_OF_MEMORY, NULL);
+    else
+        gh_admin_answer_json(x, status, body);
+}
+
+/* ---- what is asked ---- */
+
+static bool read_time(const struct gh_json *value, int64_t *ret_time)
+{
+    bool good = value->type == GH_JSON_NUMBER && value->number >= 0 && value->number < TIME_MAX;
+    if (good)
+        *ret_time = (int64_t)value->number;
+    return good;
+}
+
+static bool read_text(const struct gh_json *value, gh_str *ret_text)
+{
+    *ret_text = gh_json_text(value);
+    return ret_text->ptr != NULL;
+}
+
+static bool read_member(const struct gh_json_member *member, struct gh_revocation *revocation)
+{
+    if (gh_str_eq(member->name, GH_STR("level")))
+        return gh_revoked_read(gh_json_text(&member->value), &revocation->level);
+    if (gh_str_eq(member->name, GH_STR("tenant")))
+        return read_text(&member->value, &revocation->tenant);
+    if (gh_str_eq(member->name, GH_STR("issuer")))
+        return read_text(&member->value, &revocation->issuer_name);
+    if (gh_str_eq(member->name, GH_STR("id")))
+        return read_text(&member->value, &revocation->id);
+    if (gh_str_eq(member->name, GH_STR("epoch")))
+        return read_time(&member->value, &revocation->epoch);
+    return gh_str_eq(member->name, GH_STR("until")) && read_time(&member->value, &revocation->until);
+}
+
+static const char *read_all(struct gh_exchange *x, gh_str body, struct gh_revocation *revocation)
+{
+    struct gh_json root;
+    *revocation = (struct gh_revocation){ .level = GH_REVOKED_COUNT, .epoch = -1, .until = -1 };
+    if (gh_json_read(x->arena, body, &gh_json_control_limits, GH_SETTINGS_INVALID, &root) != GH_OK)
+        return "the body is one JSON object";
+    for (size_t i = 0; i < root.count; i++)
+        if (!read_member(&root.members[i], revocation))
+            return "allowed are level (tenant, user, client, agent, instance, grant, token), tenant, issuer, "
+                   "id as "
+                   "texts, epoch and until in seconds since 1970";
+    if (revocation->level == GH_REVOKED_COUNT)
+        return "level is missing";
+    bool whole = revocation->level == GH_REVOKED_TENANT;
+    return whole && (revocation->issuer_name.len > 0 || revocation->id.len > 0)
+               ? "level tenant takes neither issuer nor id"
+               : NULL;
+}
+
+/* ---- what comes of it ---- */
+
+static void note(const struct gh_revocation *revocation)
+{
+    gh_log(GH_LOG_INFO, "revoked by the admin listener",
+           GH_FIELD("level", gh_revoked_name(revocation->level)), GH_FIELD("tenant", revocation->tenant),
+           GH_FIELD("issuer", revocation->issuer_name), GH_FIELD("id", revocation->id));
+}
+
+static void on_committed(void *ctx, const struct gh_store_answer *answer)
+{
+    struct gh_admin_pending *pending = ctx;
+    struct gh_exchange *x = pending->x;
+    pending->call = NULL;
+    if (answer->reason != GH_OK) {
+        gh_exchange_refuse(x, answer->reason, NULL);
+        return;
+    }
+    note(&pending->revocation);
+    struct gh_text text = { .arena = x->arena };
+    gh_put_number(&text, "position", (int64_t)answer->position);
+    if (pending->revocation.epoch != GH_REVOKED_ALWAYS)
+        gh_put_number(&text, "epoch", pending->revocation.epoch);
+    if (pending->revocation.until != GH_REVOKED_ALWAYS)
+        gh_put_number(&text, "until", pending->revocation.until);
+    gh_str body = gh_put_end(&text);
+    if (body.ptr == NULL)
+        gh_exchange_refuse(x, GH_OUT_OF_MEMORY, NULL);
+    else
+        gh_admin_answer_json(x, 200, body);
+}
+
+void gh_admin_serve_revoke(struct gh_exchange *x, struct gh_admin *admin, gh_str body)
+{
+    struct gh_admin_pending *pending = x->handler_state;
+    const char *wrong = read_all(x, body, &pending->revocation);
+    if (wrong != NULL) {
+        refuse(x, 400, wrong);
+        return;
+    }
+    if (admin->store == NULL) {
+        refuse(x, 422, "the settings name no store");
+        return;
+    }
+    if (admin->control->complete(admin->control->ctx, &pending->revocation, &wrong) != GH_OK) {
+        refuse(x, 422, wrong);
+        return;
+    }
+    struct gh_effects effects = { 0 };
+    if (gh_effects_revoke(&effects, &pending->revocation) != GH_OK) {
+        gh_exchange_refuse(x, GH_INTERNAL, NULL);
+        return;
+    }
+    pending->call = gh_store_commit(admin->store, pending->revocation.tenant, &effects,
+                                    gh_loop_wall_s(x->loop), on_committed, pending);
+    if (pending->call == NULL)
+        gh_exchange_refuse(x, GH_OUT_OF_MEMORY, NULL);
+}
