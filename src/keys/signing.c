@@ -48,7 +48,7 @@ struct gh_signing_ring {
 
 static void judge(struct gh_signing_ring *ring, int64_t now, bool *ret_due)
 {
-    int64_t created[GH_SIGNING_KEYS_MAX];
+    int64_t created[GH_SIGNING_KEYS_MAX] = { 0 }; /* gcc does not see that `count` bounds both loops */
     enum gh_signing_state states[GH_SIGNING_KEYS_MAX];
     for (size_t i = 0; i < ring->count; i++)
         created[i] = ring->at[i].created;
