@@ -12,7 +12,7 @@ from support.gateway import BINARY
 from support.http1 import Connection
 from support.introspection import Introspection
 from support.issuer import Issuer, Key, respond
-from support.wait import until
+from support.wait import free_port, until
 
 
 # ---- L1: lines cannot be forged
@@ -203,8 +203,7 @@ class Planted:
         site.route["upstream"] = {"urls": [site.upstream.url], "credential": {
             "file": secret("credential", "Bearer canary-upstream-credential")}}
         certificate, key = authority.leaf("localhost")
-        site.settings["listen"].append({"address": f"127.0.0.1:{site.port + 1 if site.port < 65000 else site.port - 1}",
-                                        "tls": {"certificate": certificate, "key": key}})
+        site.settings["listen"].append({"address": f"127.0.0.1:{free_port()}", "tls": {"certificate": certificate, "key": key}})
         with open(key, encoding="utf-8") as file:
             self.key_line = file.read().splitlines()[1]
         site.start(ready="/healthz")
