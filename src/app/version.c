@@ -5,6 +5,7 @@
 #include <nghttp2/nghttp2.h>
 #include <openssl/crypto.h>
 #include <seccomp.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <yaml.h>
 
@@ -42,6 +43,7 @@ int gh_command_version(int argc, char **argv)
     (void)printf("nghttp2   %s\n", nghttp2_version(0)->version_str);
     (void)printf("libcurl   %s\n", curl_version_info(CURLVERSION_NOW)->version);
     (void)printf("libyaml   %s\n", yaml_get_version_string());
+    (void)printf("sqlite    %s\n", sqlite3_libversion());
     const struct scmp_version *seccomp = seccomp_version();
     if (seccomp != NULL)
         (void)printf("seccomp   %u.%u.%u\n", seccomp->major, seccomp->minor, seccomp->micro);
