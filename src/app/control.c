@@ -127,7 +127,7 @@ static bool open_state(struct gh_control *control, struct gh_conf *conf)
     if (reason == GH_OK)
         reason = gh_signing_prepare(&control->signing, conf, gh_clock_wall_us() / 1000000, &why);
     gh_sandbox_open_as_before();
-    if (reason == GH_OK && !gh_control_make_index(control))
+    if (reason == GH_OK && !gh_control_make_index(control, conf))
         reason = GH_OUT_OF_MEMORY;
     if (reason != GH_OK)
         (void)fprintf(stderr, "gatehouse: state: %s\n", why != NULL ? why : gh_reason_row(reason)->slug);
@@ -260,6 +260,8 @@ static bool start_threads(struct gh_control *control)
                    (control->audit_file == NULL || gh_logfile_start(control->audit_file)) &&
                    gh_offload_start(control->offload) &&
                    (control->store == NULL || gh_store_start(control->store));
+    if (started)
+        gh_control_await_past(control);
     for (unsigned i = 0; started && i < control->worker_count; i++)
         started = gh_worker_start(control->workers[i]);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);

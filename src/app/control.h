@@ -20,10 +20,11 @@ struct gh_settings_source {
 struct gh_revocations {
     struct gh_store_client *client; /* the control thread's */
     struct gh_index *index;
-    bool incomplete; /* an entry could not be taken in: nobody may rely on the index any more */
-    bool has_past;   /* all that was there at the start has been read */
-    bool untold;     /* a worker could not be told of a change */
-    int64_t lag_ms;  /* of the last entry that came since */
+    unsigned readers; /* workers */
+    bool incomplete;  /* an entry could not be taken in: nobody may rely on the index any more */
+    bool has_past;    /* all that was there at the start has been read */
+    bool untold;      /* a worker could not be told of a change */
+    int64_t lag_ms;   /* of the last entry that came since */
     struct gh_turn_work tell;
     struct gh_deadline watch;
     int64_t sweep_at_ms;
@@ -80,9 +81,12 @@ enum gh_reason gh_control_reload(struct gh_control *control);
 
 /* ---- revocation.c ---- */
 /* Where there is a store: the index of its revocations, and this thread's client. */
-bool gh_control_make_index(struct gh_control *control) GH_MUST_USE;
+bool gh_control_make_index(struct gh_control *control, const struct gh_conf *conf) GH_MUST_USE;
 /* Follows the store's log, from before its thread starts. */
 void gh_control_follow(struct gh_control *control);
+/* Before the workers start: until what was revoked before is known, or it takes too long. Clients wait in the
+ * backlog meanwhile: none is refused for what will be known in a moment, none gets through for lack of it. */
+void gh_control_await_past(struct gh_control *control);
 /* Before the store is closed; the index dies later, when no worker asks it any more. */
 void gh_control_unfollow(struct gh_control *control);
 void gh_control_free_index(struct gh_control *control);
@@ -99,6 +103,7 @@ bool gh_control_bind(struct gh_control *control) GH_MUST_USE;
 /* The admin listener, on the control thread's own loop. */
 bool gh_control_bind_admin(struct gh_control *control) GH_MUST_USE;
 /* ---- crew.c ---- */
+unsigned gh_control_wanted_workers(const struct gh_conf *conf);
 bool gh_control_make_workers(struct gh_control *control) GH_MUST_USE;
 /* Tells every worker about the present snapshot and the keys its site needs. */
 bool gh_control_tell_snapshot(struct gh_control *control) GH_MUST_USE;

@@ -78,7 +78,7 @@ static void worker_drained(void *ctx, struct gh_worker *worker)
 
 /* ---- making and telling ---- */
 
-static unsigned wanted_workers(const struct gh_conf *conf)
+unsigned gh_control_wanted_workers(const struct gh_conf *conf)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     int64_t wanted = conf->workers > 0 ? conf->workers : cores > 0 ? cores : 1;
@@ -98,7 +98,8 @@ bool gh_control_make_workers(struct gh_control *control)
         .introspect = introspect,
         .drained = worker_drained,
     };
-    for (; control->worker_count < wanted_workers(control->snapshot->conf); control->worker_count++) {
+    for (; control->worker_count < gh_control_wanted_workers(control->snapshot->conf);
+         control->worker_count++) {
         with.index = control->worker_count;
         with.no_route = gh_registry_route_stats(control->registry, with.index, GH_NO_ROUTE);
         with.audit = control->audit_file != NULL ? gh_logfile_lane(control->audit_file, AUDIT_RING) : NULL;

@@ -9,6 +9,8 @@
 
 #define WATCH_MS 250
 #define SWEEP_MS 60000
+#define PAST_MS  3000
+#define TURN_MS  20
 /* No route may be content with less: below it nobody needs to be told that the log is silent. */
 #define FRESH_MS 1000
 
@@ -17,11 +19,12 @@ static void tell_workers(struct gh_turn_work *work);
 
 /* ---- life ---- */
 
-bool gh_control_make_index(struct gh_control *control)
+bool gh_control_make_index(struct gh_control *control, const struct gh_conf *conf)
 {
     struct gh_revocations *own = &control->revocations;
     own->client = gh_store_client_new(control->store, control->mailbox);
-    own->index = gh_index_new(GH_WORKERS_MAX);
+    own->readers = gh_control_wanted_workers(conf);
+    own->index = gh_index_new(own->readers);
     gh_turn_work_init(&own->tell, tell_workers);
     gh_deadline_init(&own->watch, watch);
     return own->client != NULL && own->index != NULL;
@@ -102,6 +105,23 @@ void gh_control_follow(struct gh_control *control)
     };
     gh_store_follow(control->store, control->mailbox, &follower);
     gh_deadline_set(control->loop, &own->watch, WATCH_MS);
+}
+
+/* On behalf of the workers, which are not there yet: nobody holds an old table. */
+static void be_quiet(const struct gh_revocations *own)
+{
+    for (unsigned i = 0; i < own->readers; i++)
+        gh_index_quiet(own->index, i);
+}
+
+void gh_control_await_past(struct gh_control *control)
+{
+    struct gh_revocations *own = &control->revocations;
+    int64_t until_ms = gh_clock_mono_ms() + PAST_MS;
+    while (own->index != NULL && !own->has_past && gh_clock_mono_ms() < until_ms) {
+        gh_loop_turn(control->loop, TURN_MS);
+        be_quiet(own);
+    }
 }
 
 /* ---- telling ---- */

@@ -26,7 +26,8 @@ size_t gh_index_bytes(const struct gh_index *index);
 
 /* ---- readers: worker `reader` of those given to _new ---- */
 /* This reader holds nothing of an old table: true whenever it is not inside gh_index_ask. Call it beforehand,
- * and when told that the index has changed. A reader that never does keeps old tables alive. */
+ * and when told that the index has changed. A reader that never does keeps old tables alive, so there are as
+ * many as are counted. */
 void gh_index_quiet(struct gh_index *index, unsigned reader);
 /* GH_OK, or GH_TOKEN_REVOKED when any dependency has been revoked at or after the token was issued. A handful
  * of look-ups, no lock, no allocation. */
