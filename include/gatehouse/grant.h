@@ -64,7 +64,8 @@ GH_MUST_USE enum gh_reason gh_authorization_load(struct gh_arena *arena, gh_str 
 gh_str gh_authorization_answer(struct gh_arena *arena, const struct gh_grant_policy *policy,
                                gh_str redirect_uri, gh_str state, gh_str code, enum gh_reason error);
 
-/* What a person has agreed to once: the row key of (user, client, resource, scope set, redirect host). */
+/* What a person has agreed to once: the row key of (user, client, resource, scope set, redirect host);
+ * the port of a loopback redirect does not count. */
 gh_str gh_consent_key(struct gh_arena *arena, gh_str user, const struct gh_authorization *request);
 
 /* ---- tokens ---- */

@@ -125,6 +125,16 @@
     X(GRANT_INVALID,         "grant_invalid",             400,  "invalid_grant",       "The grant is not valid") \
     X(CODE_REPLAYED,         "code_replayed",             400,  "invalid_grant",       "The grant is not valid") \
     X(REFRESH_REUSED,        "refresh_reused",            400,  "invalid_grant",       "The grant is not valid") \
+    /* ---- the managed issuer: people */ \
+    X(LOGIN_REQUIRED,        "login_required",            400,  "login_required",      "The user has to sign in") \
+    X(CONSENT_REQUIRED,      "consent_required",          400,  "consent_required",    "The user has to agree") \
+    X(ACCESS_DENIED,         "access_denied",             403,  "access_denied",       "The user denied the request") \
+    X(TRANSACTION_UNKNOWN,   "transaction_unknown",       400,  NULL,                  "The sign-in is over") \
+    X(CSRF,                  "csrf",                      403,  NULL,                  "The form is not one of ours") \
+    X(LOGIN_FAILED,          "login_failed",              403,  NULL,                  "Name or password are wrong") \
+    X(LOGIN_THROTTLED,       "login_throttled",           429,  NULL,                  "Too many tries to sign in") \
+    X(SETUP_UNKNOWN,         "setup_unknown",             404,  NULL,                  "The link cannot be used any more") \
+    X(PASSWORD_REFUSED,      "password_refused",          400,  NULL,                  "The password cannot be used") \
     /* ---- settings, policy changes */ \
     X(SETTINGS_INVALID,      "settings_invalid",         500,  NULL,                 NULL) \
     X(POLICY_CHANGED,        "policy_changed",           503,  NULL,                 "Try again later") \

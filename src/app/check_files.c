@@ -84,8 +84,8 @@ static void check_issuers(struct files *files)
         const gh_str paths[] = { issuer->jwks_file, issuer->introspection_secret_file };
         char *why = NULL;
         uint32_t slot;
-        if (!may_look(paths, GH_ARRAY_LEN(paths)))
-            continue;
+        if (issuer->managed || !may_look(paths, GH_ARRAY_LEN(paths)))
+            continue; /* keys of our own issuers are made when the gateway starts */
         gh_keyrings_begin(rings);
         if (gh_keyrings_add(rings, issuer, &slot, &why) != GH_OK)
             tell_why(files, conf->places.issuers[i],
@@ -96,6 +96,25 @@ static void check_issuers(struct files *files)
     gh_keyrings_free(rings);
     gh_registry_free(registry);
     gh_loop_free(loop);
+}
+
+/* Secrets and keys of the clients of our own issuers. */
+static void check_clients(struct files *files)
+{
+    struct gh_issuer_site *site = files->conf->issuer_site;
+    char *why = NULL;
+    for (size_t i = 0; i < site->issuer_count; i++)
+        for (size_t k = 0; k < site->issuers[i].client_count; k++) {
+            const gh_str paths[] = { site->issuers[i].clients[k].secret_file,
+                                     site->issuers[i].clients[k].jwks_file };
+            if (!may_look(paths, GH_ARRAY_LEN(paths)))
+                return;
+        }
+    size_t first = 0;
+    while (first + 1 < files->conf->places.issuer_count && !files->conf->site->issuers[first].conf.managed)
+        first++;
+    if (gh_issuer_site_load(site, &why) != GH_OK) /* its text names the file */
+        tell_why(files, files->conf->places.issuers[first], GH_STR("issuers"), why, "files that can be used");
 }
 
 static void check_upstream(struct files *files, size_t i)
@@ -166,6 +185,7 @@ enum gh_reason gh_check_files(const struct gh_conf *conf, struct gh_conf_errors 
     for (size_t i = 0; i < conf->front.listener_count; i++)
         check_listener(&files, i);
     check_issuers(&files);
+    check_clients(&files);
     for (size_t i = 0; i < conf->site->route_count; i++)
         check_upstream(&files, i);
     check_admin(&files);

@@ -18,6 +18,9 @@
 
 #define TICK_MS       60000
 #define OFFLOAD_QUEUE 1024
+/* issuer.md section 6: each takes 64 MiB and half a second; who comes behind so many is better told. */
+#define PASSWORD_THREADS 2
+#define PASSWORD_QUEUE   32
 
 /* ---- what the admin listener may ask for ---- */
 
@@ -100,9 +103,10 @@ static bool make_parts(struct gh_control *control, const struct gh_conf *conf)
     control->admin_sources = gh_sources_new();
     control->offload =
         gh_offload_new((unsigned)(conf->offload_threads > 0 ? conf->offload_threads : 1), OFFLOAD_QUEUE);
-    if (control->loop == NULL || control->registry == NULL || control->tickets == NULL ||
-        control->session_keys == NULL || control->sources == NULL || control->admin_sources == NULL ||
-        control->offload == NULL ||
+    control->passwords = gh_offload_new(PASSWORD_THREADS, PASSWORD_QUEUE);
+    if (control->loop == NULL || control->passwords == NULL || control->registry == NULL ||
+        control->tickets == NULL || control->session_keys == NULL || control->sources == NULL ||
+        control->admin_sources == NULL || control->offload == NULL ||
         gh_registry_route(control->registry, GH_STR(""), GH_STR("")) != GH_NO_ROUTE)
         return false;
     control->mailbox = gh_mailbox_new(control->loop, control);
@@ -256,10 +260,11 @@ static bool start_threads(struct gh_control *control)
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     gh_control_follow(control);
-    bool started = gh_logfile_start(control->log_file) &&
-                   (control->audit_file == NULL || gh_logfile_start(control->audit_file)) &&
-                   gh_offload_start(control->offload) &&
-                   (control->store == NULL || gh_store_start(control->store));
+    bool started =
+        gh_logfile_start(control->log_file) &&
+        (control->audit_file == NULL || gh_logfile_start(control->audit_file)) &&
+        gh_offload_start(control->offload) &&
+        (control->store == NULL || (gh_offload_start(control->passwords) && gh_store_start(control->store)));
     if (started)
         gh_control_await_past(control);
     for (unsigned i = 0; started && i < control->worker_count; i++)
@@ -283,9 +288,10 @@ int gh_control_run(struct gh_control *control)
     gh_deadline_init(&control->ticks, tick);
     tick(&control->ticks);
     bool started = start_threads(control);
-    if (started)
+    if (started) {
+        gh_control_offer_setup(control);
         gh_loop_run(control->loop);
-    else
+    } else
         gh_log(GH_LOG_ERROR, "a thread could not be started");
     for (size_t i = 0; i < GH_ARRAY_LEN(numbers); i++)
         event_free(events[i]);
@@ -299,11 +305,13 @@ void gh_control_done(struct gh_control *control)
         gh_front_free(control->admin_front);
         gh_loop_turn(control->loop, 0);
     }
-    gh_control_unfollow(control);     /* who asked the store is gone with the admin listener */
+    gh_control_unfollow(control); /* who asked the store is gone with the admin listener */
+    gh_control_free_setup(control);
     gh_keyrings_free(control->rings); /* who still waits is answered, by letters to workers */
     gh_fetcher_free(control->fetcher);
     gh_offload_free(
         control->offload); /* before the workers: its jobs hold references to workers' mailboxes */
+    gh_offload_free(control->passwords);
     for (unsigned i = 0; i < control->worker_count; i++)
         gh_worker_free(control->workers[i]);
     control->worker_count = 0;

@@ -40,10 +40,11 @@ struct gh_control {
     struct gh_ticket_keys *tickets;
     struct gh_session_keys *session_keys;       /* made at the start: they survive reloads */
     struct gh_sources *sources, *admin_sources; /* public clients never lock the operator out */
-    struct gh_offload *offload;
-    struct gh_store *store; /* NULL: none in the settings */
+    struct gh_offload *offload, *passwords;     /* passwords: those who sign in never hold up signatures */
+    struct gh_store *store;                     /* NULL: none in the settings */
     struct gh_signing signing;
     struct gh_revocations revocations;
+    struct gh_setup_offers *setup; /* NULL: there was nothing to offer */
     struct gh_logfile *log_file, *audit_file;
     struct gh_snapshot *snapshot;
     struct gh_worker *workers[GH_WORKERS_MAX];
@@ -96,6 +97,12 @@ GH_MUST_USE enum gh_reason gh_control_complete(const struct gh_control *control,
                                                struct gh_revocation *revocation, const char **ret_wrong);
 /* Brings the gauges of revocation up to date. */
 void gh_control_measure(struct gh_control *control);
+
+/* ---- setup.c ---- */
+/* Prints a link for the first account of each managed issuer that has none. */
+void gh_control_offer_setup(struct gh_control *control);
+/* When the store's client is gone. */
+void gh_control_free_setup(struct gh_control *control);
 
 /* ---- binding.c ---- */
 /* Opens or inherits the sockets of all listeners and posts them to the workers. */

@@ -91,6 +91,7 @@ bool gh_control_make_workers(struct gh_control *control)
         .control = control->mailbox,
         .registry = control->registry,
         .offload = control->offload,
+        .passwords = control->passwords,
         .sources = control->sources,
         .store = control->store,
         .revocations = control->revocations.index,

@@ -315,7 +315,7 @@ static bool build_issuer(struct gh_worker *worker)
     const struct gh_issuer_new issuer = { .loop = worker->loop,
                                           .store = worker->store,
                                           .index = with->revocations,
-                                          .offload = with->offload,
+                                          .passwords = with->passwords,
                                           .mailbox = worker->mailbox,
                                           .registry = with->registry,
                                           .worker = with->index };

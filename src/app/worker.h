@@ -20,7 +20,7 @@ struct gh_worker_new {
     unsigned index;
     struct gh_mailbox *control; /* where questions go; its owner is the struct below's ctx */
     struct gh_registry *registry;
-    struct gh_offload *offload;
+    struct gh_offload *offload, *passwords;
     struct gh_sources *sources;
     struct gh_lane *audit; /* NULL: off */
     struct gh_lane *log;   /* NULL: standard error */

@@ -179,6 +179,7 @@ static void build_one(struct gh_build *build, const struct gh_settings_issuer *f
     managed->signing = (enum gh_alg)settings->alg;
     managed->key_life_s = settings->key_life_s;
     managed->key_lead_s = settings->key_lead_s;
+    managed->password_cost = (unsigned)settings->password_cost;
     managed->policy = (struct gh_grant_policy){ .tenant = tenant != NULL ? tenant->name : GH_STR(""),
                                                 .issuer = settings->url,
                                                 .issuer_name = from->at.name,

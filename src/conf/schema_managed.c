@@ -76,6 +76,9 @@ static const struct gh_row managed_rows[] = {
       .doc = "So long a key signs." },
     { "key_lead", GH_ROW_SECONDS, AT(key_lead_s), .fallback = "24h", .min = 0, .max = 2592000,
       .doc = "So long a key is published before it signs." },
+    { "password_cost", GH_ROW_INT, AT(password_cost), .fallback = "16", .min = 10, .max = 18,
+      .doc = "What it takes to look at one password: 2^n KiB of memory for a moment (scrypt, r=8). Below 14 "
+             "is for tests. A password is stored anew under a higher cost when its user signs in." },
     { "clients", GH_ROW_NAMED, AT(clients), GH_ROW_SITE, .max = 1024, .section = &client_section,
       .unset = "none", .doc = "Clients registered by you." },
     { .key = NULL }

@@ -1,7 +1,7 @@
 /* issuer/answer.c: what an issuer answers outside its pages: JSON, never kept by a cache unless it is a
  * document. */
 #include "base/str.h"
-#include "issuer/request.h"
+#include "issuer/page.h"
 
 static bool add(struct gh_headers *headers, const char *name, gh_str value)
 {
@@ -76,6 +76,8 @@ enum gh_step_end gh_issuer_refuse(struct gh_issuer_request *r, enum gh_reason wh
 {
     struct gh_headers headers;
     int status = gh_reason_row(why)->status;
+    if (r->endpoint->is_page)
+        return gh_page_refuse(r, why);
     gh_str body = gh_reason_body(r->x->arena, why);
     if (body.ptr == NULL || !begin(r, &headers) || !add(&headers, "cache-control", GH_STR("no-store")) ||
         !add_refusal(r, status, &headers))

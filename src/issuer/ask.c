@@ -47,9 +47,10 @@ static void commit_done(void *ctx, const struct gh_store_answer *answer)
 {
     struct gh_issuer_request *r = ctx;
     r->call = NULL;
-    if (answer->reason == GH_STORE_CONFLICT && r->tries++ < TRIES_MAX)
+    if (answer->reason == GH_STORE_CONFLICT && r->tries++ < TRIES_MAX) {
         r->step = r->again;
-    else if (answer->reason != GH_OK) {
+        r->rows = (struct gh_rows){ 0 };
+    } else if (answer->reason != GH_OK) {
         refuse_and_go(r, answer->reason == GH_STORE_CONFLICT ? GH_OVERLOADED : answer->reason);
         return;
     }
@@ -69,6 +70,14 @@ enum gh_step_end gh_issuer_read(struct gh_issuer_request *r, const gh_str *keys,
             return gh_issuer_refuse(r, GH_OUT_OF_MEMORY);
     return wait_for(r, gh_store_read(r->server->with.store, r->managed->policy.tenant,
                                      (struct gh_strs){ keys, count }, gh_issuer_now(r), read_done, r));
+}
+
+enum gh_step_end gh_issuer_list(struct gh_issuer_request *r, gh_str prefix, size_t limit)
+{
+    if (prefix.ptr == NULL)
+        return gh_issuer_refuse(r, GH_OUT_OF_MEMORY);
+    return wait_for(r, gh_store_list(r->server->with.store, r->managed->policy.tenant, prefix, GH_STR(""),
+                                     limit, gh_issuer_now(r), read_done, r));
 }
 
 enum gh_step_end gh_issuer_commit(struct gh_issuer_request *r)

@@ -27,7 +27,7 @@ struct gh_issuer_new {
     struct gh_loop *loop;
     struct gh_store_client *store;
     const struct gh_index *index; /* epochs; NULL: none */
-    struct gh_offload *offload;   /* costly signatures and password hashes */
+    struct gh_offload *passwords; /* threads of their own: each of these jobs takes half a second */
     struct gh_mailbox *mailbox;   /* this worker's */
     struct gh_registry *registry;
     unsigned worker;

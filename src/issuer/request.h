@@ -5,10 +5,22 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "issuer/browser.h"
 #include "issuer/issuer.h"
+#include "issuer/password.h"
+
+/* Somebody with an account here. */
+struct gh_person {
+    gh_str id, name;
+    gh_str key; /* of the row */
+    uint64_t version;
+    gh_str password; /* PHC text */
+    int64_t created;
+};
 
 struct gh_issuer_server {
     struct gh_issuer_new with;
+    uint64_t last_ticket;
     struct gh_issuer_site *site;
     struct {
         gh_str name; /* heap */
@@ -38,10 +50,26 @@ struct gh_endpoint {
     bool is_public;              /* any origin may read the answer, without credentials (mcp.md section 4) */
     bool is_registration;        /* absent while registration is off */
     bool is_well_known;          /* inserted before the issuer's path (RFC 8414 section 3.1) */
+    bool is_page;                /* for people: refusals are pages too, and no other origin posts here */
+    bool is_alias;               /* where older clients look: only of an issuer without a path */
     const struct gh_step *steps; /* ends with run NULL */
+    const struct gh_step *post;  /* those of a POST, where they differ */
 };
 extern const struct gh_endpoint gh_endpoints[];
 extern const size_t gh_endpoint_count;
+
+/* An authorization request that waits for a person: what came in the query, kept for ten minutes. */
+struct gh_transaction {
+    gh_str handle, key; /* empty: none yet */
+    uint64_t version;   /* 0: not stored yet */
+    gh_str query;       /* as the client sent it */
+    gh_str target;      /* where its forms may lead to, as CSP names it */
+    gh_str signed_in;   /* the key of the session that was begun for it */
+    int64_t expires;
+};
+
+/* Where a person goes next. */
+enum gh_next { GH_NEXT_LOGIN, GH_NEXT_CONSENT, GH_NEXT_CLIENT /* back to it, with a code or an error */ };
 
 struct gh_issuer_request {
     struct gh_exchange *x;
@@ -49,7 +77,8 @@ struct gh_issuer_request {
     struct gh_issuer_site *site; /* a reference */
     const struct gh_managed *managed;
     const struct gh_endpoint *endpoint;
-    struct gh_list link; /* in server->requests */
+    const struct gh_step *steps; /* of the endpoint, for this method */
+    struct gh_list link;         /* in server->requests */
     unsigned step, tries;
     bool running, ended;
     struct gh_buf body; /* while it comes in */
@@ -69,6 +98,19 @@ struct gh_issuer_request {
     enum gh_reason verdict; /* of the grant: told once its effects are durable */
     gh_str signed_token;
     gh_str reply; /* a body that waits for a commit */
+
+    /* Pages. */
+    gh_str set_cookies[2]; /* by enum gh_cookie; ptr NULL: left as it is */
+    struct gh_form posted; /* the form of a page, where `form` is the client's request */
+    struct gh_session session;
+    struct gh_transaction transaction;
+    struct gh_stored_row client_row; /* of the client, where it has one */
+    struct gh_authorization request;
+    enum gh_next next;
+    gh_str location;         /* where an answer sends the browser once its effects are durable */
+    int64_t retry_after_s;   /* of a refusal; 0: as usual */
+    struct gh_person person; /* who signs in, or made an account */
+    uint64_t ticket;         /* of the password that is being looked at; 0: none */
 };
 
 /* Runs steps until one waits or is done. */
@@ -81,8 +123,14 @@ const struct gh_issuer_keys *gh_issuer_keys_of(const struct gh_issuer_request *r
 void gh_issuer_chance(struct gh_issuer_request *r);
 int64_t gh_issuer_now(const struct gh_issuer_request *r);
 
+/* What was revoked of the tenant, and of the client and the user where they are not empty, last. */
+GH_MUST_USE enum gh_reason gh_issuer_epoch(const struct gh_issuer_request *r, gh_str client, gh_str user,
+                                           int64_t *ret_epoch);
+
 /* ---- ask.c: asking the store; each ends the step ---- */
 enum gh_step_end gh_issuer_read(struct gh_issuer_request *r, const gh_str *keys, size_t count);
+/* Rows whose key begins so, at most `limit`. */
+enum gh_step_end gh_issuer_list(struct gh_issuer_request *r, gh_str prefix, size_t limit);
 /* Commits r->effects; a conflict goes back to step r->again, a few times. Nothing to do: the next step at
  * once. */
 enum gh_step_end gh_issuer_commit(struct gh_issuer_request *r);
@@ -109,5 +157,8 @@ const struct gh_client *gh_issuer_own_client(const struct gh_managed *managed, g
 /* ---- the endpoints' steps ---- */
 extern const struct gh_step gh_steps_metadata[], gh_steps_jwks[], gh_steps_token[], gh_steps_register[],
     gh_steps_revoke[], gh_steps_introspect[];
+extern const struct gh_step gh_steps_authorize[], gh_steps_consent[], gh_steps_login[], gh_steps_login_post[],
+    gh_steps_logout[], gh_steps_setup[], gh_steps_setup_post[], gh_steps_account[], gh_steps_account_post[],
+    gh_steps_style[];
 
 #endif

@@ -129,8 +129,8 @@ void gh_issuer_run(struct gh_issuer_request *r)
         return;
     r->running = true;
     enum gh_step_end end = GH_STEP_NEXT;
-    while (end == GH_STEP_NEXT && r->endpoint->steps[r->step].run != NULL) {
-        const struct gh_step *step = &r->endpoint->steps[r->step++];
+    while (end == GH_STEP_NEXT && r->steps[r->step].run != NULL) {
+        const struct gh_step *step = &r->steps[r->step++];
         r->x->stage = step->name;
         end = step->run(r);
     }
@@ -198,6 +198,8 @@ static void start(struct gh_exchange *x)
     r->site = gh_issuer_site_ref(server->site);
     r->managed = path->managed;
     r->endpoint = path->endpoint;
+    bool is_post = x->method == GH_METHOD_POST && r->endpoint->post != NULL;
+    r->steps = is_post ? r->endpoint->post : r->endpoint->steps;
     x->handler_state = r;
     x->route_stats =
         gh_registry_route_stats(server->with.registry, server->with.worker, r->managed->stats_id);

@@ -94,6 +94,8 @@ static enum gh_reason add_endpoint(struct gh_issuer_site *site, const struct gh_
     struct gh_arena *arena = site->arena;
     if (endpoint->is_registration && managed->registration == GH_REGISTRATION_OFF)
         return GH_OK;
+    if (endpoint->is_alias && managed->base.len > 0)
+        return GH_OK;
     enum gh_reason reason = add(site, managed, endpoint,
                                 gh_arena_printf(arena, "%.*s%s", GH_STR_FMT(managed->base), endpoint->path));
     if (reason != GH_OK || !endpoint->is_well_known)

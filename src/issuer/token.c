@@ -47,45 +47,14 @@ static enum gh_step_end read_grant(struct gh_issuer_request *r)
 
 /* ---- the decision ---- */
 
-/* What was revoked of the tenant, the client or the user last. */
-static enum gh_reason latest_epoch(const struct gh_issuer_request *r, gh_str user, int64_t *ret_epoch)
-{
-    const struct gh_grant_policy *policy = &r->managed->policy;
-    const struct gh_revocation levels[] = {
-        { .level = GH_REVOKED_TENANT, .tenant = policy->tenant },
-        { .level = GH_REVOKED_CLIENT,
-          .tenant = policy->tenant,
-          .issuer_name = policy->issuer_name,
-          .id = r->client.id },
-        { .level = GH_REVOKED_USER,
-          .tenant = policy->tenant,
-          .issuer_name = policy->issuer_name,
-          .id = user },
-    };
-    int64_t latest = 0;
-    for (size_t i = 0; i < GH_ARRAY_LEN(levels) - (user.len == 0); i++) {
-        struct gh_revocation_key key;
-        enum gh_reason reason = gh_revocation_key(&levels[i], &key);
-        if (reason != GH_OK)
-            return reason;
-        int64_t epoch = gh_index_epoch(r->server->with.index, &key);
-        latest = epoch > latest ? epoch : latest;
-    }
-    *ret_epoch = latest;
-    return GH_OK;
-}
-
 /* A row that cannot be read is refused by the redemption, which reads it too. */
 static enum gh_reason find_epoch(const struct gh_issuer_request *r, int64_t *ret_epoch)
 {
     struct gh_grant grant = { 0 };
     const struct gh_stored_row *row = &r->redemption.grant;
-    *ret_epoch = 0;
-    if (r->server->with.index == NULL)
-        return GH_OK;
     if (row->version != 0 && gh_grant_read(r->x->arena, row->value, &grant) == GH_OUT_OF_MEMORY)
         return GH_OUT_OF_MEMORY;
-    return latest_epoch(r, grant.user, ret_epoch);
+    return gh_issuer_epoch(r, r->client.id, grant.user, ret_epoch);
 }
 
 static enum gh_reason redeem(struct gh_issuer_request *r)

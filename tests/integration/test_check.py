@@ -74,6 +74,21 @@ def test_key_sets_and_secrets(site):
     says(text, "issuers.idp", "is no JWK set, or none of its keys can be used")
 
 
+def test_issuers_of_our_own(site):
+    """Their keys are made at the start; what their clients bring must be there."""
+    put(site, "secret", b"a-secret-of-twenty-four.\n")
+    site.settings["store"] = "sqlite:store.db"
+    site.settings["issuers"] = {"house": {"managed": {"url": site.origin, "keys": "keys", "clients": {
+        "svc": {"auth": "client_secret_basic", "secret_file": "secret", "client_credentials": True}}}}}
+    site.settings["tenants"]["acme"]["issuers"] = ["house"]
+    assert check(site)[0] == 0
+    assert not os.path.exists(os.path.join(site.folder, "keys"))
+    put(site, "secret", b"short\n")
+    status, text = check(site)
+    assert status == 1
+    says(text, "issuers", "one or two lines of at least 16 characters")
+
+
 def test_upstream_files(site, authority):
     site.route["upstream"] = {"urls": ["https://127.0.0.1:1/mcp"], "ca_file": authority.path,
                               "credential": {"file": put(site, "credential", b"Bearer upstream-s3cret\n")}}

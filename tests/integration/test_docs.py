@@ -13,6 +13,7 @@ from support.gateway import BINARY, INITIALIZE
 from support.http1 import Request
 from support.introspection import Introspection
 from support.issuer import SIGNATURES, Key, b64
+from support.wait import until
 
 FIXTURES = os.path.join(pages.ROOT, "tests", "fixtures", "idp")
 EXAMPLES = pages.examples()
@@ -177,7 +178,26 @@ def signers():
     return {"RS256": Key("RS256"), "ES256": Key("ES256")}
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=NAMES)
+def is_managed(example):
+    return any("managed" in issuer for issuer in example.says["issuers"].values())
+
+
+@pytest.mark.parametrize("example", [one for one in EXAMPLES if is_managed(one)], ids=lambda one: one.name)
+def test_settings_make_an_issuer(example, site, tmp_path, authority):
+    """It answers for itself, and offers to make the first account."""
+    make_files(tmp_path, authority, example.says)
+    ours = {name: site.settings[name] for name in ("workers", "listen", "admin", "audit", "log")}
+    site.settings = {**example.says, **ours}
+    site.start()
+    for name, issuer in example.says["issuers"].items():
+        url = urlsplit(issuer["managed"]["url"])
+        field = (("Host", url.netloc),)
+        answer = site.send(Request("GET", f"/.well-known/oauth-authorization-server{url.path}", field))
+        assert (answer.status, json.loads(answer.body)["issuer"]) == (200, issuer["managed"]["url"]), name
+        until(lambda url=issuer["managed"]["url"]: f"{url}/setup?token=" in site.log(), "setup link")
+
+
+@pytest.mark.parametrize("example", [one for one in EXAMPLES if not is_managed(one)], ids=lambda one: one.name)
 def test_settings_let_their_tokens_in(example, site, tmp_path, authority, signers):
     """And no token that is for another server."""
     endpoint = Introspection()

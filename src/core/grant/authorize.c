@@ -204,10 +204,19 @@ gh_str gh_authorization_answer(struct gh_arena *arena, const struct gh_grant_pol
     return gh_url_with(arena, redirect_uri, parameters, GH_ARRAY_LEN(parameters));
 }
 
+/* The port of a loopback redirect is any free one, each time another: it tells no two programs apart. */
+static gh_str place_of(gh_str redirect_uri)
+{
+    gh_str host = gh_redirect_host(redirect_uri);
+    size_t colon = gh_str_rfind(host, ':'), bracket = gh_str_rfind(host, ']');
+    bool has_port = colon < host.len && (bracket == host.len || colon > bracket);
+    return has_port && gh_str_starts(redirect_uri, GH_STR("http://")) ? gh_str_take(host, colon) : host;
+}
+
 gh_str gh_consent_key(struct gh_arena *arena, gh_str user, const struct gh_authorization *request)
 {
     gh_str scopes = gh_scope_write(arena, request->scopes);
     const gh_str parts[] = { user, request->client_id, request->resource, scopes,
-                             gh_redirect_host(request->redirect_uri) };
+                             place_of(request->redirect_uri) };
     return scopes.ptr != NULL ? gh_row_key(arena, "consent", parts, GH_ARRAY_LEN(parts)) : GH_STR_NONE;
 }

@@ -1,0 +1,138 @@
+/* issuer/account.c: what a user has allowed, and its end. */
+#include "base/str.h"
+#include "issuer/flow.h"
+
+#define GRANTS_MAX 100
+
+static enum gh_step_end read_session(struct gh_issuer_request *r)
+{
+    enum gh_reason reason = gh_session_begin(r);
+    r->again = r->step - 1;
+    if (reason != GH_OK)
+        return gh_issuer_refuse(r, reason);
+    return r->session.key.len > 0 ? gh_issuer_read(r, &r->session.key, 1) : GH_STEP_NEXT;
+}
+
+static enum gh_step_end need_session(struct gh_issuer_request *r)
+{
+    enum gh_reason reason = gh_session_take(r);
+    if (reason != GH_OK)
+        return gh_issuer_refuse(r, reason);
+    if (!r->session.is_valid)
+        return gh_page_go(r, "/login", GH_STR(""));
+    gh_str key = gh_person_key(r->x->arena, r->session.user);
+    return gh_issuer_read(r, &key, 1);
+}
+
+/* An account that is gone has no session. */
+static enum gh_step_end need_person(struct gh_issuer_request *r)
+{
+    if (r->rows.at[0].version == 0)
+        return gh_page_go(r, "/login", GH_STR(""));
+    r->effects = (struct gh_effects){ 0 };
+    enum gh_reason reason = gh_session_touch(r);
+    gh_issuer_name(r, r->session.user, GH_STR(""));
+    return reason == GH_OK ? gh_issuer_commit(r) : gh_issuer_refuse(r, reason);
+}
+
+static enum gh_step_end read_grants(struct gh_issuer_request *r)
+{
+    return gh_issuer_list(r, gh_arena_printf(r->x->arena, "grant/%.*s/", GH_STR_FMT(r->session.user)),
+                          GRANTS_MAX);
+}
+
+static enum gh_step_end show(struct gh_issuer_request *r)
+{
+    gh_str csrf = gh_browser_token(r->x->arena, r->session.secret, "account", GH_STR(""));
+    return csrf.ptr != NULL ? gh_page_account(r, csrf) : gh_issuer_refuse(r, GH_OUT_OF_MEMORY);
+}
+
+const struct gh_step gh_steps_account[] = {
+    { "session", read_session }, { "session", need_session }, { "session", need_person },
+    { "account", read_grants },  { "answer", show },          { NULL, NULL },
+};
+
+/* ---- ending one ---- */
+
+static enum gh_step_end read_form(struct gh_issuer_request *r)
+{
+    enum gh_reason reason = gh_form_read(r->x->arena, gh_buf_peek(&r->body), &r->posted);
+    if (reason == GH_OK)
+        reason = gh_browser_check_form(r, gh_browser_cookie(r, GH_COOKIE_SESSION), "account", GH_STR(""));
+    return reason == GH_OK ? GH_STEP_NEXT : gh_issuer_refuse(r, reason);
+}
+
+/* An id as we make them: nobody chooses a key with it (threats.md X4). */
+static bool is_id(gh_str id)
+{
+    for (size_t i = 0; i < id.len; i++) {
+        char c = id.ptr[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+              c == '_'))
+            return false;
+    }
+    return id.len > 0 && id.len <= 64;
+}
+
+static enum gh_step_end read_grant(struct gh_issuer_request *r)
+{
+    gh_str id = gh_form_get(&r->posted, GH_STR("grant"));
+    if (!is_id(id))
+        return gh_issuer_refuse(r, GH_FORM_MALFORMED);
+    gh_str key = gh_grant_key(r->x->arena, r->session.user, id);
+    return gh_issuer_read(r, &key, 1);
+}
+
+/* Who ends an access means to be asked before it comes back: the consent goes too. The grant remembers the
+ * host of the redirect, not its scheme. */
+static enum gh_reason forget_consent(struct gh_issuer_request *r, const struct gh_grant *grant)
+{
+    static const char *const schemes[] = { "https://", "http://" };
+    bool is_scheme = gh_str_ends(grant->redirect_host, GH_STR(":"));
+    struct gh_authorization request = { .client_id = grant->client,
+                                        .resource = grant->resource,
+                                        .scopes = grant->scopes };
+    gh_str before = GH_STR("");
+    for (size_t i = 0; i < GH_ARRAY_LEN(schemes); i++) {
+        request.redirect_uri = gh_arena_printf(r->x->arena, "%s%.*s", is_scheme ? "" : schemes[i],
+                                               GH_STR_FMT(grant->redirect_host));
+        gh_str key = request.redirect_uri.ptr != NULL ? gh_consent_key(r->x->arena, r->session.user, &request)
+                                                      : GH_STR_NONE;
+        enum gh_reason reason = key.ptr == NULL          ? GH_OUT_OF_MEMORY
+                                : gh_str_eq(key, before) ? GH_OK
+                                                         : gh_effects_delete(&r->effects, key);
+        if (reason != GH_OK)
+            return reason;
+        before = key;
+    }
+    return GH_OK;
+}
+
+static enum gh_step_end end_grant(struct gh_issuer_request *r)
+{
+    struct gh_grant grant;
+    const struct gh_stored_row *row = &r->rows.at[0];
+    r->effects = (struct gh_effects){ 0 };
+    if (row->version == 0) /* twice, or it had ended by itself */
+        return GH_STEP_NEXT;
+    enum gh_reason reason = gh_grant_read(r->x->arena, row->value, &grant);
+    if (reason == GH_OK)
+        reason = gh_grant_end(r->x->arena, &r->managed->policy, row, gh_issuer_now(r), &r->effects);
+    if (reason == GH_OK)
+        reason = forget_consent(r, &grant);
+    if (reason == GH_OK)
+        gh_issuer_name(r, r->session.user, grant.client);
+    return reason == GH_OK ? gh_issuer_commit(r) : gh_issuer_refuse(r, reason);
+}
+
+static enum gh_step_end ended(struct gh_issuer_request *r)
+{
+    return gh_page_go(r, "/account", GH_STR(""));
+}
+
+const struct gh_step gh_steps_account_post[] = {
+    { "form", read_form },       { "session", read_session },
+    { "session", need_session }, { "session", need_person },
+    { "account", read_grant },   { "account", end_grant },
+    { "answer", ended },         { NULL, NULL },
+};

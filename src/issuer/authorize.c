@@ -1,0 +1,293 @@
+/* issuer/authorize.c: the authorization endpoint, and the answer of the consent page: both go the same way
+ * from what the client asked to what may be given. */
+#include "base/str.h"
+#include "core/text.h"
+#include "issuer/flow.h"
+
+#define CONSENT_S    31536000 /* after a year a person is asked again */
+#define REGISTERED_S 7776000  /* issuer.md section 5.2: a registration in use lives so long */
+#define SLACK_S      86400
+
+/* ---- what is asked ---- */
+
+/* Straight from the client, or one that waited for a person. */
+static enum gh_step_end read_query(struct gh_issuer_request *r)
+{
+    enum gh_reason reason = gh_form_read(r->x->arena, r->x->target.query, &r->form);
+    if (reason == GH_OK)
+        reason = gh_transaction_begin(r, gh_form_get(&r->form, GH_STR("txn")));
+    if (reason != GH_OK)
+        return gh_issuer_refuse(r, reason);
+    if (r->transaction.key.len > 0)
+        return gh_issuer_read(r, &r->transaction.key, 1);
+    r->transaction.query = r->x->target.query;
+    return GH_STEP_NEXT;
+}
+
+static enum gh_step_end open_transaction(struct gh_issuer_request *r)
+{
+    if (r->transaction.key.len == 0)
+        return GH_STEP_NEXT;
+    enum gh_reason reason = gh_transaction_take(r);
+    if (reason == GH_OK)
+        reason = gh_form_read(r->x->arena, r->transaction.query, &r->form);
+    return reason == GH_OK ? GH_STEP_NEXT : gh_issuer_refuse(r, reason);
+}
+
+/* A conflict begins here again. */
+static enum gh_step_end read_rows(struct gh_issuer_request *r)
+{
+    gh_str keys[3], client_id = gh_form_get(&r->form, GH_STR("client_id"));
+    size_t count = 0;
+    r->again = r->step - 1;
+    if (client_id.len == 0)
+        return gh_issuer_refuse(r, GH_PARAMETER_MISSING);
+    enum gh_reason reason = gh_session_begin(r);
+    if (reason != GH_OK)
+        return gh_issuer_refuse(r, reason);
+    if (r->session.key.len > 0)
+        keys[count++] = r->session.key;
+    if (r->transaction.version != 0)
+        keys[count++] = r->transaction.key;
+    if (gh_issuer_own_client(r->managed, client_id) == NULL)
+        keys[count++] = gh_client_key(r->x->arena, client_id);
+    r->rows = (struct gh_rows){ 0 };
+    return count > 0 ? gh_issuer_read(r, keys, count) : GH_STEP_NEXT;
+}
+
+static enum gh_reason take_client(struct gh_issuer_request *r)
+{
+    gh_str client_id = gh_form_get(&r->form, GH_STR("client_id"));
+    const struct gh_client *own = gh_issuer_own_client(r->managed, client_id);
+    if (own != NULL) {
+        r->client = *own;
+        return GH_OK;
+    }
+    gh_str key = gh_client_key(r->x->arena, client_id);
+    const struct gh_stored_row *row = key.ptr != NULL ? gh_rows_find(r->rows, key) : NULL;
+    if (key.ptr == NULL)
+        return GH_OUT_OF_MEMORY;
+    if (row == NULL || row->version == 0)
+        return GH_CLIENT_UNKNOWN;
+    r->client_row = *row;
+    return gh_client_read(r->x->arena, row->value, &r->client);
+}
+
+static enum gh_step_end take_rows(struct gh_issuer_request *r)
+{
+    enum gh_reason reason = gh_session_take(r);
+    if (reason == GH_OK && r->transaction.version != 0)
+        reason = gh_transaction_take(r);
+    if (reason == GH_OK)
+        reason = take_client(r);
+    return reason == GH_OK ? GH_STEP_NEXT : gh_issuer_refuse(r, reason);
+}
+
+/* ---- back to the client ---- */
+
+/* RFC 9207: `iss` in errors too. */
+static enum gh_step_end bounce(struct gh_issuer_request *r, enum gh_reason why)
+{
+    r->x->reason = why;
+    return gh_page_redirect(
+        r, gh_authorization_answer(r->x->arena, &r->managed->policy, r->request.redirect_uri,
+                                   gh_form_get(&r->form, GH_STR("state")), GH_STR_NONE, why));
+}
+
+/* Until here an error is a page (RFC 6749 section 4.1.2.1: "MUST NOT automatically redirect the user-agent to
+ * the invalid redirection URI"). */
+static enum gh_step_end find_redirect(struct gh_issuer_request *r)
+{
+    enum gh_reason reason = gh_authorization_redirect(&r->client, &r->form, &r->request.redirect_uri);
+    return reason == GH_OK ? GH_STEP_NEXT : gh_issuer_refuse(r, reason);
+}
+
+static enum gh_step_end read_request(struct gh_issuer_request *r)
+{
+    gh_str redirect_uri = r->request.redirect_uri;
+    enum gh_reason reason = gh_authorization_read(r->x->arena, &r->managed->policy, &r->client, &r->form,
+                                                  redirect_uri, &r->request);
+    if (reason == GH_OUT_OF_MEMORY)
+        return gh_issuer_refuse(r, reason);
+    return reason == GH_OK ? GH_STEP_NEXT : bounce(r, reason);
+}
+
+/* ---- who answers ---- */
+
+/* The account of the session, and what it agreed to before. */
+static enum gh_step_end read_person(struct gh_issuer_request *r)
+{
+    gh_str keys[2];
+    if (!r->session.is_valid)
+        return GH_STEP_NEXT;
+    keys[0] = gh_person_key(r->x->arena, r->session.user);
+    keys[1] = gh_consent_key(r->x->arena, r->session.user, &r->request);
+    return gh_issuer_read(r, keys, GH_ARRAY_LEN(keys));
+}
+
+/* Somebody is signed in, and has signed in for this request where the client asks for that. */
+static bool is_signed_in(const struct gh_issuer_request *r)
+{
+    bool is_there = r->session.is_valid && r->rows.count == 2 && r->rows.at[0].version != 0;
+    return is_there && (!r->request.prompt_login || gh_str_eq(r->transaction.signed_in, r->session.key));
+}
+
+static bool has_agreed(const struct gh_issuer_request *r)
+{
+    return r->client.no_consent || r->rows.at[1].version != 0;
+}
+
+/* ---- giving ---- */
+
+/* A registration that is used lives on, longer than anything it was given. */
+static enum gh_reason keep_client(struct gh_issuer_request *r)
+{
+    const struct gh_stored_row *row = &r->client_row;
+    int64_t life = r->managed->policy.refresh_absolute_s > REGISTERED_S
+                       ? r->managed->policy.refresh_absolute_s
+                       : REGISTERED_S;
+    int64_t expires = gh_issuer_now(r) + life + SLACK_S;
+    if (r->client.kind != GH_CLIENT_REGISTERED || row->expires > expires - SLACK_S)
+        return GH_OK;
+    enum gh_reason reason = gh_effects_expect(&r->effects, row->key, row->version);
+    return reason == GH_OK ? gh_effects_write(&r->effects, row->key, row->value, expires) : reason;
+}
+
+static enum gh_reason give_code(struct gh_issuer_request *r)
+{
+    const struct gh_approval approval = { .user = r->session.user,
+                                          .client_name = r->client.name,
+                                          .auth_time = r->session.created };
+    gh_str code;
+    gh_issuer_chance(r);
+    enum gh_reason reason = gh_code_issue(r->x->arena, &r->managed->policy, &r->request, &approval,
+                                          &r->random, gh_issuer_now(r), &r->effects, &code);
+    if (reason == GH_OK)
+        reason = keep_client(r);
+    if (reason == GH_OK)
+        reason = gh_transaction_end(r);
+    if (reason == GH_OK)
+        reason = gh_session_touch(r);
+    if (reason != GH_OK)
+        return reason;
+    r->next = GH_NEXT_CLIENT;
+    r->verdict = GH_OK;
+    r->location = gh_authorization_answer(r->x->arena, &r->managed->policy, r->request.redirect_uri,
+                                          r->request.state, code, GH_OK);
+    gh_issuer_name(r, r->session.user, r->client.id);
+    return r->location.ptr != NULL ? GH_OK : GH_OUT_OF_MEMORY;
+}
+
+/* The request waits for a person; its forms may lead back to the client. */
+static enum gh_reason ask_person(struct gh_issuer_request *r, enum gh_next next)
+{
+    r->next = next;
+    r->verdict = GH_OK;
+    if (r->transaction.version != 0)
+        return gh_session_touch(r);
+    r->transaction.target = gh_transaction_target(r->x->arena, r->request.redirect_uri);
+    enum gh_reason reason = r->transaction.target.ptr != NULL ? gh_transaction_put(r) : GH_OUT_OF_MEMORY;
+    return reason == GH_OK ? gh_session_touch(r) : reason;
+}
+
+static enum gh_step_end decide(struct gh_issuer_request *r)
+{
+    enum gh_reason reason;
+    r->effects = (struct gh_effects){ 0 };
+    if (!is_signed_in(r)) {
+        if (r->request.prompt_none)
+            return bounce(r, GH_LOGIN_REQUIRED);
+        reason = ask_person(r, GH_NEXT_LOGIN);
+    } else if (!has_agreed(r) || r->request.prompt_consent) {
+        if (r->request.prompt_none)
+            return bounce(r, GH_CONSENT_REQUIRED);
+        reason = ask_person(r, GH_NEXT_CONSENT);
+    } else {
+        reason = give_code(r);
+    }
+    return reason == GH_OK ? gh_issuer_commit(r) : gh_issuer_refuse(r, reason);
+}
+
+/* What was decided is durable now. */
+static enum gh_step_end go_on(struct gh_issuer_request *r)
+{
+    gh_str csrf;
+    switch (r->next) {
+    case GH_NEXT_LOGIN:
+        return gh_page_go(r, "/login", r->transaction.handle);
+    case GH_NEXT_CONSENT:
+        csrf = gh_browser_token(r->x->arena, r->session.secret, "consent", r->transaction.handle);
+        return csrf.ptr != NULL ? gh_page_consent(r, csrf) : gh_issuer_refuse(r, GH_OUT_OF_MEMORY);
+    case GH_NEXT_CLIENT:
+        if (r->verdict != GH_OK)
+            r->x->reason = r->verdict;
+        return gh_page_redirect(r, r->location);
+    }
+    return gh_issuer_refuse(r, GH_INTERNAL);
+}
+
+const struct gh_step gh_steps_authorize[] = {
+    { "request", read_query },   { "request", open_transaction },
+    { "client", read_rows },     { "client", take_rows },
+    { "client", find_redirect }, { "request", read_request },
+    { "person", read_person },   { "person", decide },
+    { "answer", go_on },         { NULL, NULL },
+};
+
+/* ---- the answer of the consent page ---- */
+
+static enum gh_step_end read_answer(struct gh_issuer_request *r)
+{
+    enum gh_reason reason = gh_form_read(r->x->arena, gh_buf_peek(&r->body), &r->posted);
+    gh_str handle = gh_form_get(&r->posted, GH_STR("txn"));
+    if (reason == GH_OK)
+        reason = gh_browser_check_form(r, gh_browser_cookie(r, GH_COOKIE_SESSION), "consent", handle);
+    if (reason == GH_OK)
+        reason = handle.len > 0 ? gh_transaction_begin(r, handle) : GH_TRANSACTION_UNKNOWN;
+    return reason == GH_OK ? gh_issuer_read(r, &r->transaction.key, 1) : gh_issuer_refuse(r, reason);
+}
+
+static enum gh_reason deny(struct gh_issuer_request *r)
+{
+    r->next = GH_NEXT_CLIENT;
+    r->verdict = GH_ACCESS_DENIED;
+    r->location = gh_authorization_answer(r->x->arena, &r->managed->policy, r->request.redirect_uri,
+                                          r->request.state, GH_STR_NONE, GH_ACCESS_DENIED);
+    gh_issuer_name(r, r->session.user, r->client.id);
+    return r->location.ptr != NULL ? gh_transaction_end(r) : GH_OUT_OF_MEMORY;
+}
+
+static enum gh_reason allow(struct gh_issuer_request *r)
+{
+    gh_str key = gh_consent_key(r->x->arena, r->session.user, &r->request);
+    struct gh_text text = { .arena = r->x->arena };
+    gh_put_text(&text, "client", r->client.id);
+    gh_put_number(&text, "granted", gh_issuer_now(r));
+    gh_str value = gh_put_end(&text);
+    if (key.ptr == NULL || value.ptr == NULL)
+        return GH_OUT_OF_MEMORY;
+    enum gh_reason reason = gh_effects_write(&r->effects, key, value, gh_issuer_now(r) + CONSENT_S);
+    return reason == GH_OK ? give_code(r) : reason;
+}
+
+static enum gh_step_end judge_answer(struct gh_issuer_request *r)
+{
+    gh_str answer = gh_form_get(&r->posted, GH_STR("answer"));
+    enum gh_reason reason;
+    r->effects = (struct gh_effects){ 0 };
+    if (!is_signed_in(r))
+        reason = ask_person(r, GH_NEXT_LOGIN);
+    else if (gh_str_eq(answer, GH_STR("allow")))
+        reason = allow(r);
+    else
+        reason = gh_str_eq(answer, GH_STR("deny")) ? deny(r) : GH_FORM_MALFORMED;
+    return reason == GH_OK ? gh_issuer_commit(r) : gh_issuer_refuse(r, reason);
+}
+
+const struct gh_step gh_steps_consent[] = {
+    { "form", read_answer },     { "request", open_transaction },
+    { "client", read_rows },     { "client", take_rows },
+    { "client", find_redirect }, { "request", read_request },
+    { "person", read_person },   { "consent", judge_answer },
+    { "answer", go_on },         { NULL, NULL },
+};

@@ -1,0 +1,47 @@
+/* issuer/flow.h: what the steps of sign-in and consent have in common. Private to this folder. */
+#ifndef GH_ISSUER_FLOW_H
+#define GH_ISSUER_FLOW_H
+
+#include "issuer/page.h"
+
+/* ---- transaction.c: an authorization request that waits for a person ---- */
+/* Begins r->transaction with a handle that came in; may be empty. */
+GH_MUST_USE enum gh_reason gh_transaction_begin(struct gh_issuer_request *r, gh_str handle);
+/* Its row, which came with r->rows. GH_TRANSACTION_UNKNOWN. */
+GH_MUST_USE enum gh_reason gh_transaction_take(struct gh_issuer_request *r);
+/* Writes it: under a new handle when it has none. */
+GH_MUST_USE enum gh_reason gh_transaction_put(struct gh_issuer_request *r);
+/* It is over: a second answer finds nothing. */
+GH_MUST_USE enum gh_reason gh_transaction_end(struct gh_issuer_request *r);
+/* A redirect URI as CSP names its origin; ptr NULL when out of memory. */
+gh_str gh_transaction_target(struct gh_arena *arena, gh_str redirect_uri);
+
+/* ---- person.c: accounts ---- */
+gh_str gh_person_key(struct gh_arena *arena, gh_str id);
+/* Names differ in more than the case of ASCII letters. */
+gh_str gh_person_name_key(struct gh_arena *arena, gh_str name);
+GH_MUST_USE enum gh_reason gh_person_read(struct gh_arena *arena, const struct gh_stored_row *row,
+                                          struct gh_person *ret_person);
+GH_MUST_USE enum gh_reason gh_person_put(struct gh_issuer_request *r, const struct gh_person *person);
+/* The id that a row of a name holds. */
+GH_MUST_USE enum gh_reason gh_person_id(struct gh_arena *arena, gh_str value, gh_str *ret_id);
+
+/* ---- throttle.c: tries that are counted before they are made (threats.md A23) ---- */
+gh_str gh_throttle_key(struct gh_arena *arena, const char *kind, gh_str who);
+/* How long until the next try may be made; 0: now. Written: one more try. */
+GH_MUST_USE enum gh_reason gh_throttle_account(struct gh_issuer_request *r, gh_str key, int64_t *ret_wait_s);
+/* The same of an address; it is only looked at. */
+GH_MUST_USE enum gh_reason gh_throttle_address(struct gh_issuer_request *r, gh_str key, int64_t *ret_wait_s);
+/* One more failure from there. */
+GH_MUST_USE enum gh_reason gh_throttle_failed(struct gh_issuer_request *r, gh_str key);
+
+/* ---- hasher.c: passwords on other threads ---- */
+/* Compares r->posted's password with r->person's, or makes its text where r->person has none; then goes on.
+ * r->verdict: GH_OK or GH_LOGIN_FAILED; r->reply: a text to store, or empty. GH_OVERLOADED when too many
+ * wait. */
+enum gh_step_end gh_issuer_hash(struct gh_issuer_request *r, bool is_new);
+
+/* What an audit line says of who acted. */
+void gh_issuer_name(struct gh_issuer_request *r, gh_str user, gh_str client);
+
+#endif

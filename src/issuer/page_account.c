@@ -1,0 +1,49 @@
+/* issuer/page_account.c: what the user has allowed, each with a way to end it. */
+#include "base/str.h"
+#include "issuer/page.h"
+
+static void put_grant(struct gh_html *html, const struct gh_issuer_request *r, const struct gh_grant *grant,
+                      gh_str csrf)
+{
+    gh_html_markup(html, "<section>\n<h2>");
+    gh_html_cut(html, grant->client_name.len > 0 ? grant->client_name : grant->client, 100);
+    gh_html_markup(html, "</h2>\n<dl>\n<dt>Application</dt><dd>");
+    gh_html_cut(html, grant->client, 300);
+    gh_html_markup(html, "</dd>\n<dt>Returned to</dt><dd>");
+    gh_html_cut(html, grant->redirect_host, 255);
+    gh_html_markup(html, "</dd>\n<dt>Server</dt><dd>");
+    gh_html_cut(html, grant->resource, 500);
+    gh_html_markup(html, "</dd>\n<dt>May</dt><dd>");
+    for (size_t i = 0; i < grant->scopes.count; i++) {
+        gh_html_cut(html, grant->scopes.at[i], 200);
+        gh_html_markup(html, " ");
+    }
+    gh_html_markup(html, "</dd>\n<dt>Since</dt><dd>");
+    gh_page_date(html, grant->created);
+    gh_html_markup(html, "</dd>\n<dt>Last renewed</dt><dd>");
+    gh_page_date(html, grant->used);
+    gh_html_markup(html, "</dd>\n</dl>\n");
+    gh_page_form_begin(html, r,
+                       &(struct gh_page_form){ .path = "/account", .csrf = csrf, .grant = grant->id });
+    gh_html_markup(html, "<button type=\"submit\">End this access</button>\n</form>\n</section>\n");
+}
+
+enum gh_step_end gh_page_account(struct gh_issuer_request *r, gh_str csrf)
+{
+    struct gh_html html = gh_page_begin(r, GH_STR("Your account"));
+    gh_html_markup(&html, "<p>Signed in as <strong>");
+    gh_html_text(&html, r->session.name);
+    gh_html_markup(&html, "</strong>.</p>\n");
+    gh_page_form_begin(&html, r, &(struct gh_page_form){ .path = "/logout", .csrf = csrf });
+    gh_html_markup(&html, "<button type=\"submit\">Sign out</button>\n</form>\n");
+    for (size_t i = 0; i < r->rows.count; i++) {
+        struct gh_grant grant;
+        if (gh_grant_read(r->x->arena, r->rows.at[i].value, &grant) == GH_OK)
+            put_grant(&html, r, &grant, csrf);
+    }
+    if (r->rows.count == 0)
+        gh_html_markup(&html,
+                       "<p>No application has access. When you connect one, it stands here, and you can end "
+                       "its access.</p>\n");
+    return gh_page_answer(r, 200, &html, GH_STR(""));
+}

@@ -1,0 +1,43 @@
+/* issuer/page_login.c: the page that asks for name and password. */
+#include "base/str.h"
+#include "issuer/page.h"
+
+static void put_trouble(struct gh_html *html, const struct gh_issuer_request *r, enum gh_reason told)
+{
+    if (told == GH_OK)
+        return;
+    gh_html_markup(html, "<p class=\"bad\" role=\"alert\">");
+    if (told == GH_LOGIN_THROTTLED) {
+        gh_html_markup(html, "There were too many tries. Wait ");
+        gh_html_text(html, gh_arena_printf(r->x->arena, "%lld", (long long)r->retry_after_s));
+        gh_html_markup(html, " seconds, then try again.");
+    } else {
+        gh_html_markup(html, "Name or password are wrong. Try again.");
+    }
+    gh_html_markup(html, "</p>\n");
+}
+
+enum gh_step_end gh_page_login(struct gh_issuer_request *r, const struct gh_page_login *login)
+{
+    struct gh_html html = gh_page_begin(r, GH_STR("Sign in"));
+    put_trouble(&html, r, login->told);
+    if (login->resource.len > 0) {
+        gh_html_markup(&html, "<p>To connect an application with <strong>");
+        gh_html_cut(&html, login->resource, 200);
+        gh_html_markup(&html, "</strong>.</p>\n");
+    }
+    gh_page_form_begin(&html, r,
+                       &(struct gh_page_form){ .path = "/login", .csrf = login->csrf, .txn = login->txn });
+    gh_html_markup(&html, "<label for=\"username\">Name</label>\n<input type=\"text\" id=\"username\" "
+                          "name=\"username\" autocomplete=\"username\" autocapitalize=\"none\" "
+                          "spellcheck=\"false\" maxlength=\"64\" required autofocus");
+    gh_html_attribute(&html, "value", login->name);
+    gh_html_markup(&html,
+                   ">\n<label for=\"password\">Password</label>\n<input type=\"password\" id=\"password\" "
+                   "name=\"password\" autocomplete=\"current-password\" required>\n"
+                   "<button class=\"go\" type=\"submit\">Sign in</button>\n</form>\n");
+    if (login->told != GH_OK)
+        r->x->reason = login->told;
+    return gh_page_answer(r, login->told == GH_OK ? 200 : gh_reason_row(login->told)->status, &html,
+                          login->target);
+}

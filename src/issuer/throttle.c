@@ -1,0 +1,105 @@
+/* issuer/throttle.c: failed tries to sign in, counted in the store, so that all nodes and a restart know
+ * them. */
+#include "base/str.h"
+#include "core/grant/rows.h"
+#include "issuer/flow.h"
+
+/* issuer.md section 14. After so many tries at one account the next one waits: 30 s, then twice as long each
+ * time. Everybody at that account waits, its owner too: that is the price of a limit that no number of
+ * addresses gets around. */
+#define FREE_TRIES  5
+#define FIRST_S     30
+#define LONGEST_S   300
+#define FORGOTTEN_S 3600
+/* From one address, all accounts together; shared sources have no such limit. */
+#define ADDRESS_TRIES  10
+#define ADDRESS_SPAN_S 60
+
+struct tries {
+    uint64_t version;
+    int64_t count, since, until;
+};
+
+gh_str gh_throttle_key(struct gh_arena *arena, const char *kind, gh_str who)
+{
+    return gh_row_key(arena, kind, &who, 1);
+}
+
+static enum gh_reason read_tries(const struct gh_issuer_request *r, gh_str key, struct tries *ret_tries)
+{
+    const struct gh_stored_row *row = gh_rows_find(r->rows, key);
+    struct gh_json value;
+    bool ok = true;
+    *ret_tries = (struct tries){ .since = gh_issuer_now(r) };
+    if (row == NULL || row->version == 0)
+        return GH_OK;
+    enum gh_reason reason =
+        gh_json_read(r->x->arena, row->value, &gh_json_control_limits, GH_STORE_MALFORMED, &value);
+    if (reason != GH_OK)
+        return reason;
+    *ret_tries = (struct tries){ .version = row->version,
+                                 .count = gh_get_number(&value, "count", &ok),
+                                 .since = gh_get_number(&value, "since", &ok),
+                                 .until = gh_get_number(&value, "until", &ok) };
+    return ok ? GH_OK : GH_STORE_MALFORMED;
+}
+
+static enum gh_reason write_tries(struct gh_issuer_request *r, gh_str key, const struct tries *tries,
+                                  int64_t expires)
+{
+    struct gh_text text = { .arena = r->x->arena };
+    gh_put_number(&text, "count", tries->count);
+    gh_put_number(&text, "since", tries->since);
+    gh_put_number(&text, "until", tries->until);
+    gh_str value = gh_put_end(&text);
+    return value.ptr != NULL ? gh_effects_write(&r->effects, key, value, expires) : GH_OUT_OF_MEMORY;
+}
+
+static int64_t wait_after(int64_t count)
+{
+    int64_t wait = count >= FREE_TRIES ? FIRST_S : 0;
+    for (int64_t i = FREE_TRIES; i < count && wait < LONGEST_S; i++)
+        wait *= 2;
+    return wait < LONGEST_S ? wait : LONGEST_S;
+}
+
+/* The try counts before it is made: a hundred at once are a hundred. */
+enum gh_reason gh_throttle_account(struct gh_issuer_request *r, gh_str key, int64_t *ret_wait_s)
+{
+    struct tries tries;
+    int64_t now = gh_issuer_now(r);
+    enum gh_reason reason = read_tries(r, key, &tries);
+    if (reason != GH_OK)
+        return reason;
+    *ret_wait_s = tries.until > now ? tries.until - now : 0;
+    if (*ret_wait_s > 0)
+        return GH_OK;
+    tries.count++;
+    tries.until = now + wait_after(tries.count);
+    reason = gh_effects_expect(&r->effects, key, tries.version);
+    return reason == GH_OK ? write_tries(r, key, &tries, now + FORGOTTEN_S) : reason;
+}
+
+enum gh_reason gh_throttle_address(struct gh_issuer_request *r, gh_str key, int64_t *ret_wait_s)
+{
+    struct tries tries;
+    enum gh_reason reason = read_tries(r, key, &tries);
+    int64_t ends = tries.since + ADDRESS_SPAN_S, now = gh_issuer_now(r);
+    if (reason == GH_OK)
+        *ret_wait_s = tries.count >= ADDRESS_TRIES && ends > now ? ends - now : 0;
+    return reason;
+}
+
+/* Nothing is expected of the row: of two failures at once one may go uncounted. */
+enum gh_reason gh_throttle_failed(struct gh_issuer_request *r, gh_str key)
+{
+    struct tries tries;
+    int64_t now = gh_issuer_now(r);
+    enum gh_reason reason = read_tries(r, key, &tries);
+    if (reason != GH_OK)
+        return reason;
+    if (tries.since + ADDRESS_SPAN_S <= now)
+        tries = (struct tries){ .since = now };
+    tries.count++;
+    return write_tries(r, key, &tries, tries.since + ADDRESS_SPAN_S);
+}

@@ -1,0 +1,18 @@
+"""The rows of a gateway's SQLite store, as they lie in the file."""
+import os
+import sqlite3
+
+
+def rows_of(site):
+    """(key, value, expires) of each row, as text."""
+    with sqlite3.connect(f"file:{os.path.join(site.folder, 'store.db')}?mode=ro", uri=True) as database:
+        return [(key.decode(), value.decode(), expires) for key, value, expires in database.execute("select key, value, expires from gh_rows")]
+
+
+def at_rest(site):
+    """All of it, the log of revocations too, as one text."""
+    with sqlite3.connect(f"file:{os.path.join(site.folder, 'store.db')}?mode=ro", uri=True) as database:
+        entries = [entry.decode() for (entry,) in database.execute("select entry from gh_log")]
+    found = "\n".join([f"{key} {value}" for key, value, _ in rows_of(site)] + entries)
+    assert found, "an empty store proves nothing"
+    return found
