@@ -42,9 +42,11 @@ def unprivileged(folder, issuer, upstream):
 
 
 def line_of(gateway, message):
-    """The one line of the log with that message."""
-    lines = [json.loads(line) for line in gateway.log().splitlines() if line.startswith("{")]
-    found = [line for line in lines if line["message"] == message]
+    """The one line of the log with that message; a thread of its own writes it, a moment later."""
+    def lines():
+        whole = [json.loads(line) for line in gateway.log().splitlines() if line.startswith("{") and line.endswith("}")]
+        return [line for line in whole if line["message"] == message]
+    found = until(lines, f"line of the log: {message}")
     assert len(found) == 1, gateway.log()
     return found[0]
 
