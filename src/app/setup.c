@@ -75,11 +75,24 @@ static void hear_of_people(void *ctx, const struct gh_store_answer *answer)
         warn(offer, reason);
 }
 
+/* Who was given no settings file is told what the flags have come to. */
+static void print_address(const struct gh_control *control)
+{
+    gh_str url = control->snapshot->conf->site->routes[0].policy.resource_text;
+    (void)fprintf(stderr,
+                  "\nMCP clients connect to\n\n    %.*s\n\nwhich most of them take as\n\n"
+                  "    { \"mcpServers\": { \"mcp\": { \"url\": \"%.*s\" } } }\n\n"
+                  "Accounts and keys are kept in %.*s\n",
+                  GH_STR_FMT(url), GH_STR_FMT(url), GH_STR_FMT(control->source.flags->state));
+}
+
 void gh_control_offer_setup(struct gh_control *control)
 {
     const struct gh_issuer_site *site = control->snapshot->conf->issuer_site;
     if (control->store == NULL || site->issuer_count == 0)
         return;
+    if (control->source.file == NULL)
+        print_address(control);
     struct gh_setup_offers *offers = gh_calloc(1, sizeof(*offers));
     if (offers == NULL)
         return;

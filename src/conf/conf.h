@@ -115,11 +115,12 @@ bool gh_conf_tell(const struct gh_conf *conf, struct gh_conf_place place, const 
                   struct gh_conf_errors *errors) GH_MUST_USE;
 void gh_conf_free_cleanup(struct gh_conf **conf);
 
-/* `gatehouse serve --upstream URL --issuer URL [--listen ADDRESS] [--resource URL]`: the same tree, made from
- * flags. */
+/* `gatehouse serve --upstream URL [--issuer URL] [--listen ADDRESS] [--resource URL]`: the same tree, made
+ * from flags; without an issuer with one of our own. */
 struct gh_conf_flags {
     gh_str upstream; /* mandatory */
-    gh_str issuer;   /* mandatory */
+    gh_str issuer;   /* empty: ours, at the resource's origin */
+    gh_str state;    /* the folder of its keys and its store; absolute */
     gh_str listen;   /* empty: 127.0.0.1:8080 */
     gh_str resource; /* empty: http:// + listen + the path of the upstream, or /mcp where it has none */
 };

@@ -264,6 +264,27 @@ static void test_flags(void **state)
     gh_conf_errors_done(&errors);
 }
 
+static void test_flags_without_an_issuer(void **state)
+{
+    const struct gh_conf_flags flags = { .upstream = GH_STR_INIT("http://127.0.0.1:3000/mcp"),
+                                         .state = GH_STR_INIT("/var/lib/it's") };
+    struct gh_conf_errors errors;
+    struct gh_conf *conf = NULL;
+    assert_int_equal(gh_conf_errors_init(&errors), GH_OK);
+    assert_int_equal(gh_conf_from_flags(&flags, &conf, &errors), GH_OK);
+    assert_int_equal(errors.count, 0);
+    const struct gh_managed *managed = &conf->issuer_site->issuers[0];
+    assert_int_equal(conf->issuer_site->issuer_count, 1);
+    assert_text(managed->policy.issuer, "http://127.0.0.1:8080");
+    assert_text(managed->policy.resources[0].canonical, "http://127.0.0.1:8080/mcp");
+    assert_int_equal(managed->registration, GH_REGISTRATION_ON);
+    assert_text(managed->keys_folder, "/var/lib/it's/keys");
+    assert_text(conf->store.url, "sqlite:/var/lib/it's/gatehouse.db");
+    assert_text(conf->site->routes[0].policy.scopes.at[0], "mcp:read");
+    gh_conf_free(conf);
+    gh_conf_errors_done(&errors);
+}
+
 /* A flag cannot smuggle keys into the text. */
 static void test_flags_are_quoted(void **state)
 {
@@ -429,6 +450,7 @@ int main(void)
         cmocka_unit_test(test_tenant_ids_narrow),
         cmocka_unit_test(test_edge),
         cmocka_unit_test(test_flags),
+        cmocka_unit_test(test_flags_without_an_issuer),
         cmocka_unit_test(test_flags_are_quoted),
         cmocka_unit_test(test_load),
         cmocka_unit_test(test_missing_file),
