@@ -40,6 +40,8 @@ GH_MUST_USE enum gh_reason gh_headers_add(struct gh_headers *headers, gh_str nam
 /* First field of that lower-case name, or NULL. */
 const struct gh_header *gh_headers_find(const struct gh_headers *headers, gh_str name);
 size_t gh_headers_count(const struct gh_headers *headers, gh_str name);
+/* Is the first Content-Type this media type, whatever its parameters and its case? */
+bool gh_headers_media_type_is(const struct gh_headers *headers, gh_str type);
 /* RFC 9110 section 5.6.2 token, without '_' (threats.md rule 5), given in lower case. */
 bool gh_header_name_is_legal(gh_str lower_name);
 /* RFC 9110 section 5.5: VCHAR, SP, HTAB, and obs-text refused; no leading or trailing white space. */

@@ -18,6 +18,7 @@
     X(HTTP_TARGET_LONG,      "http_target_long",         414,  NULL,                 "The request target is too long") \
     X(HTTP_HEAD_LARGE,       "http_head_large",          431,  NULL,                 "The header is too large") \
     X(HTTP_FIELDS_MANY,      "http_fields_many",         431,  NULL,                 "Too many header fields") \
+    X(HTTP_EXTENSIONS_LARGE, "http_extensions_large",    400,  NULL,                 "The chunk extensions are too large") \
     X(HTTP_BODY_LARGE,       "http_body_large",          413,  NULL,                 "The body is too large") \
     X(HTTP_ENCODING,         "http_encoding",            415,  NULL,                 "Content codings are not accepted") \
     X(HTTP_MEDIA_TYPE,       "http_media_type",          415,  NULL,                 "The media type is not accepted") \
@@ -34,6 +35,7 @@
     X(H2_RESETS,             "h2_resets",                429,  NULL,                 "Too many streams were reset") \
     X(H2_GLITCHES,           "h2_glitches",              429,  NULL,                 "Too many protocol oddities") \
     X(CONNECTIONS_MANY,      "connections_many",         429,  NULL,                 "Too many connections") \
+    X(STREAMS_MANY,          "streams_many",             429,  NULL,                 "Too many event streams are open") \
     X(CLIENT_GONE,           "client_gone",              499,  NULL,                 NULL) \
     X(PLAINTEXT_REFUSED,     "plaintext_refused",        400,  NULL,                 "TLS is needed") \
     X(PROXY_HEADER,          "proxy_header",             400,  NULL,                 "The PROXY header is malformed") \
@@ -97,6 +99,8 @@
     X(UPSTREAM_TLS,          "upstream_tls",             502,  NULL,                 "The server behind could not be trusted") \
     X(UPSTREAM_TIMEOUT,      "upstream_timeout",         504,  NULL,                 "The server behind took too long") \
     X(UPSTREAM_MALFORMED,    "upstream_malformed",       502,  NULL,                 "The server behind answered unreadably") \
+    X(UPSTREAM_HEAD_LARGE,   "upstream_head_large",      502,  NULL,                 "The server behind sent too large a header") \
+    X(UPSTREAM_INTERIM_MANY, "upstream_interim_many",    502,  NULL,                 "The server behind sent too many interim answers") \
     X(UPSTREAM_ABORTED,      "upstream_aborted",         502,  NULL,                 "The server behind broke off") \
     X(UPSTREAM_UNAUTHORIZED, "upstream_unauthorized",    502,  NULL,                 "The server behind refused the gateway") \
     X(UPSTREAM_REDIRECT,     "upstream_redirect",        502,  NULL,                 "The server behind redirected elsewhere") \

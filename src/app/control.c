@@ -101,12 +101,13 @@ static bool make_parts(struct gh_control *control, const struct gh_conf *conf)
     control->session_keys = gh_session_keys_random();
     control->sources = gh_sources_new();
     control->admin_sources = gh_sources_new();
+    control->streams = gh_streams_new();
     control->offload =
         gh_offload_new((unsigned)(conf->offload_threads > 0 ? conf->offload_threads : 1), OFFLOAD_QUEUE);
     control->passwords = gh_offload_new(PASSWORD_THREADS, PASSWORD_QUEUE);
     if (control->loop == NULL || control->passwords == NULL || control->registry == NULL ||
         control->tickets == NULL || control->session_keys == NULL || control->sources == NULL ||
-        control->admin_sources == NULL || control->offload == NULL ||
+        control->admin_sources == NULL || control->streams == NULL || control->offload == NULL ||
         gh_registry_route(control->registry, GH_STR(""), GH_STR("")) != GH_NO_ROUTE)
         return false;
     control->mailbox = gh_mailbox_new(control->loop, control);
@@ -196,6 +197,7 @@ static bool start_up(struct gh_control *control, struct gh_conf *conf)
 int gh_control_init(struct gh_control *control, const struct gh_settings_source *source)
 {
     *control = (struct gh_control){ .source = *source };
+    gh_descriptors_raise();
     struct gh_conf_errors errors;
     if (gh_conf_errors_init(&errors) != GH_OK)
         return 1;
@@ -322,6 +324,7 @@ void gh_control_done(struct gh_control *control)
     gh_snapshot_unref(control->snapshot);
     gh_sources_free(control->sources);
     gh_sources_free(control->admin_sources);
+    gh_streams_free(control->streams);
     gh_ticket_keys_free(control->tickets);
     gh_session_keys_unref(control->session_keys);
     gh_registry_free(control->registry);

@@ -40,8 +40,9 @@ struct gh_control {
     struct gh_ticket_keys *tickets;
     struct gh_session_keys *session_keys;       /* made at the start: they survive reloads */
     struct gh_sources *sources, *admin_sources; /* public clients never lock the operator out */
-    struct gh_offload *offload, *passwords;     /* passwords: those who sign in never hold up signatures */
-    struct gh_store *store;                     /* NULL: none in the settings */
+    struct gh_streams *streams;
+    struct gh_offload *offload, *passwords; /* passwords: those who sign in never hold up signatures */
+    struct gh_store *store;                 /* NULL: none in the settings */
     struct gh_signing signing;
     struct gh_revocations revocations;
     struct gh_setup_offers *setup; /* NULL: there was nothing to offer */
@@ -109,7 +110,12 @@ void gh_control_free_setup(struct gh_control *control);
 bool gh_control_bind(struct gh_control *control) GH_MUST_USE;
 /* The admin listener, on the control thread's own loop. */
 bool gh_control_bind_admin(struct gh_control *control) GH_MUST_USE;
+/* ---- descriptors.c ---- */
+void gh_descriptors_raise(void);
+/* Lowers limits->connections to what file descriptors allow, and says so. */
+void gh_descriptors_fit(struct gh_front_limits *limits, int64_t workers);
 /* ---- crew.c ---- */
+/* How many workers these settings ask for. */
 unsigned gh_control_wanted_workers(const struct gh_conf *conf);
 bool gh_control_make_workers(struct gh_control *control) GH_MUST_USE;
 /* Tells every worker about the present snapshot and the keys its site needs. */

@@ -95,6 +95,7 @@ bool gh_control_make_workers(struct gh_control *control)
         .sources = control->sources,
         .store = control->store,
         .revocations = control->revocations.index,
+        .streams = control->streams,
         .want_key = want_key,
         .introspect = introspect,
         .drained = worker_drained,

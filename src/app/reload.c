@@ -34,14 +34,15 @@ enum gh_reason gh_control_adopt(struct gh_control *control, struct gh_conf *conf
 {
     struct gh_snapshot *snapshot = NULL;
     const struct gh_snapshot_with with = snapshot_with(control);
-    if (!gh_fetcher_configure(control->fetcher, &conf->fetch)) {
-        gh_conf_free(conf);
-        return GH_OUT_OF_MEMORY;
-    }
     conf->site->generation = control->generation + 1;
+    gh_descriptors_fit(&conf->front.limits, gh_control_wanted_workers(conf));
     gh_keyrings_begin(control->rings);
     enum gh_reason reason = gh_snapshot_new(conf, &with, &snapshot, ret_why);
-    gh_keyrings_end(control->rings, reason == GH_OK);
+    if (reason == GH_OK && !gh_fetcher_configure(control->fetcher, &conf->fetch)) {
+        gh_snapshot_unref(snapshot);
+        reason = GH_OUT_OF_MEMORY;
+    }
+    gh_keyrings_end(control->rings, reason == GH_OK); /* here the fetches of new settings begin */
     if (reason != GH_OK)
         return reason;
     gh_signing_adopt(&control->signing, conf);

@@ -71,9 +71,6 @@ static enum gh_reason make_routes(struct gh_site *site, const struct gh_snapshot
 {
     for (size_t i = 0; i < site->route_count; i++) {
         struct gh_route *route = &site->routes[i];
-        route->stats_id = gh_registry_route(with->registry, route->policy.tenant, route->policy.route);
-        if (route->stats_id == UINT32_MAX)
-            return GH_OUT_OF_MEMORY;
         enum gh_reason reason = gh_upstream_target_new(&route->upstream_conf, &route->target, ret_why);
         if (reason != GH_OK)
             return reason;
@@ -103,6 +100,18 @@ static enum gh_reason make_sessions(const struct gh_conf *conf, const struct gh_
     return GH_OK;
 }
 
+/* Last: names that settings bring are kept for good, so settings that are refused must not come to this. */
+static enum gh_reason make_series(struct gh_site *site, const struct gh_snapshot_with *with)
+{
+    for (size_t i = 0; i < site->route_count; i++) {
+        struct gh_route *route = &site->routes[i];
+        route->stats_id = gh_registry_route(with->registry, route->policy.tenant, route->policy.route);
+        if (route->stats_id == UINT32_MAX)
+            return GH_OUT_OF_MEMORY;
+    }
+    return GH_OK;
+}
+
 enum gh_reason gh_snapshot_new(struct gh_conf *conf, const struct gh_snapshot_with *with,
                                struct gh_snapshot **ret_snapshot, char **ret_why)
 {
@@ -124,6 +133,8 @@ enum gh_reason gh_snapshot_new(struct gh_conf *conf, const struct gh_snapshot_wi
         reason = make_routes(conf->site, with, ret_why);
     if (reason == GH_OK)
         reason = make_sessions(conf, with, ret_why);
+    if (reason == GH_OK)
+        reason = make_series(conf->site, with);
     if (reason == GH_OK)
         *ret_snapshot = snapshot;
     else

@@ -341,6 +341,7 @@ static bool build(struct gh_worker *worker)
                                             .offload = with->offload,
                                             .mailbox = worker->mailbox,
                                             .registry = with->registry,
+                                            .streams = with->streams,
                                             .worker = with->index,
                                             .index = with->revocations };
     worker->gateway = gh_gateway_new(&gateway);

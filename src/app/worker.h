@@ -22,6 +22,7 @@ struct gh_worker_new {
     struct gh_registry *registry;
     struct gh_offload *offload, *passwords;
     struct gh_sources *sources;
+    struct gh_streams *streams;
     struct gh_lane *audit; /* NULL: off */
     struct gh_lane *log;   /* NULL: standard error */
     struct gh_route_stats *no_route;

@@ -198,6 +198,9 @@ static const struct gh_section store_section = {
     .scalar_key = "url",
 };
 
+static const struct gh_choice forwarded_by[] = { { "x-forwarded", GH_FORWARDED_BY_X },
+                                                 { "forwarded", GH_FORWARDED_BY_RFC7239 },
+                                                 { NULL, 0 } };
 static const struct gh_row root_rows[] = {
     { "workers", GH_ROW_INT, AT(gh_settings, conf.workers), .fallback = "0", .min = 0, .max = 256,
       .doc = "Worker threads; 0 is one per core." },
@@ -215,9 +218,15 @@ static const struct gh_row root_rows[] = {
       .unset = "plain HTTP on `127.0.0.1:8080`", .doc = "Where clients connect." },
     { "trusted_proxies", GH_ROW_CIDRS, AT(gh_settings, conf.front.trusted_proxies), .max = 1024,
       .unset = "none",
-      .doc = "Peers whose PROXY header and Forwarded or X-Forwarded-* fields are believed, and who may come "
+      .doc = "Peers whose PROXY header and forwarding fields (`forwarded_by`) are believed, and who may come "
              "over "
              "plain HTTP." },
+    { "forwarded_by", GH_ROW_CHOICE, AT(gh_settings, conf.front.forwarded_by), .fallback = "x-forwarded",
+      .choices = forwarded_by,
+      .doc = "The fields by which trusted proxies tell of the client: `x-forwarded` is X-Forwarded-For and "
+             "X-Forwarded-Proto, `forwarded` is Forwarded (RFC 7239). The others may be the client's own "
+             "words: they "
+             "are not read." },
     { "shared_sources", GH_ROW_CIDRS, AT(gh_settings, conf.front.shared_sources), .max = 1024,
       .unset = "none",
       .doc = "Addresses that many users share (hosted MCP clients): exempt from limits per address." },

@@ -28,6 +28,8 @@ static const struct gh_row limits_rows[] = {
     SIZE("head", FRONT(head), "32KiB", KIB(4), KIB(256), "The whole header, counting 32 bytes more per field."),
     INT("fields", FRONT(fields), "100", 16, 1000, "Header fields; cookie crumbs and trailers count."),
     SIZE("chunk_extensions", FRONT(chunk_extensions), "16KiB", 0, KIB(64), "All chunk extensions of one body."),
+    SIZE("unread_body", FRONT(unread_body), "64KiB", 0, KIB(16384), "What is read of a body that nobody wants any more; a longer one ends its connection."),
+    SIZE("stream_buffer", FRONT(stream_buffer), "64KiB", KIB(64), KIB(1024), "Bytes on their way through one exchange, in each direction."),
     /* HTTP/2 */
     INT("h2_streams", FRONT(h2_streams), "100", 1, 1000, "Streams open at once on a connection."),
     SIZE("h2_stream_window", FRONT(h2_stream_window), "64KiB", KIB(16), KIB(1024), "Flow-control window of a stream."),
@@ -40,15 +42,20 @@ static const struct gh_row limits_rows[] = {
     INT("h2_glitches_burst", FRONT(h2_glitches_burst), "1000", 10, 1000000, "Protocol oddities a connection may spend at once."),
     INT("h2_glitches_per_s", FRONT(h2_glitches_per_s), "33", 1, 100000, "Protocol oddities refilled a second."),
     INT("h2_head_overflows", FRONT(h2_head_overflows), "10", 1, 1000, "Streams reset for header limits before the connection is cut."),
+    INT("h2_acknowledgements", FRONT(h2_acknowledgements), "128", 16, 10000, "Answers to PING and SETTINGS that wait for a client that does not read."),
     /* counts */
     INT("connections_per_ip", FRONT(connections_per_ip), "256", 1, 1000000, "Connections of one address over all workers, handshakes included."),
-    INT("connections", FRONT(connections), "10000", 16, 1000000, "Connections of one worker."),
+    INT("connections", FRONT(connections), "10000", 16, 1000000, "Connections in all, over all workers; never more than the file descriptors allow."),
+    INT("streams_per_principal", SITE(streams_per_principal), "16", 1, 1000000, "Event streams of one principal: tenant, issuer and subject."),
+    INT("streams_per_tenant", SITE(streams_per_tenant), "1000", 1, 1000000, "Event streams of one tenant."),
+    INT("streams", SITE(streams), "10000", 1, 1000000, "Event streams in all."),
     /* timers */
     TIME("handshake", FRONT(handshake_ms), "5s", 500, 60000, "TLS handshake."),
     TIME("head_timeout", FRONT(head_ms), "10s", 500, 120000, "From the first byte of a request to the end of its header."),
     TIME("body_idle", FRONT(body_idle_ms), "10s", 500, 600000, "Silence in the middle of a request body."),
     INT("body_min_rate", FRONT(body_min_rate), "128", 0, 1000000, "Bytes a second a request body must keep up after body_idle."),
     TIME("stall", FRONT(stall_ms), "30s", 1000, 600000, "Response bytes that wait and are not taken; never mere silence."),
+    TIME("sse_stall", FRONT(sse_stall_ms), "60s", 1000, 3600000, "The same on event streams."),
     TIME("idle", FRONT(idle_ms), "60s", 1000, 3600000, "A connection without a request."),
     TIME("drain", FRONT(drain_ms), "30s", 0, 3600000, "How long running exchanges may finish at shutdown, and old settings live after a reload."),
     /* tokens */

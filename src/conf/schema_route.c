@@ -58,6 +58,8 @@ static const struct gh_row upstream_rows[] = {
       .doc = "Header of an answer." },
     { "max_fields", GH_ROW_INT, UP(fields_max), .fallback = "100", .min = 16, .max = 1000,
       .doc = "Header fields of an answer." },
+    { "max_interim", GH_ROW_INT, UP(interim_max), .fallback = "8", .min = 0, .max = 64,
+      .doc = "Interim (1xx) answers before a final one; they are not passed on." },
     { "health", GH_ROW_SECTION, 0, .section = &health_section, .unset = "none",
       .doc = "Active health checks." },
     { "eject_after", GH_ROW_INT, UP(eject_after), .fallback = "5", .min = 1, .max = 1000,

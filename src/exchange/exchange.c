@@ -121,22 +121,13 @@ static void finish(struct gh_exchange *x)
 
 /* ---- for handlers ---- */
 
-static bool is_event_stream(const struct gh_headers *headers)
-{
-    const struct gh_header *type = gh_headers_find(headers, GH_STR("content-type"));
-    if (type == NULL)
-        return false;
-    gh_str rest = type->value;
-    return gh_str_eq_nocase(gh_str_trim(gh_str_cut(&rest, ';')), GH_STR("text/event-stream"));
-}
-
 void gh_exchange_head(struct gh_exchange *x, const struct gh_response *response, bool end)
 {
     if (x->state != GH_EXCHANGE_NEW)
         return;
     x->state = GH_EXCHANGE_HEAD_SENT;
     x->status = response->status;
-    if (!end && is_event_stream(&response->headers)) {
+    if (!end && gh_headers_media_type_is(&response->headers, GH_STR("text/event-stream"))) {
         x->is_event_stream = true;
         GH_COUNT_ADD(x->route_stats->streams_open, 1);
     }

@@ -60,6 +60,7 @@ void gh_client_close(struct gh_client *client, enum gh_reason why, bool linger)
     client->conn = NULL;
     if (client->counted)
         gh_sources_leave(front->with.sources, gh_str_from(client->ip));
+    gh_sources_give(front->with.sources);
     gh_list_remove(&client->link);
     gh_loop_free_later(front->with.loop, free_client, client);
     gh_front_one_less(front);
@@ -202,18 +203,30 @@ static const struct gh_conn_events greeting_events = { .opened = opened,
                                                        .read = read_first,
                                                        .closed = closed };
 
+/* Before anything is made for it. */
+static void turn_away(struct gh_front *front, int fd, const struct gh_address *peer, enum gh_reason why)
+{
+    char ip[GH_ADDRESS_TEXT];
+    (void)gh_address_ip_text(peer, ip);
+    (void)close(fd);
+    GH_COUNT_ADD(front->with.observer->stats->connections_refused, 1);
+    gh_exchange_connection_ended(front->with.observer, why, gh_str_from(ip));
+}
+
 void gh_client_accept(struct gh_listening *listening, int fd, const struct gh_address *peer)
 {
     struct gh_front *front = listening->front;
     struct gh_worker_stats *stats = front->with.observer->stats;
-    struct gh_client *client = NULL;
-    if ((int64_t)front->client_count < front->conf.limits.connections)
-        client = gh_calloc(1, sizeof(*client));
+    if (!gh_sources_take(front->with.sources, front->conf.limits.connections)) {
+        turn_away(front, fd, peer, GH_CONNECTIONS_MANY);
+        return;
+    }
+    struct gh_client *client = gh_calloc(1, sizeof(*client));
     struct gh_conn *conn =
         client != NULL ? gh_conn_accepted(front->with.loop, fd, &greeting_events, client) : NULL;
     if (conn == NULL) {
-        GH_COUNT_ADD(stats->connections_refused, 1);
-        (void)close(fd);
+        gh_sources_give(front->with.sources);
+        turn_away(front, fd, peer, GH_OUT_OF_MEMORY);
         free(client);
         return;
     }

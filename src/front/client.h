@@ -82,6 +82,9 @@ GH_MUST_USE enum gh_reason gh_facts_fill(struct gh_exchange *x, struct gh_client
                                          const struct gh_facts *facts);
 
 /* ---- sources.c ---- */
+/* False: there are `max` connections already. */
+bool gh_sources_take(struct gh_sources *sources, int64_t max) GH_MUST_USE;
+void gh_sources_give(struct gh_sources *sources);
 /* False: that address has `max` connections already. */
 bool gh_sources_enter(struct gh_sources *sources, gh_str ip, int64_t max) GH_MUST_USE;
 void gh_sources_leave(struct gh_sources *sources, gh_str ip);

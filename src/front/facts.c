@@ -1,10 +1,9 @@
 /* front/facts.c: what a request head says, checked and put into the exchange, the same for HTTP/1.1 and
  * HTTP/2. */
-#include <stdio.h>
-
 #include "base/arena.h"
 #include "base/str.h"
 #include "front/client.h"
+#include "front/forwarded.h"
 
 /* One Host (RFC 9112 section 3.2); with :authority it must say the same (threats.md H5). */
 static enum gh_reason read_host(struct gh_exchange *x, const struct gh_facts *facts)
@@ -19,46 +18,21 @@ static enum gh_reason read_host(struct gh_exchange *x, const struct gh_facts *fa
     return gh_authority_read(x->arena, raw, &x->authority);
 }
 
-/* The right-most address that is not a trusted proxy's own: everything left of it is hearsay. */
-static gh_str forwarded_for(const struct gh_exchange *x, const struct gh_front *front,
-                            struct gh_address *ret_address)
+static enum gh_reason believe_proxy(struct gh_exchange *x, const struct gh_client *client)
 {
-    gh_str found = GH_STR_NONE;
-    for (size_t i = 0; i < x->headers.count; i++) {
-        if (!gh_str_eq(x->headers.at[i].name, GH_STR("x-forwarded-for")))
-            continue;
-        gh_str rest = x->headers.at[i].value;
-        while (rest.ptr != NULL) {
-            gh_str one = gh_str_trim(gh_str_cut(&rest, ','));
-            char text[GH_ADDRESS_TEXT + 8];
-            struct gh_address address;
-            size_t len =
-                (size_t)snprintf(text, sizeof(text), gh_str_find(one, ':') < one.len ? "[%.*s]:0" : "%.*s:0",
-                                 GH_STR_FMT(gh_str_take(one, GH_ADDRESS_TEXT - 1)));
-            if (gh_address_read(gh_str_of(text, len), &address) != GH_OK)
-                found = GH_STR_NONE; /* junk: nothing further left may count */
-            else if (!gh_cidrs_have(front->conf.trusted_proxies, &address)) {
-                found = one;
-                *ret_address = address;
-            }
-        }
-    }
-    return found;
-}
-
-static void believe_proxy(struct gh_exchange *x, const struct gh_client *client)
-{
+    const struct gh_front_conf *conf = &client->front->conf;
+    struct gh_forwarded said;
     if (!client->trusted)
-        return;
-    struct gh_address address;
-    gh_str ip = forwarded_for(x, client->front, &address);
-    if (ip.len > 0) {
-        x->client_ip = ip;
-        x->shared_source = gh_cidrs_have(client->front->conf.shared_sources, &address);
-    }
-    const struct gh_header *proto = gh_headers_find(&x->headers, GH_STR("x-forwarded-proto"));
-    if (proto != NULL && gh_headers_count(&x->headers, GH_STR("x-forwarded-proto")) == 1)
-        x->secure = gh_str_eq(proto->value, GH_STR("https"));
+        return GH_OK;
+    gh_forwarded_read(&x->headers, conf->forwarded_by, conf->trusted_proxies, &said);
+    if (said.has_scheme)
+        x->secure = said.is_https;
+    if (!said.has_address)
+        return GH_OK;
+    char text[GH_ADDRESS_TEXT];
+    x->client_ip = gh_arena_dup(x->arena, gh_str_of(text, gh_address_ip_text(&said.address, text)));
+    x->shared_source = gh_cidrs_have(conf->shared_sources, &said.address);
+    return x->client_ip.ptr != NULL ? GH_OK : GH_OUT_OF_MEMORY;
 }
 
 /* RFC 9113 section 8.3.1 allows any; only what is served here is taken (threats.md H4). */
@@ -103,6 +77,6 @@ enum gh_reason gh_facts_fill(struct gh_exchange *x, struct gh_client *client, co
         reason = read_host(x, facts);
     if (reason == GH_OK)
         reason = check_extensions(&x->headers);
-    believe_proxy(x, client);
-    return reason;
+    enum gh_reason believed = believe_proxy(x, client);
+    return reason == GH_OK ? believed : reason;
 }

@@ -10,12 +10,13 @@
 /* Limits and timers of threats.md section 8; owned by the snapshot. Sizes in bytes, times in milliseconds. */
 struct gh_front_limits {
     int64_t request_line, head, fields, chunk_extensions;
+    int64_t unread_body;   /* of a body that nobody wants: more ends the connection */
+    int64_t stream_buffer; /* bytes on their way on one exchange, each direction */
     int64_t h2_streams, h2_stream_window, h2_connection_window, h2_header_table, h2_continuations,
-        h2_requests;
+        h2_requests, h2_acknowledgements;
     int64_t h2_resets_burst, h2_resets_per_s, h2_glitches_burst, h2_glitches_per_s, h2_head_overflows;
-    int64_t connections_per_ip; /* per worker group: counted across workers */
-    int64_t connections;        /* per worker */
-    int64_t handshake_ms, head_ms, body_idle_ms, body_min_rate, stall_ms, idle_ms, drain_ms;
+    int64_t connections_per_ip, connections; /* of one address, of all: over all workers */
+    int64_t handshake_ms, head_ms, body_idle_ms, body_min_rate, stall_ms, sse_stall_ms, idle_ms, drain_ms;
 };
 
 struct gh_listen_conf {
@@ -26,15 +27,19 @@ struct gh_listen_conf {
     bool proxy_protocol;
 };
 
+/* Which fields trusted proxies speak by. */
+enum gh_forwarded_by { GH_FORWARDED_BY_X, GH_FORWARDED_BY_RFC7239 };
+
 struct gh_front_conf {
     const struct gh_listen_conf *listeners;
     size_t listener_count;
     struct gh_cidrs trusted_proxies, shared_sources;
+    enum gh_forwarded_by forwarded_by;
     struct gh_front_limits limits;
 };
 
-/* Connections per client address, shared by all workers: the one table with a lock, touched at accept and
- * close only. */
+/* Connections per client address and in all, shared by all workers: the one table with a lock, touched at
+ * accept and close only. */
 struct gh_sources;
 struct gh_sources *gh_sources_new(void);
 void gh_sources_free(struct gh_sources *sources);

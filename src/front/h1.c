@@ -8,11 +8,6 @@
 #include "base/str.h"
 #include "front/client.h"
 
-/* How much of a body nobody wants is read before the connection is closed instead (threats.md H10). */
-#define DRAIN_MAX (64 * 1024)
-/* How much of a body may be on its way to the handler without being taken. */
-#define UNTAKEN_MAX (64 * 1024)
-
 enum h1_state {
     H1_IDLE,    /* between messages */
     H1_HEAD,    /* a head has begun */
@@ -29,6 +24,8 @@ struct h1 {
     struct gh_h1_reader reader;
     struct gh_exchange *x;
     bool keep_alive, chunked, until_close, blocked, answered;
+    bool lossy;    /* memory ran out under the answer: bytes are missing in it */
+    size_t buffer; /* limits.stream_buffer: of a body on its way to the handler, of an answer to the client */
     size_t untaken, drained;
     uint64_t body_seen;
     struct gh_pace body;
@@ -97,7 +94,7 @@ static void late_body(struct h1 *h1)
 /* Nothing has come for a while: the client may be waiting for us, not we for it. */
 static void silent_body(struct h1 *h1)
 {
-    if (h1->untaken >= UNTAKEN_MAX / 2)
+    if (h1->untaken >= h1->buffer / 2)
         expect_body(h1);
     else
         late_body(h1);
@@ -162,7 +159,7 @@ static bool begin_exchange(struct h1 *h1)
     h1->x->client_ip = gh_str_from(h1->client->ip);
     h1->x->handler = front->with.handler;
     h1->x->handler_ctx = front->with.handler_ctx;
-    h1->keep_alive = h1->answered = h1->blocked = h1->chunked = false;
+    h1->keep_alive = h1->answered = h1->blocked = h1->chunked = h1->lossy = false;
     h1->untaken = h1->drained = 0;
     set_state(h1, H1_HEAD);
     return true;
@@ -190,6 +187,7 @@ static void finish_exchange(struct h1 *h1)
         return;
     }
     gh_h1_reader_next(&h1->reader);
+    gh_conn_set_stall(h1->client->conn, h1->client->front->conf.limits.stall_ms);
     set_state(h1, H1_IDLE);
     gh_conn_pause(h1->client->conn,
                   GH_PAUSE_TURN); /* and at once resumed: what came meanwhile is given again */
@@ -251,6 +249,8 @@ static void sink_head(struct gh_exchange *x, const struct gh_response *response,
     h1->until_close = body.framing == GH_H1_NO_BODY && !end && !never_a_body;
     if (h1->until_close || h1->client->front->draining)
         h1->keep_alive = false;
+    if (x->is_event_stream)
+        gh_conn_set_stall(conn, h1->client->front->conf.limits.sse_stall_ms);
     struct gh_headers headers = response->headers;
     enum gh_reason reason = h1->keep_alive ? GH_OK : with_close(x, &response->headers, &headers);
     if (reason == GH_OK)
@@ -268,15 +268,21 @@ static bool sink_data(struct gh_exchange *x, gh_str bytes)
     struct gh_conn *conn = h1->client->conn;
     struct gh_buf *out = gh_conn_peek_out(conn);
     if (bytes.len > 0 && !(h1->chunked ? gh_h1_write_chunk(out, bytes) : gh_buf_add(out, bytes)))
-        h1->keep_alive = false;
+        h1->lossy = true;
     gh_conn_flush_later(conn);
-    h1->blocked = gh_conn_queued(conn) >= GH_CONN_HIGH;
+    h1->blocked = gh_conn_queued(conn) >= h1->buffer;
     return !h1->blocked;
 }
+
+static void sink_abort(struct gh_exchange *x, enum gh_reason why);
 
 static void sink_end(struct gh_exchange *x)
 {
     struct h1 *h1 = of(x);
+    if (h1->lossy) { /* never a clean end */
+        sink_abort(x, GH_OUT_OF_MEMORY);
+        return;
+    }
     if (h1->chunked && !gh_h1_write_last_chunk(gh_conn_peek_out(h1->client->conn)))
         h1->keep_alive = false;
     gh_conn_flush_later(h1->client->conn);
@@ -299,9 +305,9 @@ static void sink_abort(struct gh_exchange *x, enum gh_reason why)
 static void sink_taken(struct gh_exchange *x, size_t n)
 {
     struct h1 *h1 = of(x);
-    bool was_full = h1->untaken >= UNTAKEN_MAX / 2;
+    bool was_full = h1->untaken >= h1->buffer / 2;
     h1->untaken -= n < h1->untaken ? n : h1->untaken;
-    if (!was_full || h1->untaken >= UNTAKEN_MAX / 2)
+    if (!was_full || h1->untaken >= h1->buffer / 2)
         return;
     gh_conn_resume(h1->client->conn, GH_PAUSE_WINDOW);
     if (h1->state == H1_BODY)
@@ -355,14 +361,14 @@ static void take_data(struct h1 *h1, gh_str data)
         return;
     if (h1->state == H1_DRAIN) {
         h1->drained += data.len;
-        if (h1->drained > DRAIN_MAX) {
+        if ((int64_t)h1->drained > h1->client->front->conf.limits.unread_body) { /* threats.md H10 */
             h1->keep_alive = false;
             set_state(h1, H1_CLOSING);
         }
         return;
     }
     h1->untaken += data.len;
-    if (h1->untaken >= UNTAKEN_MAX)
+    if (h1->untaken >= h1->buffer)
         gh_conn_pause(h1->client->conn, GH_PAUSE_WINDOW);
     gh_exchange_body(h1->x, data, false);
 }
@@ -394,7 +400,7 @@ static bool read_one(struct h1 *h1, gh_str *input)
     case GH_H1_DATA:
         take_data(h1, data);
         /* The end of a body needs no bytes: it must not wait for some that never come. */
-        return h1->untaken < UNTAKEN_MAX || input->len == 0 || h1->state == H1_DRAIN;
+        return h1->untaken < h1->buffer || input->len == 0 || h1->state == H1_DRAIN;
     case GH_H1_END:
         take_end(h1);
         return true;
@@ -441,7 +447,7 @@ static void on_fill(void *ctx)
 {
     struct gh_client *client = ctx;
     struct h1 *h1 = client->state;
-    if (h1 == NULL || !h1->blocked || gh_conn_queued(client->conn) >= GH_CONN_HIGH)
+    if (h1 == NULL || !h1->blocked || gh_conn_queued(client->conn) >= h1->buffer)
         return;
     h1->blocked = false;
     if (h1->x != NULL)
@@ -493,6 +499,7 @@ bool gh_h1_begin(struct gh_client *client)
     };
     gh_h1_reader_init(&h1->reader, GH_H1_REQUEST, &h1->limits);
     h1->client = client;
+    h1->buffer = (size_t)limits->stream_buffer;
     client->state = h1;
     client->protocol = &gh_protocol_h1;
     gh_conn_set_owner(client->conn, &events, client);

@@ -126,7 +126,8 @@ static bool is_answer_late(struct stream *stream, const struct gh_front_limits *
         gh_pace_begin(&stream->answer, sent, now);
         return false;
     }
-    return gh_pace_is_still(&stream->answer, sent, limits->stall_ms, now);
+    return gh_pace_is_still(&stream->answer, sent,
+                            stream->x->is_event_stream ? limits->sse_stall_ms : limits->stall_ms, now);
 }
 
 /* Nothing else can be said on the connection before that block ends, so all of it ends. */
@@ -450,6 +451,8 @@ static struct gh_h2_limits limits_of(const struct gh_front_limits *from)
         .glitches_burst = (uint32_t)from->h2_glitches_burst,
         .glitches_per_s = (uint32_t)from->h2_glitches_per_s,
         .head_overflows = (uint32_t)from->h2_head_overflows,
+        .acknowledgements = (uint32_t)from->h2_acknowledgements,
+        .stream_high = (size_t)from->stream_buffer,
     };
 }
 
@@ -468,6 +471,10 @@ bool gh_h2_begin(struct gh_client *client)
     }
     client->state = h2;
     client->protocol = &gh_protocol_h2;
+    /* Streams are watched one by one; the connection waits for the most patient of them. */
+    const struct gh_front_limits *front = &client->front->conf.limits;
+    if (front->sse_stall_ms > front->stall_ms)
+        gh_conn_set_stall(client->conn, front->sse_stall_ms);
     gh_conn_set_owner(client->conn, &events, client);
     gh_client_deadline(client, idle, client->front->conf.limits.idle_ms);
     gh_conn_flush_later(client->conn);

@@ -17,6 +17,7 @@ struct source {
 struct gh_sources {
     pthread_mutex_t lock; /* never held over a system call */
     struct gh_map by_ip;
+    int64_t all; /* atomic */
 };
 
 struct gh_sources *gh_sources_new(void)
@@ -65,6 +66,19 @@ static struct source *add(struct gh_sources *sources, gh_str ip)
         return source;
     free(source);
     return NULL;
+}
+
+bool gh_sources_take(struct gh_sources *sources, int64_t max)
+{
+    if (__atomic_fetch_add(&sources->all, 1, __ATOMIC_RELAXED) < max)
+        return true;
+    gh_sources_give(sources);
+    return false;
+}
+
+void gh_sources_give(struct gh_sources *sources)
+{
+    (void)__atomic_fetch_sub(&sources->all, 1, __ATOMIC_RELAXED);
 }
 
 bool gh_sources_enter(struct gh_sources *sources, gh_str ip, int64_t max)

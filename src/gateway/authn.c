@@ -163,6 +163,8 @@ static enum gh_next remember(struct gh_request *r, const struct gh_principal *pr
     r->verdict = gh_verdicts_add(r->gateway->verdicts, r->verdict_key, principal, dependencies, until);
     if (r->verdict == NULL)
         return gh_request_refuse(r, GH_OUT_OF_MEMORY);
+    r->verdict->owner = gh_stream_owner(r->gateway->with.streams, r->route->policy.tenant,
+                                        principal->issuer_name, principal->subject);
     r->verdict->slot = r->issuer->slot;
     if (r->key != NULL) {
         r->verdict->has_thumbprint = true;

@@ -1,4 +1,5 @@
-/* gateway/authz.c: may this principal send this request here: scopes, then method, codings and media type. */
+/* gateway/authz.c: may this principal send this request here: scopes, method, codings and media type, one
+ * more event stream. */
 #include "base/str.h"
 #include "gateway/request.h"
 
@@ -31,6 +32,49 @@ static enum gh_reason check_content(const struct gh_exchange *x)
     return x->method == GH_METHOD_POST ? check_media_type(&x->headers) : GH_OK;
 }
 
+/* ---- event streams ---- */
+
+struct gh_stream_limits gh_stream_limits_of(const struct gh_site *site)
+{
+    return (struct gh_stream_limits){ .per_principal = site->limits.streams_per_principal,
+                                      .per_tenant = site->limits.streams_per_tenant,
+                                      .all = site->limits.streams };
+}
+
+static bool names_events(gh_str accept)
+{
+    while (accept.ptr != NULL) {
+        gh_str range = gh_str_cut(&accept, ',');
+        gh_str type = gh_str_trim(gh_str_cut(&range, ';'));
+        if (gh_str_eq_nocase(type, GH_STR("text/event-stream")) || gh_str_eq_nocase(type, GH_STR("text/*")) ||
+            gh_str_eq(type, GH_STR("*/*")))
+            return true;
+    }
+    return false;
+}
+
+/* May the answer be an event stream? Whoever may not open one more is told before the server behind hears of
+ * the request: it can be sent again then. */
+static bool may_stream(const struct gh_exchange *x)
+{
+    bool any = false;
+    for (size_t i = 0; i < x->headers.count; i++) {
+        if (!gh_str_eq(x->headers.at[i].name, GH_STR("accept")))
+            continue;
+        any = true;
+        if (names_events(x->headers.at[i].value))
+            return true;
+    }
+    return !any;
+}
+
+static bool streams_are_full(const struct gh_request *r)
+{
+    const struct gh_stream_limits limits = gh_stream_limits_of(r->site);
+    return r->x->method != GH_METHOD_DELETE &&
+           gh_streams_are_full(r->gateway->with.streams, r->verdict->owner, &limits) && may_stream(r->x);
+}
+
 enum gh_next gh_stage_authz(struct gh_request *r)
 {
     const struct gh_exchange *x = r->x;
@@ -43,5 +87,7 @@ enum gh_next gh_stage_authz(struct gh_request *r)
         x->method != GH_METHOD_POST) /* an upstream that ignores it would read it as its next request */
         return gh_request_refuse(r, GH_HTTP_MALFORMED);
     reason = check_content(x);
+    if (reason == GH_OK && streams_are_full(r))
+        reason = GH_STREAMS_MANY;
     return reason == GH_OK ? GH_NEXT : gh_request_refuse(r, reason);
 }

@@ -77,6 +77,7 @@ void gh_request_let_go(struct gh_request *r)
     if (r->route != NULL && r->route->body_whole)
         r->gateway->bodies_held -= gh_buf_len(&r->body);
     gh_buf_done(&r->body);
+    gh_streams_leave(r->gateway->with.streams, &r->stream);
     gh_key_unref(r->key);
     gh_verdict_unref(r->verdict);
     gh_list_remove(&r->link);
@@ -99,7 +100,7 @@ static void start(struct gh_exchange *x)
     gh_list_init(&r->turn);
     gh_deadline_init(&r->wait_deadline, gh_authn_expired);
     gh_deadline_init(&r->expiry, gh_relay_expired);
-    gh_deadline_init(&r->keepalive, gh_relay_keepalive);
+    gh_deadline_init(&r->keepalive, gh_events_keepalive);
     gh_list_append(&gateway->requests, &r->link);
     x->handler_state = r;
     gh_request_run(r);

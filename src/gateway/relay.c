@@ -5,6 +5,8 @@
 #include "base/str.h"
 #include "gateway/request.h"
 
+#define SHORT_ANSWER (64 * 1024)
+
 /* What an upstream may say to a client on our origin; cookies, HSTS, CORS, challenges and the like are ours
  * (H15). */
 static const gh_str passed[] = {
@@ -56,17 +58,13 @@ static bool add(struct gh_headers *headers, const char *name, gh_str value)
     return gh_headers_add(headers, gh_str_from(name), value) == GH_OK;
 }
 
-static bool is_event_stream(const struct gh_headers *headers)
+/* What a browser might make a page of, on our origin: all but one plain type of the two that MCP knows (H15).
+ */
+static bool may_be_a_page(const struct gh_headers *headers)
 {
-    const struct gh_header *type = gh_headers_find(headers, GH_STR("content-type"));
-    return type != NULL && gh_str_starts(type->value, GH_STR("text/event-stream"));
-}
-
-static bool is_html(const struct gh_headers *headers)
-{
-    const struct gh_header *type = gh_headers_find(headers, GH_STR("content-type"));
-    return type != NULL && !gh_str_starts(type->value, GH_STR("application/json")) &&
-           !is_event_stream(headers);
+    bool is_known = gh_headers_media_type_is(headers, GH_STR("application/json")) ||
+                    gh_headers_media_type_is(headers, GH_STR("text/event-stream"));
+    return !is_known || gh_headers_count(headers, GH_STR("content-type")) > 1;
 }
 
 /* RFC 9111 section 3.5: each of these lets a shared cache keep an answer to a request with credentials. */
@@ -92,13 +90,15 @@ static gh_str private_only(gh_str name, gh_str value)
     return stored ? GH_STR("private") : GH_STR("no-store");
 }
 
-static bool add_own(struct gh_request *r, struct gh_headers *headers)
+static bool add_own(struct gh_request *r, struct gh_response *to)
 {
+    struct gh_headers *headers = &to->headers;
     bool ok = add(headers, "x-content-type-options", GH_STR("nosniff")) &&
               add(headers, "x-request-id", gh_str_of(r->x->request_id, sizeof(r->x->request_id) - 1));
-    if (is_event_stream(headers) && gh_headers_find(headers, GH_STR("x-accel-buffering")) == NULL)
+    if (gh_headers_media_type_is(headers, GH_STR("text/event-stream")) &&
+        gh_headers_find(headers, GH_STR("x-accel-buffering")) == NULL)
         ok = ok && add(headers, "x-accel-buffering", GH_STR("no"));
-    if (is_html(headers))
+    if (to->content_length != 0 && may_be_a_page(headers))
         ok = ok && add(headers, "content-security-policy", GH_STR("default-src 'none'; sandbox"));
     const struct gh_header *origin = gh_headers_find(&r->x->headers, GH_STR("origin"));
     if (origin != NULL) /* the route stage has found it allowed */
@@ -124,7 +124,7 @@ static enum gh_reason build_head(struct gh_request *r, const struct gh_call_resp
         return reason;
     to->status = from->status;
     to->content_length = from->content_length;
-    return add_own(r, &to->headers) ? GH_OK : GH_OUT_OF_MEMORY;
+    return add_own(r, to) ? GH_OK : GH_OUT_OF_MEMORY;
 }
 
 /* An open stream ends with its token, leeway included. */
@@ -133,6 +133,12 @@ static void watch_expiry(struct gh_request *r)
     int64_t left = r->verdict->until - gh_loop_wall_s(r->gateway->with.loop);
     if (left < INT64_MAX / 1000)
         gh_deadline_set(r->gateway->with.loop, &r->expiry, left > 0 ? left * 1000 : 1);
+}
+
+/* Most answers are short and counted, and are over before a timer would be of use. */
+static bool may_last(const struct gh_request *r, const struct gh_response *to)
+{
+    return to->content_length < 0 || to->content_length > SHORT_ANSWER || r->x->is_event_stream;
 }
 
 static void head(void *ctx, const struct gh_call_response *from)
@@ -145,59 +151,27 @@ static void head(void *ctx, const struct gh_call_response *from)
     struct gh_response to;
     if (reason == GH_OK)
         reason = build_head(r, from, &to);
+    if (reason == GH_OK)
+        reason = gh_events_enter(r, &to.headers);
     if (reason != GH_OK) {
         end_with(r, reason);
         return;
     }
     gh_exchange_head(r->x, &to, false);
-    if (to.content_length < 0) /* it may last: not longer than its token */
+    if (may_last(r, &to)) /* not longer than its token */
         watch_expiry(r);
-    if (!r->x->is_event_stream)
-        return;
-    r->sse_tail = 2;
-    /* A comment may stand only where nothing counts or codes the bytes. */
-    bool is_plain = to.content_length < 0 && gh_headers_find(&to.headers, GH_STR("content-encoding")) == NULL;
-    if (r->route->keepalive_ms > 0 && is_plain)
-        gh_deadline_set(r->gateway->with.loop, &r->keepalive, r->route->keepalive_ms);
+    if (r->x->is_event_stream)
+        gh_events_begin(r, &to);
 }
 
 /* ---- the body ---- */
 
-/* Counts line ends at the tail: CR, LF and CRLF each end a line (threats.md S4); two in a row are an event
- * boundary. */
-static void follow_events(struct gh_request *r, gh_str bytes)
-{
-    for (size_t i = 0; i < bytes.len; i++) {
-        bool crlf = bytes.ptr[i] == '\n' && r->sse_last == '\r';
-        if (bytes.ptr[i] != '\n' && bytes.ptr[i] != '\r')
-            r->sse_tail = 0;
-        else if (!crlf && r->sse_tail < 2)
-            r->sse_tail++;
-        r->sse_last = bytes.ptr[i];
-    }
-}
-
 static void data(void *ctx, gh_str bytes)
 {
     struct gh_request *r = ctx;
-    if (gh_deadline_is_set(&r->keepalive)) {
-        /* Only the last four bytes decide where the next event would begin. */
-        size_t tail = bytes.len > 4 ? bytes.len - 4 : 0;
-        if (tail > 0)
-            r->sse_tail = 0;
-        follow_events(r, gh_str_skip(bytes, tail));
-        gh_deadline_set(r->gateway->with.loop, &r->keepalive, r->route->keepalive_ms);
-    }
+    gh_events_follow(r, bytes);
     if (!gh_exchange_data(r->x, bytes) && r->call != NULL)
         gh_call_pause(r->call);
-}
-
-void gh_relay_keepalive(struct gh_deadline *deadline)
-{
-    struct gh_request *r = GH_LIST_ENTRY(deadline, struct gh_request, keepalive);
-    gh_deadline_set(r->gateway->with.loop, &r->keepalive, r->route->keepalive_ms);
-    if (r->sse_tail == 2)
-        (void)gh_exchange_data(r->x, GH_STR(":\n\n"));
 }
 
 static void end(void *ctx)

@@ -88,10 +88,12 @@ struct gh_request {
      * the request itself is rebound to. */
     struct gh_site *call_site;
     int64_t call_started_ns;
-    struct gh_deadline expiry;    /* an open stream ends with its token */
-    struct gh_deadline keepalive; /* comments on event boundaries */
-    unsigned sse_tail;            /* line ends at the end of what was relayed: 2 is a boundary */
-    char sse_last;                /* the last byte relayed */
+    struct gh_deadline expiry;     /* an open stream ends with its token */
+    struct gh_deadline keepalive;  /* comments on event boundaries */
+    int64_t keepalive_ms;          /* until the next one */
+    struct gh_stream_place stream; /* an event stream is counted */
+    unsigned sse_tail;             /* line ends at the end of what was relayed: 2 is a boundary */
+    char sse_last;                 /* the last byte relayed */
     uint64_t body_seen;
 };
 
@@ -133,6 +135,8 @@ enum gh_next gh_check_failed(struct gh_request *r, enum gh_reason reason);
 /* Have this connection or its address failed too often of late? */
 bool gh_check_is_broke(struct gh_request *r);
 void gh_check_free_turnstiles(struct gh_gateway *gateway);
+/* authz.c */
+struct gh_stream_limits gh_stream_limits_of(const struct gh_site *site);
 /* renew.c: an introspected token of an open answer. */
 const struct gh_issuer *gh_introspecting_issuer(const struct gh_request *r);
 void gh_renew(struct gh_request *r);
@@ -151,7 +155,11 @@ void gh_forward_body(struct gh_request *r, gh_str bytes, bool end);
 extern const struct gh_call_events gh_relay_events;
 void gh_relay_room(struct gh_request *r);
 void gh_relay_expired(struct gh_deadline *deadline);
-void gh_relay_keepalive(struct gh_deadline *deadline);
+/* events.c: GH_OK, or GH_STREAMS_MANY for an answer that would be one stream too many. */
+GH_MUST_USE enum gh_reason gh_events_enter(struct gh_request *r, const struct gh_headers *headers);
+void gh_events_begin(struct gh_request *r, const struct gh_response *response);
+void gh_events_follow(struct gh_request *r, gh_str bytes);
+void gh_events_keepalive(struct gh_deadline *deadline);
 /* gateway.c: this worker's pool for a target, made at first use. */
 struct gh_upstream *gh_gateway_upstream(struct gh_gateway *gateway, struct gh_upstream_target *target);
 void gh_gateway_free_upstreams(struct gh_gateway *gateway);

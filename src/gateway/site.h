@@ -85,8 +85,9 @@ struct gh_site_limits {
     int64_t verdicts;                                   /* cached verdicts per worker */
     int64_t verify_burst, verify_per_s;                 /* failed first-sight verifications per connection */
     int64_t verify_address_burst, verify_address_per_s; /* the same per address, at one worker */
-    int64_t body_pool;                                  /* bytes of whole bodies held per worker */
-    int64_t keys_wait_ms;                               /* how long a request waits for a key fetch */
+    int64_t streams_per_principal, streams_per_tenant, streams; /* event streams, over all workers */
+    int64_t body_pool;                                          /* bytes of whole bodies held per worker */
+    int64_t keys_wait_ms;                                       /* how long a request waits for a key fetch */
 };
 
 struct gh_site {

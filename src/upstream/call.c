@@ -146,8 +146,7 @@ void gh_call_again(struct gh_call *call)
 /* An endpoint that answers is well, whatever it answers: a status is the business of the two ends. */
 void gh_call_head(struct gh_call *call, const struct gh_call_response *response)
 {
-    const struct gh_header *type = gh_headers_find(response->headers, GH_STR("content-type"));
-    call->event_stream = type != NULL && gh_str_starts(type->value, GH_STR("text/event-stream"));
+    call->event_stream = gh_headers_media_type_is(response->headers, GH_STR("text/event-stream"));
     gh_health_succeeded(&call->endpoint->health);
     call->trial = false;
     gh_deadline_clear(&call->timer);

@@ -5,7 +5,6 @@
 #include "base/str.h"
 #include "upstream/message.h"
 
-#define INTERIM_MAX 8
 #define ARENA_FIRST 2048
 
 static size_t h2_read(void *ctx, gh_str bytes);
@@ -172,6 +171,14 @@ static struct gh_arena *stream_begin(void *ctx, int32_t stream)
     return call != NULL ? call->arena : NULL;
 }
 
+static enum gh_reason reason_of_head(enum gh_reason why)
+{
+    if (why == GH_OUT_OF_MEMORY || why == GH_UPSTREAM_INTERIM_MANY)
+        return why;
+    bool large = why == GH_HTTP_HEAD_LARGE || why == GH_HTTP_FIELDS_MANY;
+    return large ? GH_UPSTREAM_HEAD_LARGE : GH_UPSTREAM_MALFORMED;
+}
+
 static void stream_head(void *ctx, int32_t stream, const struct gh_h2_head *head, bool end,
                         enum gh_reason why)
 {
@@ -181,15 +188,16 @@ static void stream_head(void *ctx, int32_t stream, const struct gh_h2_head *head
         return;
     if (why == GH_OK && head->status < 200) {
         gh_arena_reset(call->arena);
-        if (head->status != 101 && ++call->interim <= INTERIM_MAX)
+        bool few = ++call->interim <= (unsigned)link->endpoint->upstream->conf->interim_max;
+        if (head->status != 101 && few)
             return;
-        why = GH_UPSTREAM_MALFORMED;
+        why = few ? GH_UPSTREAM_MALFORMED : GH_UPSTREAM_INTERIM_MANY;
     }
     if (why == GH_OK)
         why = gh_response_fields(&head->headers, call->arena, &call->fields);
     if (why != GH_OK) {
         gh_h2_reset(link->h2, stream, GH_H2_PROTOCOL);
-        stream_lost(link, call, why == GH_OUT_OF_MEMORY ? why : GH_UPSTREAM_MALFORMED);
+        stream_lost(link, call, reason_of_head(why));
         return;
     }
     const struct gh_call_response response = {

@@ -40,7 +40,8 @@ struct gh_upstream *gh_upstream_new(struct gh_loop *loop, struct gh_upstream_tar
     upstream->h1_limits = (struct gh_h1_limits){ .start_line = START_LINE_MAX,
                                                  .head = (size_t)target->conf.head_max,
                                                  .fields = (size_t)target->conf.fields_max,
-                                                 .chunk_extensions = CHUNK_EXTENSIONS_MAX };
+                                                 .chunk_extensions = CHUNK_EXTENSIONS_MAX,
+                                                 .interim = (unsigned)target->conf.interim_max };
     upstream->h2_limits = (struct gh_h2_limits){ .streams = 100,
                                                  .stream_window = 64 * 1024,
                                                  .connection_window = 1024 * 1024,
@@ -53,7 +54,9 @@ struct gh_upstream *gh_upstream_new(struct gh_loop *loop, struct gh_upstream_tar
                                                  .resets_per_s = 40,
                                                  .glitches_burst = 1000,
                                                  .glitches_per_s = 33,
-                                                 .head_overflows = 10 };
+                                                 .head_overflows = 10,
+                                                 .acknowledgements = 128,
+                                                 .stream_high = 64 * 1024 };
     upstream->stats = stats;
     upstream->refs = 1;
     gh_random_fill(&upstream->turn, sizeof(upstream->turn));

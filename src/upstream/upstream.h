@@ -26,6 +26,7 @@ struct gh_upstream_conf {
     int64_t keep_idle;            /* idle connections kept per endpoint and worker */
     int64_t max_connections;      /* per endpoint and worker */
     int64_t head_max, fields_max; /* 64 KiB, 100 */
+    int64_t interim_max;          /* 8: 1xx answers before a final one */
     gh_str health_path;           /* active probe by GET; empty: none */
     int64_t health_interval_ms;
     int64_t eject_after, eject_ms; /* passive: consecutive failures, then out for that long */

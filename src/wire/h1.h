@@ -14,10 +14,9 @@ struct gh_h1_limits {
     size_t head;             /* 32 KiB, responses 64 KiB: field lines without CRLF, and 32 for each */
     size_t fields;           /* 100; at most GH_H1_FIELDS_MAX */
     size_t chunk_extensions; /* 16 KiB in one message */
+    unsigned interim;        /* 8: responses before a final one */
 };
 #define GH_H1_FIELDS_MAX 256u
-/* Interim responses before a final one. */
-#define GH_H1_INTERIM_MAX 8u
 
 /* Everything in it lies in the arena, names in lower case. */
 struct gh_h1_head {
@@ -74,8 +73,9 @@ void gh_h1_reader_next(struct gh_h1_reader *reader);
 void gh_h1_reader_expect(struct gh_h1_reader *reader, enum gh_method method);
 
 /* Reads from *input as far as it goes, cutting what it used off its front; one event per call. Requests fail
- * with GH_HTTP_MALFORMED, _VERSION, _METHOD_UNKNOWN, _TARGET_LONG, _HEAD_LARGE, _FIELDS_MANY, _HOST, _EXPECT;
- * responses with GH_UPSTREAM_MALFORMED; both with GH_OUT_OF_MEMORY. How the bytes are cut into inputs never
+ * with GH_HTTP_MALFORMED, _VERSION, _METHOD_UNKNOWN, _TARGET_LONG, _HEAD_LARGE, _FIELDS_MANY,
+ * _EXTENSIONS_LARGE, _HOST, _EXPECT; responses with GH_UPSTREAM_MALFORMED, _HEAD_LARGE, _INTERIM_MANY; both
+ * with GH_OUT_OF_MEMORY. How the bytes are cut into inputs never
  * changes the verdict. */
 enum gh_h1_event gh_h1_read(struct gh_h1_reader *reader, gh_str *input, struct gh_arena *arena,
                             struct gh_h1_head *ret_head, gh_str *ret_data, enum gh_reason *ret_reason);

@@ -131,7 +131,7 @@ static enum gh_h1_event read_head(struct gh_h1_reader *r, gh_str *input, struct 
     if (reason != GH_OK)
         return fail(r, reason);
     if (r->side == GH_H1_RESPONSE && ret_head->status < 200)
-        return ++r->interim > GH_H1_INTERIM_MAX ? fail(r, GH_UPSTREAM_MALFORMED) : GH_H1_HEAD;
+        return ++r->interim > r->limits->interim ? fail(r, GH_UPSTREAM_INTERIM_MANY) : GH_H1_HEAD;
     r->state = state_after_head(r, ret_head);
     if (r->state == STATE_CLOSE)
         ret_head->keep_alive = false;
@@ -275,7 +275,8 @@ static bool step(struct gh_h1_reader *r, char c)
         break;
     }
     if (!right)
-        (void)fail(r, GH_HTTP_MALFORMED);
+        (void)fail(r, r->extensions > r->limits->chunk_extensions ? GH_HTTP_EXTENSIONS_LARGE
+                                                                  : GH_HTTP_MALFORMED);
     return r->state != STATE_FAILED && r->state != STATE_CHUNK && r->state != STATE_TRAILERS;
 }
 
@@ -309,11 +310,20 @@ static enum gh_h1_event take_data(struct gh_h1_reader *r, gh_str *input, enum st
     return GH_H1_DATA;
 }
 
-/* Whatever is wrong with an answer, it is the upstream's answer that is malformed. */
+/* Whatever is wrong with an answer, it is the upstream's fault. */
+static enum gh_reason of_upstream(enum gh_reason reason)
+{
+    if (reason == GH_OUT_OF_MEMORY || reason == GH_UPSTREAM_INTERIM_MANY)
+        return reason;
+    bool large =
+        reason == GH_HTTP_HEAD_LARGE || reason == GH_HTTP_FIELDS_MANY || reason == GH_HTTP_TARGET_LONG;
+    return large ? GH_UPSTREAM_HEAD_LARGE : GH_UPSTREAM_MALFORMED;
+}
+
 static enum gh_h1_event fail(struct gh_h1_reader *r, enum gh_reason reason)
 {
     gh_buf_done(&r->partial);
     r->state = STATE_FAILED;
-    r->reason = r->side == GH_H1_RESPONSE && reason != GH_OUT_OF_MEMORY ? GH_UPSTREAM_MALFORMED : reason;
+    r->reason = r->side == GH_H1_RESPONSE ? of_upstream(reason) : reason;
     return GH_H1_ERROR;
 }

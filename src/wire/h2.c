@@ -236,7 +236,7 @@ static nghttp2_option *new_options(const struct gh_h2_limits *limits)
         return NULL;
     nghttp2_option_set_no_auto_window_update(options, 1);
     nghttp2_option_set_no_closed_streams(options, 1);
-    nghttp2_option_set_max_outbound_ack(options, 128);
+    nghttp2_option_set_max_outbound_ack(options, limits->acknowledgements);
     nghttp2_option_set_max_settings(options, 32);
     nghttp2_option_set_max_deflate_dynamic_table_size(options, limits->header_table);
     /* Ours is the smaller bucket, so that the peer reads ENHANCE_YOUR_CALM. */

@@ -22,6 +22,8 @@ struct gh_h2_limits {
         resets_per_s; /* 200 + 40/s, the peer's resets and those it provoked from us together */
     uint32_t glitches_burst, glitches_per_s; /* 1,000 + 33/s */
     uint32_t head_overflows;                 /* 10 streams reset for header limits cut the connection */
+    uint32_t acknowledgements;               /* 128 that wait for a peer that does not read */
+    size_t stream_high;                      /* 64 KiB queued on a stream: gh_h2_send says so */
 };
 
 /* A request head (status 0) or a response head. Slices live in the arena that the event got or the caller
@@ -50,7 +52,7 @@ struct gh_h2_events {
     /* The peer's half is complete (also when `head` said end: not called then). Trailers were checked and
      * dropped. */
     void (*end)(void *ctx, int32_t stream);
-    /* The queue of gh_h2_send fell under half of GH_H2_STREAM_HIGH after it was over. */
+    /* The queue of gh_h2_send fell under half of limits.stream_high after it was over. */
     void (*room)(void *ctx, int32_t stream);
     /* The stream is over: GH_OK when both halves ended, GH_CLIENT_GONE when the peer reset it, GH_H2_PROTOCOL
      * when its framing was at fault (on the server side the reason of a head for bad trailers),
@@ -61,8 +63,6 @@ struct gh_h2_events {
      * free again. */
     void (*capacity)(void *ctx);
 };
-
-#define GH_H2_STREAM_HIGH (64 * 1024)
 
 /* NULL when out of memory. */
 struct gh_h2 *gh_h2_new(enum gh_h2_side side, const struct gh_h2_limits *limits,
@@ -103,7 +103,7 @@ int32_t gh_h2_request(struct gh_h2 *h2, const struct gh_h2_head *head, bool end)
 bool gh_h2_can_request(const struct gh_h2 *h2);
 /* Server. Interim (1xx) heads too. False when the stream is gone or memory is out. */
 bool gh_h2_respond(struct gh_h2 *h2, int32_t stream, const struct gh_h2_head *head, bool end) GH_MUST_USE;
-/* Body bytes of our half, copied. False: more than GH_H2_STREAM_HIGH is queued now (they were taken all the
+/* Body bytes of our half, copied. False: more than limits.stream_high is queued now (they were taken all the
  * same). */
 bool gh_h2_send(struct gh_h2 *h2, int32_t stream, gh_str bytes);
 void gh_h2_send_end(struct gh_h2 *h2, int32_t stream);

@@ -209,7 +209,7 @@ bool gh_h2_send(struct gh_h2 *h2, int32_t id, gh_str bytes)
         return true;
     }
     wake(stream);
-    stream->was_high = stream->was_high || gh_buf_len(&stream->out) > GH_H2_STREAM_HIGH;
+    stream->was_high = stream->was_high || gh_buf_len(&stream->out) > h2->limits.stream_high;
     return !stream->was_high;
 }
 
@@ -248,7 +248,7 @@ ssize_t gh_h2_pull(nghttp2_session *session, int32_t id, uint8_t *out, size_t le
         if (stream->out_end)
             *flags |= NGHTTP2_DATA_FLAG_EOF;
     }
-    if (stream->was_high && gh_buf_len(&stream->out) < GH_H2_STREAM_HIGH / 2) {
+    if (stream->was_high && gh_buf_len(&stream->out) < h2->limits.stream_high / 2) {
         stream->was_high = false;
         if (!gh_list_is_linked(&stream->room))
             gh_list_append(&h2->with_room, &stream->room);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 static const struct gh_h1_limits limits = {
-    .start_line = 128, .head = 1024, .fields = 12, .chunk_extensions = 32
+    .start_line = 128, .head = 1024, .fields = 12, .chunk_extensions = 32, .interim = 8
 };
 
 static void tell_head(struct gh_buf *tale, const struct gh_h1_head *head)
@@ -101,7 +101,7 @@ static void check_fields(const struct gh_headers *a, const struct gh_headers *b)
 
 void gh_fuzz_h1_same(struct gh_arena *arena, const struct gh_h1_head *head, struct gh_buf *written)
 {
-    static const struct gh_h1_limits wide = { 8192, 65536, GH_H1_FIELDS_MAX, 0 };
+    static const struct gh_h1_limits wide = { 8192, 65536, GH_H1_FIELDS_MAX, 0, 8 };
     struct gh_h1_reader reader;
     struct gh_h1_head again;
     enum gh_reason reason;

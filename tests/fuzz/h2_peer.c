@@ -6,6 +6,8 @@
 
 #include "fuzz/h1_tale.h"
 
+#define STREAM_HIGH (64 * 1024)
+
 /* Small, so that inputs reach them. */
 static const struct gh_h2_limits limits = { .streams = 4,
                                             .stream_window = 1024,
@@ -18,7 +20,9 @@ static const struct gh_h2_limits limits = { .streams = 4,
                                             .requests = 8,
                                             .resets_burst = 4,
                                             .glitches_burst = 8,
-                                            .head_overflows = 2 };
+                                            .head_overflows = 2,
+                                            .acknowledgements = 16,
+                                            .stream_high = STREAM_HIGH };
 
 struct peer {
     enum gh_h2_side side;
@@ -118,7 +122,7 @@ static void answer(struct peer *peer, int32_t id, bool end, enum gh_reason why)
     struct gh_header field = { GH_STR("content-type"), GH_STR("text/plain") };
     struct gh_h2_head head = { .status = 200, .headers = { &field, 1, 1 }, .content_length = -1 };
     struct gh_h2_head hints = { .status = 103, .headers = { &field, 1, 1 }, .content_length = -1 };
-    static const char body[GH_H2_STREAM_HIGH + 1];
+    static const char body[STREAM_HIGH + 1];
     if (why != GH_OK) {
         head.status = gh_reason_row(why)->status;
         GH_HOLDS(gh_h2_respond(peer->h2, id, &head, true));
@@ -212,7 +216,7 @@ static void on_end(void *ctx, int32_t id)
 static void on_room(void *ctx, int32_t id)
 {
     struct peer *peer = ctx;
-    GH_HOLDS(gh_h2_queued(peer->h2, id) < GH_H2_STREAM_HIGH);
+    GH_HOLDS(gh_h2_queued(peer->h2, id) < STREAM_HIGH);
 }
 
 static void on_closed(void *ctx, int32_t id, enum gh_reason why)

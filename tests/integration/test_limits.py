@@ -69,16 +69,6 @@ def test_an_answer_that_is_not_taken(site):
     site.accepted(site.post())
 
 
-def test_connections_of_one_address(site):
-    limited(site, connections_per_ip=4)
-    held = [site.connect(source="127.0.0.9") for _ in range(4)]
-    extra = site.connect(source="127.0.0.9")
-    wait_reason(site, "connections_many")  # reason: connections_many
-    site.accepted(site.post())
-    for connection in held + [extra]:
-        connection.close()
-
-
 def test_bad_tokens_have_a_budget_and_good_ones_do_not(site):
     limited(site, verify_burst=5, verify_per_s=1)
     with site.connect() as connection:

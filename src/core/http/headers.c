@@ -41,6 +41,15 @@ size_t gh_headers_count(const struct gh_headers *headers, gh_str name)
     return count;
 }
 
+bool gh_headers_media_type_is(const struct gh_headers *headers, gh_str type)
+{
+    const struct gh_header *field = gh_headers_find(headers, GH_STR("content-type"));
+    if (field == NULL)
+        return false;
+    gh_str rest = field->value;
+    return gh_str_eq_nocase(gh_str_trim(gh_str_cut(&rest, ';')), type);
+}
+
 bool gh_header_name_is_legal(gh_str lower_name)
 {
     for (size_t i = 0; i < lower_name.len; i++) {

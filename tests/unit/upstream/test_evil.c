@@ -13,10 +13,11 @@ struct mode {
     const char *body;
 };
 
-#define HEAD  "HTTP/1.1 200 OK\r\n"
-#define SHORT HEAD "content-length: 5\r\n\r\n"
-#define CHUNK HEAD "transfer-encoding: chunked\r\n\r\n"
-#define BAD   THEN_WAIT, GH_UPSTREAM_MALFORMED, NULL
+#define HEAD      "HTTP/1.1 200 OK\r\n"
+#define SHORT     HEAD "content-length: 5\r\n\r\n"
+#define CHUNK     HEAD "transfer-encoding: chunked\r\n\r\n"
+#define BAD       THEN_WAIT, GH_UPSTREAM_MALFORMED, NULL
+#define TOO_LARGE THEN_WAIT, GH_UPSTREAM_HEAD_LARGE, NULL
 
 /* threats.md H11, and the unmodified twins. */
 static const struct mode modes[] = {
@@ -48,7 +49,7 @@ static const struct mode modes[] = {
       "HTTP/1.1 100 C\r\n\r\nHTTP/1.1 100 C\r\n\r\nHTTP/1.1 102 C\r\n\r\nHTTP/1.1 103 C\r\n\r\n"
       "HTTP/1.1 103 C\r\n\r\nHTTP/1.1 103 C\r\n\r\nHTTP/1.1 103 C\r\n\r\nHTTP/1.1 103 C\r\n\r\n"
       "HTTP/1.1 103 C\r\n\r\n" SHORT "hello",
-      BAD },
+      THEN_WAIT, GH_UPSTREAM_INTERIM_MANY, NULL },
     { "switching protocols", "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
       BAD },
     { "bare LF in the head", "HTTP/1.1 200 OK\ncontent-length: 5\n\nhello", BAD },
@@ -191,13 +192,13 @@ static void a_huge_head_is_refused(void **state)
     char bytes[4096] = HEAD "x: ";
     memset(bytes + strlen(bytes), 'a', 2000);
     strcat(bytes, "\r\ncontent-length: 0\r\n\r\n");
-    play(w, &(struct mode){ "huge", bytes, BAD }, 0);
-    play(w, &(struct mode){ "huge and open", bytes, BAD }, 7);
+    play(w, &(struct mode){ "huge", bytes, TOO_LARGE }, 0);
+    play(w, &(struct mode){ "huge and open", bytes, TOO_LARGE }, 7);
     char many[4096] = HEAD;
     for (int i = 0; i < 11; i++)
         strcat(many, "x: a\r\n");
     strcat(many, "content-length: 0\r\n\r\n");
-    play(w, &(struct mode){ "many fields", many, BAD }, 0);
+    play(w, &(struct mode){ "many fields", many, TOO_LARGE }, 0);
     world_free(w);
 }
 

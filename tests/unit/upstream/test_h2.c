@@ -103,6 +103,8 @@ static struct peer *peer_accept(struct world *w, size_t server, uint32_t streams
         .glitches_burst = 1000,
         .glitches_per_s = 33,
         .head_overflows = 10,
+        .acknowledgements = 128,
+        .stream_high = 64 * 1024,
     };
     peer->w = w;
     peer->takes = true;

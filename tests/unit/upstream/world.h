@@ -69,6 +69,7 @@ static GH_UNUSED struct world *world_new(size_t servers)
         .max_connections = 64,
         .head_max = 65536,
         .fields_max = 100,
+        .interim_max = 8,
         .eject_after = 3,
         .eject_ms = 10000,
     };

@@ -39,6 +39,8 @@ static const struct gh_h2_limits session_limits = {
     .glitches_burst = 1000,
     .glitches_per_s = 33,
     .head_overflows = 10,
+    .acknowledgements = 128,
+    .stream_high = 64 * 1024,
 };
 
 /* What the peer does with a request once its head is there. */

@@ -10,7 +10,7 @@
 #include "wire/h1.h"
 
 static const struct gh_h1_limits verdict_limits = {
-    .start_line = 8192, .head = 32768, .fields = 100, .chunk_extensions = 16384
+    .start_line = 8192, .head = 32768, .fields = 100, .chunk_extensions = 16384, .interim = 8
 };
 
 enum cut { CUT_NOWHERE, CUT_EVERYWHERE, CUT_BEHIND_CR, CUT_BEHIND_CRLF, CUT_SECOND_MESSAGE, CUT_COUNT };
