@@ -230,7 +230,7 @@ pytest_with() { # BUILD PYTEST-ARGUMENT...
     binary=$(binary_of "$1") || return 1
     shift
     rm -f "$report"
-    GATEHOUSE=$binary timeout 600 python3 -B -m pytest -p no:cacheprovider --junitxml="$report" "$@" tests/integration
+    GATEHOUSE=$binary timeout 1200 python3 -B -m pytest -p no:cacheprovider --junitxml="$report" "$@" tests/integration
     local status=$?
     [ ! -f "$report" ] || tally_junit "$report"
     return "$status"

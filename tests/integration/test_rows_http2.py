@@ -382,8 +382,9 @@ def test_d7_window_toggling_over_many_streams(secure):
     secure.upstream.script = lambda call: call.open_stream() if call.seen.all("mcp-name") else call.json({})
 
     def prepare(client):
-        for _ in range(90):
-            client.request(good(secure) + [("mcp-name", "held")], b"{}")
+        for i in range(90):
+            token = secure.issuer.token(sub=f"user-{i % 9}")
+            client.request(good(secure, token=token) + [("mcp-name", "held")], b"{}")
         client.until(lambda: all(stream.status for stream in client.streams.values()))
 
     secure.route["sse_keepalive"] = "off"
@@ -426,12 +427,13 @@ def test_d9_a_heavy_client_is_never_cut(secure):
 
     secure.upstream.script = script
     client = secure.h2()
-    open_now = [client.request(good(secure), b"{}") for _ in range(90)]
+    users = [secure.issuer.token(sub=f"user-{i}") for i in range(9)]
+    open_now = [client.request(good(secure, token=users[i % 9]), b"{}") for i in range(90)]
     client.until(lambda: all(client.streams[number].body for number in open_now))
     for i in range(150):
         number = open_now.pop(0)
         client.send(reset(number))
-        open_now.append(client.request(good(secure), b"{}"))
+        open_now.append(client.request(good(secure, token=users[i % 9]), b"{}"))
         if i % 30 == 0:
             client.send(h2.frame(h2.PING, 0, 0, bytes(8)))
         client.until(lambda: client.streams[open_now[-1]].body)
