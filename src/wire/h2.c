@@ -17,6 +17,13 @@ static int refuse_stream(struct gh_h2 *h2, int32_t id)
     return nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);
 }
 
+static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *frame, void *ctx)
+{
+    if (frame->type == NGHTTP2_HEADERS)
+        gh_h2_guard_head(ctx, frame->stream_id);
+    return 0;
+}
+
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
 {
     struct gh_h2 *h2 = ctx;
@@ -217,6 +224,7 @@ static bool set_callbacks(nghttp2_session_callbacks **ret_callbacks)
     nghttp2_session_callbacks *callbacks;
     if (nghttp2_session_callbacks_new(&callbacks) != 0)
         return false;
+    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
     nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, on_invalid_header);

@@ -25,6 +25,14 @@ void gh_h2_guard_glitch(struct gh_h2 *h2)
     gh_budget_spend(&h2->guard.glitches, 1);
 }
 
+void gh_h2_guard_head(struct gh_h2 *h2, int32_t stream)
+{
+    if (stream > h2->guard.highest)
+        h2->guard.highest = stream;
+    else if (gh_h2_stream_find(h2, stream) == NULL)
+        gh_h2_guard_glitch(h2);
+}
+
 enum gh_reason gh_h2_guard_verdict(const struct gh_h2 *h2)
 {
     if (h2->guard.resets.level < 0)
@@ -73,16 +81,6 @@ static uint32_t stream_of(const struct gh_h2_guard *guard)
     return (id[0] & 0x7fu) << 24 | (uint32_t)id[1] << 16 | (uint32_t)id[2] << 8 | id[3];
 }
 
-/* HEADERS on a stream that is over, or was passed over: nghttp2 decodes them and says nothing. */
-static bool is_late_head(struct gh_h2 *h2)
-{
-    struct gh_h2_guard *guard = &h2->guard;
-    uint32_t stream = stream_of(guard);
-    if (stream > guard->highest)
-        guard->highest = stream;
-    return stream <= guard->highest_before && gh_h2_stream_find(h2, (int32_t)stream) == NULL;
-}
-
 /* RFC 9113 section 6.3: "If a PRIORITY frame is received with a stream identifier of 0x00, the recipient MUST
  * respond with a connection error". nghttp2 passes over priorities, this one too. */
 static bool is_on_connection(const struct gh_h2_guard *guard)
@@ -98,7 +96,6 @@ static enum gh_reason weigh_frame(struct gh_h2 *h2, uint32_t length)
     switch (guard->header[3]) {
     case NGHTTP2_HEADERS:
         guard->continuations = guard->continuation_bytes = 0;
-        glitch = is_late_head(h2);
         break;
     case NGHTTP2_CONTINUATION:
         glitch = length == 0;
@@ -155,7 +152,6 @@ enum gh_reason gh_h2_guard_read(struct gh_h2 *h2, gh_str bytes)
     struct gh_h2_guard *guard = &h2->guard;
     gh_budget_refill(&guard->resets, h2->limits.resets_burst, h2->limits.resets_per_s, h2->now_ms);
     gh_budget_refill(&guard->glitches, h2->limits.glitches_burst, h2->limits.glitches_per_s, h2->now_ms);
-    guard->highest_before = guard->highest;
     size_t at = skip(&guard->preface_left, bytes.len);
     while (at < bytes.len) {
         if (guard->payload_left > 0) {

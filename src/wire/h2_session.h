@@ -18,7 +18,7 @@ struct gh_h2_guard {
     uint32_t continuation_bytes;
     uint64_t window_updates, data_sent;
     bool settings_seen;
-    uint32_t highest, highest_before; /* stream of a HEADERS frame; before the bytes that are read now */
+    int32_t highest; /* stream of a HEADERS frame */
     struct gh_budget resets, glitches;
     unsigned head_overflows;
 };
@@ -70,6 +70,9 @@ void gh_h2_guard_init(struct gh_h2 *h2);
 GH_MUST_USE enum gh_reason gh_h2_guard_read(struct gh_h2 *h2, gh_str bytes);
 void gh_h2_guard_reset(struct gh_h2 *h2);
 void gh_h2_guard_glitch(struct gh_h2 *h2);
+/* HEADERS on a stream that is over, or was passed over, are a glitch: nghttp2 decodes them and says nothing.
+ * Told when all that came before is done with. */
+void gh_h2_guard_head(struct gh_h2 *h2, int32_t stream);
 /* What the budgets say now. */
 GH_MUST_USE enum gh_reason gh_h2_guard_verdict(const struct gh_h2 *h2);
 

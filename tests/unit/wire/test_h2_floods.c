@@ -239,6 +239,25 @@ static void test_control_frames(void **state)
     }
 }
 
+/* Streams that were passed over are as dead as those that ended, also where one read brings both ends of the
+ * gap. */
+static void test_heads_below_the_highest(void **state)
+{
+    static const size_t steps[] = { SIZE_MAX, 1000, 1 };
+    for (size_t i = 0; i < GH_ARRAY_LEN(steps); i++) {
+        struct session *s = session_new(&session_limits);
+        put_request(s, 4001, true);
+        for (uint32_t n = 0; n < 1000; n++)
+            put_request(s, 2 * n + 1, true);
+        assert_int_equal(feed_by(s, steps[i]), GH_OK);
+        put_request(s, 5001, true);
+        put_request(s, 4003, true);
+        assert_int_equal(feed_by(s, steps[i]), GH_H2_GLITCHES);
+        assert_int_equal(s->heads, 2);
+        session_free(s);
+    }
+}
+
 /* Answers to a peer that reads none of them: nghttp2 keeps so many acknowledgements and no more. */
 static void test_acknowledgements_that_nobody_reads(void **state)
 {
@@ -435,6 +454,7 @@ int main(void)
         cmocka_unit_test(test_resets_are_refilled),
         cmocka_unit_test(test_provoked_resets),
         cmocka_unit_test(test_control_frames),
+        cmocka_unit_test(test_heads_below_the_highest),
         cmocka_unit_test(test_acknowledgements_that_nobody_reads),
         cmocka_unit_test(test_glitches_are_refilled),
         cmocka_unit_test(test_streams_beyond_the_number),
