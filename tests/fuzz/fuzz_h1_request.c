@@ -1,4 +1,4 @@
-/* fuzz/fuzz_h1_request.c: what a client sends over HTTP/1.1, whole and byte by byte, and written on. */
+/* fuzz/fuzz_h1_request.c: what a client sends over HTTP/1.1, whole, in pieces, byte by byte, written on. */
 /* covers: src/wire/h1_read.c */
 /* covers: src/wire/h1_lines.c without status_line_read */
 /* covers: src/wire/h1_head.c without judge_response */
@@ -27,6 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     gh_str whole = gh_fuzz_h1_tale(&with, gh_str_of(data, size), size);
     with.head = NULL;
     GH_HOLDS(gh_str_eq(whole, gh_fuzz_h1_tale(&with, gh_str_of(data, size), 1)));
+    GH_HOLDS(gh_str_eq(whole, gh_fuzz_h1_tale(&with, gh_str_of(data, size), 3 + size % 29)));
     gh_arena_free(arena);
     return 0;
 }

@@ -17,6 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     gh_str names = gh_profile_builtin_names();
     bool open = gh_token_open(arena, text, &token) == GH_OK;
     GH_HOLDS(!open || (token.iss.len != 0 && gh_str_starts(text, token.signed_part)));
+    GH_HOLDS(!open || token.signed_part.len + 1 + gh_base64url_encoded_len(token.signature.len) == text.len);
     while (open && names.ptr != NULL) {
         struct gh_profile profile = gh_fuzz_profile(gh_str_trim(gh_str_cut(&names, ',')));
         struct gh_binding binding = gh_fuzz_binding(&profile);

@@ -12,7 +12,7 @@
 static const struct gh_h2_limits limits = { .streams = 4,
                                             .stream_window = 1024,
                                             .connection_window = 65535,
-                                            .fields = 12,
+                                            .fields = 24,
                                             .head = 1024,
                                             .target = 64,
                                             .header_table = 4096,

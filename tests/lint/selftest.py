@@ -8,6 +8,7 @@ import unittest
 import citations
 import firstline
 import floors
+import fuzz
 import reasons
 import sizes
 import threats
@@ -198,6 +199,30 @@ class Threats(Lint):
         self.refuses(threats, threats.DOCUMENT, self.good, self.good.splitlines()[0] + "\n", "J2 is missing")
         self.refuses(threats, threats.DOCUMENT, self.good, self.good + self.good.splitlines()[1] + "\n", "row J2")
         self.refuses(threats, threats.DOCUMENT, self.good, self.good + "| Y9 | new | later: never |\n", "row Y9")
+
+
+class Fuzz(Lint):
+    def setUp(self):
+        super().setUp()
+        self.write("src/core/a.c", "/* core/a.c: one reader of outside bytes. */\nint read_it(void);\nint x = 1;\nint y = 2;\n")
+        self.write("tests/fuzz/corpus/a/seed", "a")
+        self.target = "/* Fuzzes a. */\n/* covers: src/core/a.c without read_it */\n"
+        self.patch = "--- a/src/core/a.c\n+++ b/src/core/a.c\n@@ -3,2 +3,2 @@\n-int x = 1;\n+int x = 2;\n int y = 2;\n"
+        self.write("tests/fuzz/planted/a.patch", self.patch)
+
+    def test_target(self):
+        for bad, expected in (("/* Fuzzes a. */\n", "covers nothing"), (self.target + 40 * "\n", "42 lines"),
+                              (self.target.replace("a.c without", "b.c without"), "covers src/core/b.c"),
+                              (self.target.replace("read_it", "read_that"), "has no read_that")):
+            self.refuses(fuzz, "tests/fuzz/fuzz_a.c", self.target, bad, expected)
+
+    def test_patch(self):
+        self.write("tests/fuzz/fuzz_a.c", self.target)
+        for bad in (self.patch.replace("x = 1", "x = 3"), self.patch.replace("a/src/core/a.c", "a/src/core/b.c")):
+            self.refuses(fuzz, "tests/fuzz/planted/a.patch", self.patch, bad, "planted/a.patch")
+
+    def test_what_must_be_there(self):
+        self.assertEqual([f.split(": ")[1] for f in self.found(fuzz, "tests/fuzz/fuzz_b.c", self.target)], ["no seeds", "no planted bug"])
 
 
 class Citations(Lint):
