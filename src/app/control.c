@@ -114,9 +114,10 @@ static bool make_parts(struct gh_control *control, const struct gh_conf *conf)
     control->fetcher = gh_fetcher_new(control->loop, &conf->fetch);
     if (control->mailbox == NULL || control->fetcher == NULL)
         return false;
+    control->documents = gh_documents_new(control->loop, control->fetcher);
     control->rings =
         gh_keyrings_new(control->loop, control->fetcher, control->registry, gh_control_publish_keys, control);
-    return control->rings != NULL;
+    return control->rings != NULL && control->documents != NULL;
 }
 
 /* One for the life of the process: what it holds outlives every reload. Its files belong to the user that
@@ -311,6 +312,7 @@ void gh_control_done(struct gh_control *control)
     gh_control_free_setup(control);
     gh_keyrings_free(control->rings); /* who still waits is answered, by letters to workers */
     gh_fetcher_free(control->fetcher);
+    gh_documents_free(control->documents);
     gh_offload_free(
         control->offload); /* before the workers: its jobs hold references to workers' mailboxes */
     gh_offload_free(control->passwords);

@@ -3,6 +3,7 @@
 #define GH_APP_CONTROL_H
 
 #include "admin/admin.h"
+#include "app/documents.h"
 #include "app/worker.h"
 #include "store/store.h"
 
@@ -36,6 +37,7 @@ struct gh_control {
     struct gh_mailbox *mailbox;
     struct gh_fetcher *fetcher;
     struct gh_keyrings *rings;
+    struct gh_documents *documents;
     struct gh_registry *registry;
     struct gh_ticket_keys *tickets;
     struct gh_session_keys *session_keys;       /* made at the start: they survive reloads */

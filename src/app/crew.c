@@ -69,6 +69,14 @@ static void introspect(void *ctx, struct gh_worker *worker, const struct gh_work
     warn_unsent(gh_worker_introspected(worker, asked->ticket, GH_OVERLOADED, GH_STR_NONE));
 }
 
+static void fetch_document(void *ctx, struct gh_worker *worker, gh_str url, uint64_t ticket)
+{
+    struct gh_control *control = ctx;
+    static const struct gh_issuer_fetched refused = { .reason = GH_OVERLOADED, .max_age_s = -1 };
+    if (!gh_documents_want(control->documents, worker, url, ticket))
+        warn_unsent(gh_worker_fetched(worker, ticket, &refused));
+}
+
 static void worker_drained(void *ctx, struct gh_worker *worker)
 {
     struct gh_control *control = ctx;
@@ -98,6 +106,7 @@ bool gh_control_make_workers(struct gh_control *control)
         .streams = control->streams,
         .want_key = want_key,
         .introspect = introspect,
+        .fetch = fetch_document,
         .drained = worker_drained,
     };
     for (; control->worker_count < gh_control_wanted_workers(control->snapshot->conf);

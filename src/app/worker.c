@@ -28,6 +28,7 @@ struct gh_worker {
     struct gh_observer observer;
     struct gh_arena_pool arenas;
     struct gh_gateway_ports ports;
+    struct gh_issuer_ports issuer_ports;
     bool revoked_told; /* atomic: a letter about it is on its way */
 };
 
@@ -40,6 +41,7 @@ enum kind {
     TELL_SIGNING,
     TELL_KEY_CAME,
     TELL_INTROSPECTED,
+    TELL_FETCHED,
     TELL_REVOKED,
     TELL_DRAIN,
     TELL_STOP
@@ -56,6 +58,7 @@ struct tell {
     struct gh_issuer_keys *signing; /* a reference */
     uint64_t ticket;
     enum gh_reason reason;
+    int64_t max_age_s;
     gh_str answer; /* behind this struct */
 };
 
@@ -123,6 +126,10 @@ static void open_tell(struct gh_letter *letter, void *owner)
         break;
     case TELL_INTROSPECTED:
         gh_gateway_introspected(worker->gateway, tell->ticket, tell->reason, tell->answer);
+        break;
+    case TELL_FETCHED:
+        gh_issuer_server_fetched(worker->issuer, tell->ticket,
+                                 &(struct gh_issuer_fetched){ tell->reason, tell->answer, tell->max_age_s });
         break;
     case TELL_REVOKED:
         __atomic_store_n(&worker->revoked_told, false,
@@ -206,6 +213,16 @@ bool gh_worker_revoked(struct gh_worker *worker)
     return false;
 }
 
+bool gh_worker_fetched(struct gh_worker *worker, uint64_t ticket, const struct gh_issuer_fetched *fetched)
+{
+    return post(worker, &(struct tell){ .kind = TELL_FETCHED,
+                                        .ticket = ticket,
+                                        .reason = fetched->reason,
+                                        .max_age_s = fetched->max_age_s,
+                                        .answer = fetched->body,
+                                        .fd = -1 });
+}
+
 bool gh_worker_drain(struct gh_worker *worker)
 {
     return post(worker, &(struct tell){ .kind = TELL_DRAIN, .fd = -1 });
@@ -213,7 +230,7 @@ bool gh_worker_drain(struct gh_worker *worker)
 
 /* ---- letters from the worker ---- */
 
-enum question { ASK_KEY, ASK_INTROSPECTION, SAY_DRAINED };
+enum question { ASK_KEY, ASK_INTROSPECTION, ASK_DOCUMENT, SAY_DRAINED };
 
 struct ask {
     struct gh_letter letter; /* first */
@@ -222,7 +239,7 @@ struct ask {
     uint32_t slot;
     uint64_t ticket;
     bool suspect;
-    gh_str text; /* behind this struct: the kid, or the token */
+    gh_str text; /* behind this struct: the kid, the token, or the URL */
 };
 
 static void discard_ask(struct gh_letter *letter)
@@ -243,6 +260,9 @@ static void open_ask(struct gh_letter *letter, void *control)
     case ASK_INTROSPECTION:
         with->introspect(control, ask->worker,
                          &(struct gh_worker_question){ ask->slot, ask->text, ask->ticket, ask->suspect });
+        break;
+    case ASK_DOCUMENT:
+        with->fetch(control, ask->worker, ask->text, ask->ticket);
         break;
     case SAY_DRAINED:
         with->drained(control, ask->worker);
@@ -280,6 +300,11 @@ static bool introspect(void *ctx, uint32_t slot, gh_str token, uint64_t ticket, 
                                    .text = token });
 }
 
+static bool fetch(void *ctx, gh_str url, uint64_t ticket)
+{
+    return ask(ctx, &(struct ask){ .question = ASK_DOCUMENT, .ticket = ticket, .text = url });
+}
+
 static void say_drained(void *ctx)
 {
     if (!ask(ctx, &(struct ask){ .question = SAY_DRAINED }))
@@ -312,9 +337,11 @@ static bool build_issuer(struct gh_worker *worker)
 {
     const struct gh_worker_new *with = &worker->with;
     worker->store = gh_store_client_new(with->store, worker->mailbox);
+    worker->issuer_ports = (struct gh_issuer_ports){ .ctx = worker, .fetch = fetch };
     const struct gh_issuer_new issuer = { .loop = worker->loop,
                                           .store = worker->store,
                                           .index = with->revocations,
+                                          .ports = &worker->issuer_ports,
                                           .passwords = with->passwords,
                                           .mailbox = worker->mailbox,
                                           .registry = with->registry,

@@ -31,6 +31,7 @@ struct gh_worker_new {
     /* Run on the control thread, as answers to letters of the worker. */
     void (*want_key)(void *control, struct gh_worker *worker, uint32_t slot, gh_str kid, uint64_t ticket);
     void (*introspect)(void *control, struct gh_worker *worker, const struct gh_worker_question *question);
+    void (*fetch)(void *control, struct gh_worker *worker, gh_str url, uint64_t ticket);
     void (*drained)(void *control, struct gh_worker *worker);
 };
 
@@ -54,6 +55,8 @@ bool gh_worker_introspected(struct gh_worker *worker, uint64_t ticket, enum gh_r
 /* The index of revocations has changed, or has not been told anything for long. Told again before it has
  * looked, it looks once. */
 bool gh_worker_revoked(struct gh_worker *worker) GH_MUST_USE;
+bool gh_worker_fetched(struct gh_worker *worker, uint64_t ticket, const struct gh_issuer_fetched *fetched)
+    GH_MUST_USE;
 /* Graceful end: no new connections, running exchanges finish; `drained` follows. */
 bool gh_worker_drain(struct gh_worker *worker) GH_MUST_USE;
 

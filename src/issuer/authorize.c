@@ -2,6 +2,8 @@
  * from what the client asked to what may be given. */
 #include "base/str.h"
 #include "core/text.h"
+#include "core/token/claims.h"
+#include "issuer/document.h"
 #include "issuer/flow.h"
 
 #define CONSENT_S    31536000 /* after a year a person is asked again */
@@ -34,7 +36,13 @@ static enum gh_step_end open_transaction(struct gh_issuer_request *r)
     return reason == GH_OK ? GH_STEP_NEXT : gh_issuer_refuse(r, reason);
 }
 
-/* A conflict begins here again. */
+static gh_str row_key_of(const struct gh_issuer_request *r, gh_str client_id)
+{
+    return gh_client_id_is_url(client_id) ? gh_document_key(r->x->arena, client_id)
+                                          : gh_client_key(r->x->arena, client_id);
+}
+
+/* A conflict begins here again, and what waited for a document. */
 static enum gh_step_end read_rows(struct gh_issuer_request *r)
 {
     gh_str keys[3], client_id = gh_form_get(&r->form, GH_STR("client_id"));
@@ -50,9 +58,28 @@ static enum gh_step_end read_rows(struct gh_issuer_request *r)
     if (r->transaction.version != 0)
         keys[count++] = r->transaction.key;
     if (gh_issuer_own_client(r->managed, client_id) == NULL)
-        keys[count++] = gh_client_key(r->x->arena, client_id);
+        keys[count++] = row_key_of(r, client_id);
     r->rows = (struct gh_rows){ 0 };
     return count > 0 ? gh_issuer_read(r, keys, count) : GH_STEP_NEXT;
+}
+
+/* Old ones are asked for anew; that needs somebody who is signed in (threats.md A12: else anybody on the net
+ * could send us anywhere). */
+static enum gh_reason take_document(struct gh_issuer_request *r, gh_str url, const struct gh_stored_row *row)
+{
+    struct gh_document document;
+    enum gh_reason reason = gh_client_url_check(r->x->arena, url);
+    if (reason == GH_OK)
+        reason = gh_document_read(r->x->arena, row, &document);
+    if (reason != GH_OK)
+        return reason;
+    if (document.fresh <= gh_issuer_now(r)) {
+        r->wanted = r->session.is_valid ? url : GH_STR("");
+        return GH_OK;
+    }
+    if (document.failed == GH_OK)
+        r->client = document.client;
+    return document.failed;
 }
 
 static enum gh_reason take_client(struct gh_issuer_request *r)
@@ -63,14 +90,16 @@ static enum gh_reason take_client(struct gh_issuer_request *r)
         r->client = *own;
         return GH_OK;
     }
-    gh_str key = gh_client_key(r->x->arena, client_id);
+    gh_str key = row_key_of(r, client_id);
     const struct gh_stored_row *row = key.ptr != NULL ? gh_rows_find(r->rows, key) : NULL;
     if (key.ptr == NULL)
         return GH_OUT_OF_MEMORY;
-    if (row == NULL || row->version == 0)
-        return GH_CLIENT_UNKNOWN;
-    r->client_row = *row;
-    return gh_client_read(r->x->arena, row->value, &r->client);
+    if (row != NULL && row->version != 0)
+        r->client_row = *row;
+    if (gh_client_id_is_url(client_id))
+        return take_document(r, client_id, row);
+    return row == NULL || row->version == 0 ? GH_CLIENT_UNKNOWN
+                                            : gh_client_read(r->x->arena, row->value, &r->client);
 }
 
 static enum gh_step_end take_rows(struct gh_issuer_request *r)
@@ -81,6 +110,35 @@ static enum gh_step_end take_rows(struct gh_issuer_request *r)
     if (reason == GH_OK)
         reason = take_client(r);
     return reason == GH_OK ? GH_STEP_NEXT : gh_issuer_refuse(r, reason);
+}
+
+/* A client that nobody knows yet: a person comes first. Its redirect is not checked, so nothing is sent
+ * there; what its forms may lead to later is named all the same, because browsers hold the whole way to it.
+ */
+static enum gh_step_end need_person(struct gh_issuer_request *r)
+{
+    gh_str redirect_uri = gh_form_get(&r->form, GH_STR("redirect_uri"));
+    enum gh_redirect_kind kind;
+    if (r->client.id.len > 0 || r->wanted.len > 0)
+        return GH_STEP_NEXT;
+    if (gh_words_have(gh_form_get(&r->form, GH_STR("prompt")), GH_STR("none")))
+        return gh_issuer_refuse(r, GH_LOGIN_REQUIRED);
+    if (r->transaction.version != 0)
+        return gh_page_go(r, "/login", r->transaction.handle);
+    enum gh_reason reason =
+        gh_redirect_check(r->x->arena, redirect_uri, r->managed->policy.redirect_schemes, &kind);
+    r->transaction.target = reason == GH_OK ? gh_transaction_target(r->x->arena, redirect_uri) : GH_STR("");
+    r->effects = (struct gh_effects){ 0 };
+    if (reason == GH_OUT_OF_MEMORY || r->transaction.target.ptr == NULL)
+        return gh_issuer_refuse(r, GH_OUT_OF_MEMORY);
+    r->wants_person = true;
+    reason = gh_transaction_put(r);
+    return reason == GH_OK ? gh_issuer_commit(r) : gh_issuer_refuse(r, reason);
+}
+
+static enum gh_step_end send_to_person(struct gh_issuer_request *r)
+{
+    return r->wants_person ? gh_page_go(r, "/login", r->transaction.handle) : GH_STEP_NEXT;
 }
 
 /* ---- back to the client ---- */
@@ -139,7 +197,7 @@ static bool has_agreed(const struct gh_issuer_request *r)
 
 /* ---- giving ---- */
 
-/* A registration that is used lives on, longer than anything it was given. */
+/* A registration or document that is used lives on, longer than anything it was given. */
 static enum gh_reason keep_client(struct gh_issuer_request *r)
 {
     const struct gh_stored_row *row = &r->client_row;
@@ -147,7 +205,7 @@ static enum gh_reason keep_client(struct gh_issuer_request *r)
                        ? r->managed->policy.refresh_absolute_s
                        : REGISTERED_S;
     int64_t expires = gh_issuer_now(r) + life + SLACK_S;
-    if (r->client.kind != GH_CLIENT_REGISTERED || row->expires > expires - SLACK_S)
+    if (r->client.kind == GH_CLIENT_SETTINGS || row->expires > expires - SLACK_S)
         return GH_OK;
     enum gh_reason reason = gh_effects_expect(&r->effects, row->key, row->version);
     return reason == GH_OK ? gh_effects_write(&r->effects, row->key, row->value, expires) : reason;
@@ -227,11 +285,22 @@ static enum gh_step_end go_on(struct gh_issuer_request *r)
 }
 
 const struct gh_step gh_steps_authorize[] = {
-    { "request", read_query },   { "request", open_transaction },
-    { "client", read_rows },     { "client", take_rows },
-    { "client", find_redirect }, { "request", read_request },
-    { "person", read_person },   { "person", decide },
-    { "answer", go_on },         { NULL, NULL },
+    { "request", read_query },
+    { "request", open_transaction },
+    { "client", read_rows },
+    { "client", take_rows },
+    { "client", need_person },
+    { "client", send_to_person },
+    { "client", gh_step_fetch },
+    { "client", gh_step_fetch_keys },
+    { "client", gh_step_keep_document },
+    { "client", gh_step_look_again },
+    { "client", find_redirect },
+    { "request", read_request },
+    { "person", read_person },
+    { "person", decide },
+    { "answer", go_on },
+    { NULL, NULL },
 };
 
 /* ---- the answer of the consent page ---- */
@@ -285,9 +354,20 @@ static enum gh_step_end judge_answer(struct gh_issuer_request *r)
 }
 
 const struct gh_step gh_steps_consent[] = {
-    { "form", read_answer },     { "request", open_transaction },
-    { "client", read_rows },     { "client", take_rows },
-    { "client", find_redirect }, { "request", read_request },
-    { "person", read_person },   { "consent", judge_answer },
-    { "answer", go_on },         { NULL, NULL },
+    { "form", read_answer },
+    { "request", open_transaction },
+    { "client", read_rows },
+    { "client", take_rows },
+    { "client", need_person },
+    { "client", send_to_person },
+    { "client", gh_step_fetch },
+    { "client", gh_step_fetch_keys },
+    { "client", gh_step_keep_document },
+    { "client", gh_step_look_again },
+    { "client", find_redirect },
+    { "request", read_request },
+    { "person", read_person },
+    { "consent", judge_answer },
+    { "answer", go_on },
+    { NULL, NULL },
 };

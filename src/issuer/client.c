@@ -1,6 +1,6 @@
 /* issuer/client.c: the steps that read a form, find its client, and see that it is who it says. */
 #include "base/str.h"
-#include "issuer/request.h"
+#include "issuer/document.h"
 
 enum gh_step_end gh_step_form(struct gh_issuer_request *r)
 {
@@ -27,8 +27,32 @@ enum gh_step_end gh_step_credential(struct gh_issuer_request *r)
         r->client = *own;
         return GH_STEP_NEXT;
     }
-    gh_str key = gh_client_key(r->x->arena, r->credential.client_id);
+    gh_str id = r->credential.client_id;
+    gh_str key = gh_client_id_is_url(id) ? gh_document_key(r->x->arena, id) : gh_client_key(r->x->arena, id);
+    r->again = r->step - 1; /* what waited for a document begins here again */
     return gh_issuer_read(r, &key, 1);
+}
+
+/* One that somebody here has agreed to: its host may be asked again, by whoever comes. While it does not
+ * answer, tokens are refused for the moment, never for good (issuer.md section 4). */
+static enum gh_step_end take_document(struct gh_issuer_request *r)
+{
+    struct gh_document document;
+    int64_t now = gh_issuer_now(r);
+    enum gh_reason reason = gh_document_read(r->x->arena, &r->rows.at[0], &document);
+    if (reason == GH_OK && !document.has_client)
+        reason = GH_CLIENT_UNKNOWN;
+    bool is_old = reason == GH_OK && document.good + GH_DOCUMENT_STALE_S <= now;
+    if (is_old && document.failed != GH_OK && document.fresh > now)
+        reason = GH_FETCH_FAILED;
+    if (reason != GH_OK)
+        return gh_issuer_refuse(r, reason);
+    r->client_row = r->rows.at[0];
+    if (is_old)
+        r->wanted = r->credential.client_id;
+    else
+        r->client = document.client;
+    return GH_STEP_NEXT;
 }
 
 enum gh_step_end gh_step_client(struct gh_issuer_request *r)
@@ -37,6 +61,8 @@ enum gh_step_end gh_step_client(struct gh_issuer_request *r)
         return GH_STEP_NEXT;
     if (r->rows.at[0].version == 0)
         return gh_issuer_refuse(r, GH_CLIENT_UNKNOWN);
+    if (gh_client_id_is_url(r->credential.client_id))
+        return take_document(r);
     enum gh_reason reason = gh_client_read(r->x->arena, r->rows.at[0].value, &r->client);
     return reason == GH_OK ? GH_STEP_NEXT : gh_issuer_refuse(r, reason);
 }

@@ -39,20 +39,10 @@ static void discard(struct gh_letter *letter)
     free(self);
 }
 
-static struct gh_issuer_request *find(const struct gh_issuer_server *server, uint64_t ticket)
-{
-    GH_LIST_EACH (node, &server->requests) {
-        struct gh_issuer_request *r = GH_LIST_ENTRY(node, struct gh_issuer_request, link);
-        if (r->ticket == ticket)
-            return r;
-    }
-    return NULL;
-}
-
 static void open_answer(struct gh_letter *letter, void *owner)
 {
     struct hash_job *self = (struct hash_job *)letter;
-    struct gh_issuer_request *r = find(self->server, self->ticket);
+    struct gh_issuer_request *r = gh_issuer_by_ticket(self->server, self->ticket);
     if (r != NULL) {
         r->ticket = 0;
         r->verdict = self->matches ? GH_OK : GH_LOGIN_FAILED;

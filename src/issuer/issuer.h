@@ -22,11 +22,24 @@ struct gh_issuer_keys *gh_issuer_keys_new(struct gh_signing_key *active, struct 
 struct gh_issuer_keys *gh_issuer_keys_ref(struct gh_issuer_keys *keys);
 void gh_issuer_keys_unref(struct gh_issuer_keys *keys);
 
+/* What a worker cannot do itself: the control thread answers later with the same ticket. */
+struct gh_issuer_ports {
+    void *ctx;
+    /* -> gh_issuer_server_fetched; false: refused */
+    bool (*fetch)(void *ctx, gh_str url, uint64_t ticket);
+};
+struct gh_issuer_fetched {
+    enum gh_reason reason; /* as gh_fetch_answer's; GH_OVERLOADED: not asked */
+    gh_str body;           /* lent */
+    int64_t max_age_s;     /* -1: none */
+};
+
 struct gh_issuer_server;
 struct gh_issuer_new {
     struct gh_loop *loop;
     struct gh_store_client *store;
     const struct gh_index *index; /* epochs; NULL: none */
+    const struct gh_issuer_ports *ports;
     struct gh_offload *passwords; /* threads of their own: each of these jobs takes half a second */
     struct gh_mailbox *mailbox;   /* this worker's */
     struct gh_registry *registry;
@@ -41,6 +54,9 @@ void gh_issuer_server_free(struct gh_issuer_server *server);
 void gh_issuer_server_set_site(struct gh_issuer_server *server, struct gh_issuer_site *site);
 /* The keys of the issuer of that name; the reference is taken over. */
 void gh_issuer_server_set_keys(struct gh_issuer_server *server, gh_str name, struct gh_issuer_keys *keys);
+
+void gh_issuer_server_fetched(struct gh_issuer_server *server, uint64_t ticket,
+                              const struct gh_issuer_fetched *fetched);
 
 /* Is it a request for an issuer? For the dispatcher before the gateway. */
 bool gh_issuer_server_owns(const struct gh_issuer_server *server, const struct gh_exchange *x);

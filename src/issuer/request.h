@@ -29,6 +29,8 @@ struct gh_issuer_server {
     struct gh_list requests;
 };
 
+#define GH_DOCUMENT_STALE_S 86400 /* so long behind its freshness a document still serves token requests */
+
 /* Where a request goes on after a step. */
 enum gh_step_end {
     GH_STEP_NEXT, /* the next step */
@@ -110,7 +112,18 @@ struct gh_issuer_request {
     gh_str location;         /* where an answer sends the browser once its effects are durable */
     int64_t retry_after_s;   /* of a refusal; 0: as usual */
     struct gh_person person; /* who signs in, or made an account */
-    uint64_t ticket;         /* of the password that is being looked at; 0: none */
+    uint64_t ticket;         /* of what other threads do for it, a password or a fetch; 0: nothing */
+
+    /* Clients with a document. */
+    gh_str wanted; /* its URL, when it must be fetched */
+    unsigned looks;
+    bool wants_person; /* before anything is fetched for it */
+    struct {
+        enum gh_reason reason;
+        gh_str body;
+        int64_t max_age_s;
+        struct gh_client client; /* what the document says */
+    } fetched;
 };
 
 /* Runs steps until one waits or is done. */
@@ -121,6 +134,8 @@ void gh_issuer_let_go(struct gh_issuer_request *r);
 const struct gh_issuer_keys *gh_issuer_keys_of(const struct gh_issuer_request *r);
 /* Fresh bytes for the decision of a grant: at every try anew. */
 void gh_issuer_chance(struct gh_issuer_request *r);
+/* Who waits under that ticket, or NULL: gone. */
+struct gh_issuer_request *gh_issuer_by_ticket(const struct gh_issuer_server *server, uint64_t ticket);
 int64_t gh_issuer_now(const struct gh_issuer_request *r);
 
 /* What was revoked of the tenant, and of the client and the user where they are not empty, last. */

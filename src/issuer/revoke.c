@@ -1,6 +1,6 @@
 /* issuer/revoke.c: revocation (RFC 7009) and introspection (RFC 7662) of tokens of this issuer. */
 #include "base/str.h"
-#include "issuer/request.h"
+#include "issuer/document.h"
 
 /* ---- an access token of ours ---- */
 
@@ -84,11 +84,20 @@ static enum gh_step_end revoked(struct gh_issuer_request *r)
 }
 
 const struct gh_step gh_steps_revoke[] = {
-    { "form", gh_step_form },      { "client", gh_step_credential },
-    { "client", gh_step_client },  { "client", gh_step_authenticate },
-    { "client", gh_step_unspent }, { "revoke", read_secret },
-    { "revoke", read_grant },      { "revoke", revoke },
-    { "answer", revoked },         { NULL, NULL },
+    { "form", gh_step_form },
+    { "client", gh_step_credential },
+    { "client", gh_step_client },
+    { "client", gh_step_fetch },
+    { "client", gh_step_fetch_keys },
+    { "client", gh_step_keep_document },
+    { "client", gh_step_look_again },
+    { "client", gh_step_authenticate },
+    { "client", gh_step_unspent },
+    { "revoke", read_secret },
+    { "revoke", read_grant },
+    { "revoke", revoke },
+    { "answer", revoked },
+    { NULL, NULL },
 };
 
 /* ---- introspection ---- */
@@ -132,8 +141,8 @@ static enum gh_step_end introspected(struct gh_issuer_request *r)
 }
 
 const struct gh_step gh_steps_introspect[] = {
-    { "form", gh_step_form },      { "client", gh_step_credential },
-    { "client", gh_step_client },  { "client", gh_step_authenticate },
-    { "client", gh_step_unspent }, { "introspect", introspect },
-    { "answer", introspected },    { NULL, NULL },
+    { "form", gh_step_form },         { "client", gh_step_credential },   { "client", gh_step_client },
+    { "client", gh_step_fetch },      { "client", gh_step_fetch_keys },   { "client", gh_step_keep_document },
+    { "client", gh_step_look_again }, { "client", gh_step_authenticate }, { "client", gh_step_unspent },
+    { "introspect", introspect },     { "answer", introspected },         { NULL, NULL },
 };

@@ -107,6 +107,16 @@ void gh_issuer_chance(struct gh_issuer_request *r)
     gh_random_fill(&r->random, sizeof(r->random));
 }
 
+struct gh_issuer_request *gh_issuer_by_ticket(const struct gh_issuer_server *server, uint64_t ticket)
+{
+    GH_LIST_EACH (node, &server->requests) {
+        struct gh_issuer_request *r = GH_LIST_ENTRY(node, struct gh_issuer_request, link);
+        if (r->ticket == ticket)
+            return r;
+    }
+    return NULL;
+}
+
 void gh_issuer_let_go(struct gh_issuer_request *r)
 {
     if (r->ended)

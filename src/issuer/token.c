@@ -1,7 +1,7 @@
 /* issuer/token.c: the token endpoint: a grant is decided on fresh rows, made durable, and only then answered.
  */
 #include "base/str.h"
-#include "issuer/request.h"
+#include "issuer/document.h"
 
 #define CODE        GH_STR("authorization_code")
 #define REFRESH     GH_STR("refresh_token")
@@ -118,6 +118,10 @@ const struct gh_step gh_steps_token[] = {
     { "form", gh_step_form },
     { "client", gh_step_credential },
     { "client", gh_step_client },
+    { "client", gh_step_fetch },
+    { "client", gh_step_fetch_keys },
+    { "client", gh_step_keep_document },
+    { "client", gh_step_look_again },
     { "client", gh_step_authenticate },
     { "client", gh_step_unspent },
     { "grant", read_secret },

@@ -94,6 +94,11 @@ bool gh_fetch(struct gh_fetcher *fetcher, const struct gh_fetch_request *request
     return true;
 }
 
+static int64_t least(int64_t wanted, int64_t allowed)
+{
+    return wanted > 0 && wanted < allowed ? wanted : allowed;
+}
+
 static struct fetch *fetch_new(struct gh_fetcher *fetcher, const struct gh_fetch_request *request)
 {
     struct fetch *fetch = gh_calloc(1, sizeof(*fetch));
@@ -102,6 +107,8 @@ static struct fetch *fetch_new(struct gh_fetcher *fetcher, const struct gh_fetch
     fetch->fetcher = fetcher;
     fetch->rules = gh_fetch_rules_ref(fetcher->rules);
     fetch->max_age_s = -1;
+    fetch->max_body = least(request->max_body, fetch->rules->conf.max_body);
+    fetch->timeout_ms = least(request->timeout_ms, fetch->rules->conf.timeout_ms);
     gh_list_init(&fetch->link);
     gh_turn_work_init(&fetch->refusal, answer_refusal);
     fetch->easy = curl_easy_init();

@@ -32,7 +32,8 @@ struct gh_fetch_request {
     gh_str form; /* application/x-www-form-urlencoded body: makes it a POST; empty: GET */
     gh_str user; /* HTTP Basic, form-encoded as RFC 6749 section 2.3.1 says; empty: none */
     const struct gh_secret *password;
-    gh_str accept; /* empty: application/json */
+    gh_str accept;                /* empty: application/json */
+    int64_t max_body, timeout_ms; /* less than the settings allow; 0: as they say */
 };
 struct gh_fetch_answer {
     enum gh_reason reason; /* GH_OK: status 200 and a JSON media type; GH_FETCH_FAILED; GH_FETCH_REFUSED:

@@ -51,7 +51,7 @@ struct fetch {
     bool plain, proxied, refused;
     bool head_ended;
     size_t head_len; /* of the present response's head */
-    int64_t max_age_s;
+    int64_t max_age_s, max_body, timeout_ms;
     struct gh_buf body;
     char error[CURL_ERROR_SIZE];
     char why[FETCH_WHY]; /* our own words; empty: libcurl's */

@@ -35,15 +35,14 @@ bool gh_fetch_prepare(struct fetch *fetch, const struct gh_fetch_request *reques
  * for it and the loop with it. */
 static bool set_limits(struct fetch *fetch)
 {
-    const struct gh_fetch_conf *conf = &fetch->rules->conf;
-    return SET(CURLOPT_TIMEOUT_MS, (long)conf->timeout_ms) &&
-           SET(CURLOPT_CONNECTTIMEOUT_MS, (long)conf->timeout_ms) && SET(CURLOPT_QUICK_EXIT, 1L) &&
+    return SET(CURLOPT_TIMEOUT_MS, (long)fetch->timeout_ms) &&
+           SET(CURLOPT_CONNECTTIMEOUT_MS, (long)fetch->timeout_ms) && SET(CURLOPT_QUICK_EXIT, 1L) &&
            SET(CURLOPT_NOSIGNAL, 1L) && SET(CURLOPT_FOLLOWLOCATION, 0L) &&
            SET(CURLOPT_PROTOCOLS_STR, fetch->plain ? "http" : "https") &&
            SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) &&
            SET(CURLOPT_MAXLIFETIME_CONN, CONNECTION_LIFE_S) &&
            SET(CURLOPT_MAXAGE_CONN, CONNECTION_LIFE_S / 2) &&
-           SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)conf->max_body);
+           SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)fetch->max_body);
 }
 
 /* The environment names no proxy and no exception from one. Without CAPATH libcurl keeps the parsed bundle of
@@ -211,7 +210,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
 {
     struct fetch *fetch = ctx;
     size_t len = size * count;
-    if (gh_buf_len(&fetch->body) + len > (size_t)fetch->rules->conf.max_body)
+    if (gh_buf_len(&fetch->body) + len > (size_t)fetch->max_body)
         return give_up(fetch, "the body is too large");
     return gh_buf_add(&fetch->body, gh_str_of(bytes, len)) ? len : give_up(fetch, "out of memory");
 }

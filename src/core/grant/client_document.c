@@ -91,6 +91,7 @@ static bool read_words(struct gh_arena *arena, const struct gh_json *document, s
     client->grants = GH_GRANT_CODE | GH_GRANT_REFRESH;
     if (grants.count > 0)
         ok = ok && gh_client_grants_read(grants, &client->grants);
+    client->grants &= ~GH_GRANT_CREDENTIALS; /* anybody can publish a document: it acts for users alone */
     if (auth.len > 0)
         ok = ok && gh_client_auth_read(auth, &client->auth);
     for (size_t i = 0; i < responses.count; i++)

@@ -1,4 +1,5 @@
 """The rows of a gateway's SQLite store, as they lie in the file."""
+import json
 import os
 import sqlite3
 
@@ -16,3 +17,11 @@ def at_rest(site):
     found = "\n".join([f"{key} {value}" for key, value, _ in rows_of(site)] + entries)
     assert found, "an empty store proves nothing"
     return found
+
+
+def rewrite(site, prefix, change):
+    """What rows of this kind hold is changed behind the gateway's back, while it does not run."""
+    changed = [(json.dumps(change(json.loads(value))).encode(), key.encode()) for key, value, _ in rows_of(site) if key.startswith(prefix)]
+    assert changed, f"no row begins with {prefix}"
+    with sqlite3.connect(os.path.join(site.folder, "store.db")) as database:
+        database.executemany("update gh_rows set value = ? where key = ?", changed)
