@@ -137,6 +137,7 @@
     X(CSRF,                  "csrf",                      403,  NULL,                  "The form is not one of ours") \
     X(LOGIN_FAILED,          "login_failed",              403,  NULL,                  "Name or password are wrong") \
     X(LOGIN_THROTTLED,       "login_throttled",           429,  NULL,                  "Too many tries to sign in") \
+    X(REQUESTS_THROTTLED,    "requests_throttled",        429,  "slow_down",           "Too many requests from this address") \
     X(SETUP_UNKNOWN,         "setup_unknown",             404,  NULL,                  "The link cannot be used any more") \
     X(PASSWORD_REFUSED,      "password_refused",          400,  NULL,                  "The password cannot be used") \
     /* ---- settings, policy changes */ \

@@ -125,6 +125,7 @@ static const struct gh_reason_doc docs[GH_REASON_COUNT] = {
     [GH_CSRF] = { "A form of ours came from another page, without its token, or with that of another browser, session or request.", "Many at once may be an attack. A user who signed in anew in another window loads the page again." },
     [GH_LOGIN_FAILED] = { "Name or password are wrong; it is not said which.", "Nothing, if it stays a few." },
     [GH_LOGIN_THROTTLED] = { "Five tries at one account, or ten failures from one address in a minute: the next try waits (Retry-After).", "Wait. List addresses that many users share in `shared_sources`." },
+    [GH_REQUESTS_THROTTLED] = { "From one address ten registrations of clients in an hour, or a hundred sign-ins begun in ten minutes.", "Wait. List addresses that many users share in `shared_sources`." },
     [GH_SETUP_UNKNOWN] = { "The setup link was used, is older than a day, or a newer one was printed.", "Without an account yet, restart the gateway: it prints a new link." },
     [GH_PASSWORD_REFUSED] = { "A new password shorter than 8 characters or longer than 1,024, typed differently the second time, or a name of no or more than 64 bytes.", "Choose another." },
     [GH_SETTINGS_INVALID] = { "The settings were refused; the old ones go on.", "Run `gatehouse check`." },

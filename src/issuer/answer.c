@@ -67,8 +67,10 @@ static bool add_refusal(struct gh_issuer_request *r, int status, struct gh_heade
     bool ok = !basic || add(headers, "www-authenticate", GH_STR("Basic realm=\"token endpoint\""));
     if (status == 405)
         ok = ok && add(headers, "allow", gh_str_from(r->endpoint->allow));
-    if (status == 429 || status == 503)
-        ok = ok && add(headers, "retry-after", status == 429 ? GH_STR("60") : GH_STR("5"));
+    if (status == 429 || status == 503) {
+        long long wait = r->retry_after_s > 0 ? (long long)r->retry_after_s : status == 429 ? 60 : 5;
+        ok = ok && add(headers, "retry-after", gh_arena_printf(r->x->arena, "%lld", wait));
+    }
     return ok;
 }
 

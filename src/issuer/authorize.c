@@ -36,6 +36,14 @@ static enum gh_step_end open_transaction(struct gh_issuer_request *r)
     return reason == GH_OK ? GH_STEP_NEXT : gh_issuer_refuse(r, reason);
 }
 
+/* Requests of people who are not signed in are kept for ten minutes each: so many from one address. */
+static const struct gh_rate pending = { .tries = 100, .span_s = 600 };
+
+static gh_str pending_key(const struct gh_issuer_request *r)
+{
+    return gh_throttle_key(r->x->arena, "pending", r->x->client_ip);
+}
+
 static gh_str row_key_of(const struct gh_issuer_request *r, gh_str client_id)
 {
     return gh_client_id_is_url(client_id) ? gh_document_key(r->x->arena, client_id)
@@ -45,7 +53,7 @@ static gh_str row_key_of(const struct gh_issuer_request *r, gh_str client_id)
 /* A conflict begins here again, and what waited for a document. */
 static enum gh_step_end read_rows(struct gh_issuer_request *r)
 {
-    gh_str keys[3], client_id = gh_form_get(&r->form, GH_STR("client_id"));
+    gh_str keys[4], client_id = gh_form_get(&r->form, GH_STR("client_id"));
     size_t count = 0;
     r->again = r->step - 1;
     if (client_id.len == 0)
@@ -57,6 +65,8 @@ static enum gh_step_end read_rows(struct gh_issuer_request *r)
         keys[count++] = r->session.key;
     if (r->transaction.version != 0)
         keys[count++] = r->transaction.key;
+    if (r->transaction.version == 0)
+        keys[count++] = pending_key(r);
     if (gh_issuer_own_client(r->managed, client_id) == NULL)
         keys[count++] = row_key_of(r, client_id);
     r->rows = (struct gh_rows){ 0 };
@@ -133,6 +143,8 @@ static enum gh_step_end need_person(struct gh_issuer_request *r)
         return gh_issuer_refuse(r, GH_OUT_OF_MEMORY);
     r->wants_person = true;
     reason = gh_transaction_put(r);
+    if (reason == GH_OK)
+        reason = gh_throttle_spend(r, pending_key(r), &pending);
     return reason == GH_OK ? gh_issuer_commit(r) : gh_issuer_refuse(r, reason);
 }
 
@@ -245,6 +257,8 @@ static enum gh_reason ask_person(struct gh_issuer_request *r, enum gh_next next)
         return gh_session_touch(r);
     r->transaction.target = gh_transaction_target(r->x->arena, r->request.redirect_uri);
     enum gh_reason reason = r->transaction.target.ptr != NULL ? gh_transaction_put(r) : GH_OUT_OF_MEMORY;
+    if (reason == GH_OK && !r->session.is_valid)
+        reason = gh_throttle_spend(r, pending_key(r), &pending);
     return reason == GH_OK ? gh_session_touch(r) : reason;
 }
 

@@ -30,10 +30,20 @@ GH_MUST_USE enum gh_reason gh_person_id(struct gh_arena *arena, gh_str value, gh
 gh_str gh_throttle_key(struct gh_arena *arena, const char *kind, gh_str who);
 /* How long until the next try may be made; 0: now. Written: one more try. */
 GH_MUST_USE enum gh_reason gh_throttle_account(struct gh_issuer_request *r, gh_str key, int64_t *ret_wait_s);
-/* The same of an address; it is only looked at. */
-GH_MUST_USE enum gh_reason gh_throttle_address(struct gh_issuer_request *r, gh_str key, int64_t *ret_wait_s);
-/* One more failure from there. */
-GH_MUST_USE enum gh_reason gh_throttle_failed(struct gh_issuer_request *r, gh_str key);
+/* So often in so many seconds, all accounts and clients together, from one address; shared sources have no
+ * such limit (issuer.md section 14). */
+struct gh_rate {
+    int64_t tries, span_s;
+};
+/* How long until the next may come; 0: now. */
+GH_MUST_USE enum gh_reason gh_throttle_look(struct gh_issuer_request *r, gh_str key,
+                                            const struct gh_rate *rate, int64_t *ret_wait_s);
+/* One more. */
+GH_MUST_USE enum gh_reason gh_throttle_count(struct gh_issuer_request *r, gh_str key,
+                                             const struct gh_rate *rate);
+/* Both, for what is counted whether it succeeds or not. GH_REQUESTS_THROTTLED. */
+GH_MUST_USE enum gh_reason gh_throttle_spend(struct gh_issuer_request *r, gh_str key,
+                                             const struct gh_rate *rate);
 
 /* ---- hasher.c: passwords on other threads ---- */
 /* Compares r->posted's password with r->person's, or makes its text where r->person has none; then goes on.

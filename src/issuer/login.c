@@ -2,6 +2,9 @@
 #include "base/str.h"
 #include "issuer/flow.h"
 
+/* From one address, all accounts together. */
+static const struct gh_rate failures = { .tries = 10, .span_s = 60 };
+
 static bool has_transaction(const struct gh_issuer_request *r)
 {
     return r->transaction.key.len > 0;
@@ -98,7 +101,7 @@ static enum gh_step_end count_try(struct gh_issuer_request *r)
     r->effects = (struct gh_effects){ 0 };
     enum gh_reason reason = has_transaction(r) ? gh_transaction_take(r) : GH_OK;
     if (reason == GH_OK && !r->x->shared_source)
-        reason = gh_throttle_address(r, address_key(r), &address_wait);
+        reason = gh_throttle_look(r, address_key(r), &failures, &address_wait);
     if (reason == GH_OK && address_wait == 0)
         reason = gh_throttle_account(r, account_key(r), &wait);
     if (reason != GH_OK)
@@ -161,7 +164,7 @@ static enum gh_step_end judge(struct gh_issuer_request *r)
     else if (r->verdict == GH_OK)
         reason = let_in(r);
     else if (!r->x->shared_source)
-        reason = gh_throttle_failed(r, address_key(r));
+        reason = gh_throttle_count(r, address_key(r), &failures);
     if (reason == GH_LOGIN_FAILED) /* revoked for ever */
         r->effects = (struct gh_effects){ 0 };
     if (reason == GH_LOGIN_FAILED)

@@ -1,11 +1,25 @@
 /* issuer/register.c: dynamic client registration: what is allowed is kept, stored and echoed. */
 #include "base/clock.h"
 #include "base/str.h"
-#include "issuer/request.h"
+#include "issuer/flow.h"
 
 /* An unused registration dies after a day; the first authorization request keeps it (issuer.md section 5.2).
  */
 #define UNUSED_S 86400
+
+/* issuer.md section 14: anybody can write here, so no address writes much. */
+static const struct gh_rate rate = { .tries = 10, .span_s = 3600 };
+
+static gh_str rate_key(const struct gh_issuer_request *r)
+{
+    return gh_throttle_key(r->x->arena, "registrations", r->x->client_ip);
+}
+
+static enum gh_step_end read_rate(struct gh_issuer_request *r)
+{
+    gh_str key = rate_key(r);
+    return gh_issuer_read(r, &key, 1);
+}
 
 static enum gh_step_end take(struct gh_issuer_request *r)
 {
@@ -24,6 +38,8 @@ static enum gh_step_end take(struct gh_issuer_request *r)
     reason = gh_effects_expect(&r->effects, key, 0);
     if (reason == GH_OK)
         reason = gh_effects_write(&r->effects, key, value, now + UNUSED_S);
+    if (reason == GH_OK)
+        reason = gh_throttle_spend(r, rate_key(r), &rate);
     return reason == GH_OK ? gh_issuer_commit(r) : gh_issuer_refuse(r, reason);
 }
 
@@ -32,4 +48,6 @@ static enum gh_step_end answer(struct gh_issuer_request *r)
     return gh_issuer_json(r, 201, r->reply);
 }
 
-const struct gh_step gh_steps_register[] = { { "register", take }, { "answer", answer }, { NULL, NULL } };
+const struct gh_step gh_steps_register[] = {
+    { "register", read_rate }, { "register", take }, { "answer", answer }, { NULL, NULL }
+};

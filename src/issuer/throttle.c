@@ -1,5 +1,5 @@
-/* issuer/throttle.c: failed tries to sign in, counted in the store, so that all nodes and a restart know
- * them. */
+/* issuer/throttle.c: what one account or address may try, counted in the store, so that all nodes and a
+ * restart know it. */
 #include "base/str.h"
 #include "core/grant/rows.h"
 #include "issuer/flow.h"
@@ -11,10 +11,6 @@
 #define FIRST_S     30
 #define LONGEST_S   300
 #define FORGOTTEN_S 3600
-/* From one address, all accounts together; shared sources have no such limit. */
-#define ADDRESS_TRIES  10
-#define ADDRESS_SPAN_S 60
-
 struct tries {
     uint64_t version;
     int64_t count, since, until;
@@ -80,26 +76,37 @@ enum gh_reason gh_throttle_account(struct gh_issuer_request *r, gh_str key, int6
     return reason == GH_OK ? write_tries(r, key, &tries, now + FORGOTTEN_S) : reason;
 }
 
-enum gh_reason gh_throttle_address(struct gh_issuer_request *r, gh_str key, int64_t *ret_wait_s)
+enum gh_reason gh_throttle_look(struct gh_issuer_request *r, gh_str key, const struct gh_rate *rate,
+                                int64_t *ret_wait_s)
 {
     struct tries tries;
     enum gh_reason reason = read_tries(r, key, &tries);
-    int64_t ends = tries.since + ADDRESS_SPAN_S, now = gh_issuer_now(r);
+    int64_t ends = tries.since + rate->span_s, now = gh_issuer_now(r);
     if (reason == GH_OK)
-        *ret_wait_s = tries.count >= ADDRESS_TRIES && ends > now ? ends - now : 0;
+        *ret_wait_s = tries.count >= rate->tries && ends > now ? ends - now : 0;
     return reason;
 }
 
-/* Nothing is expected of the row: of two failures at once one may go uncounted. */
-enum gh_reason gh_throttle_failed(struct gh_issuer_request *r, gh_str key)
+/* Nothing is expected of the row: of two at once one may go uncounted. */
+enum gh_reason gh_throttle_count(struct gh_issuer_request *r, gh_str key, const struct gh_rate *rate)
 {
     struct tries tries;
     int64_t now = gh_issuer_now(r);
     enum gh_reason reason = read_tries(r, key, &tries);
     if (reason != GH_OK)
         return reason;
-    if (tries.since + ADDRESS_SPAN_S <= now)
+    if (tries.since + rate->span_s <= now)
         tries = (struct tries){ .since = now };
     tries.count++;
-    return write_tries(r, key, &tries, tries.since + ADDRESS_SPAN_S);
+    return write_tries(r, key, &tries, tries.since + rate->span_s);
+}
+
+enum gh_reason gh_throttle_spend(struct gh_issuer_request *r, gh_str key, const struct gh_rate *rate)
+{
+    if (r->x->shared_source)
+        return GH_OK;
+    enum gh_reason reason = gh_throttle_look(r, key, rate, &r->retry_after_s);
+    if (reason == GH_OK && r->retry_after_s > 0)
+        reason = GH_REQUESTS_THROTTLED;
+    return reason == GH_OK ? gh_throttle_count(r, key, rate) : reason;
 }

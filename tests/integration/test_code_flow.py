@@ -366,6 +366,24 @@ def test_one_address_has_a_limit_of_its_own(house, ada):
     assert statuses[0] == 403 and set(statuses) <= {403, 429}
 
 
+def test_what_anybody_can_write_has_a_limit(house):
+    """Registrations and requests that wait for a person lie in the store."""
+    house.start()
+    for _ in range(10):
+        made = register(house)
+    body = json.dumps({"redirect_uris": [CALLBACK]}).encode()
+    request = Request("POST", "/oauth/register", (("Host", house.authority), ("Content-Type", "application/json")), body)
+    answer = house.send(request)
+    assert (answer.status, json.loads(answer.body)["error"]) == (429, "slow_down")
+    assert house.audit_of_id(answer["x-request-id"])["reason"] == "requests_throttled"  # reason: requests_throttled
+    assert int(answer["retry-after"]) > 60 and len(expiry_of(house, "client")) == 10
+    stranger, client = Browser(house), Client(house, made["client_id"], "cursor://app/cb")
+    for _ in range(100):
+        assert stranger.send("GET", stranger.path(client.url())).status == 303
+    refused_page(house, stranger.send("GET", stranger.path(client.url())), 429, "requests_throttled")
+    assert len(expiry_of(house, "txn")) == 100
+
+
 def test_a_session_is_never_one_that_was_planted(house, ada):
     stranger = Browser(house)
     planted = "B" * 43
