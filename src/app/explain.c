@@ -39,18 +39,20 @@ static const struct gh_issuer *issuer_of(const struct gh_story *story)
 }
 
 /* RFC 7662: whoever issued it decides, at the next request. */
+static bool leave_to(struct gh_story *story, const struct gh_issuer *issuer)
+{
+    story->issuer = issuer;
+    story->undecided = true;
+    return stop(story, "introspection", GH_TOKEN_OPAQUE,
+                GH_STR("its issuer is asked when a request brings it; the audit log says what came of it"));
+}
+
 static bool explain_opaque(struct gh_story *story, gh_str text)
 {
     for (size_t i = 0; i < story->route->issuer_count; i++) {
         const struct gh_issuer_conf *conf = &story->route->issuers[i]->conf;
-        if (conf->introspection_url.len == 0 || !gh_str_starts(text, conf->token_prefix))
-            continue;
-        story->issuer = story->route->issuers[i];
-        story->undecided = true;
-        return stop(
-            story, "introspection", GH_TOKEN_OPAQUE,
-            GH_STR("opaque: its issuer is asked when a request brings it; the audit log says what came "
-                   "of it"));
+        if (conf->introspection_url.len > 0 && gh_str_starts(text, conf->token_prefix))
+            return leave_to(story, story->route->issuers[i]);
     }
     return stop(story, "form", GH_TOKEN_OPAQUE,
                 GH_STR("opaque, and no issuer of this route is asked about tokens that begin so"));
@@ -106,6 +108,10 @@ static struct gh_jwks *keys_of(const struct gh_story *story)
 
 static bool explain_signature(struct gh_story *story)
 {
+    const struct gh_issuer_conf *conf = &story->issuer->conf;
+    if (conf->introspection_url.len != 0 && conf->discovery_url.len == 0 && conf->jwks_url.len == 0 &&
+        conf->jwks_file.len == 0)
+        return leave_to(story, story->issuer); /* it has no keys, whatever its tokens look like */
     struct gh_jwks *set = keys_of(story);
     if (set == NULL && story->with->rings == NULL)
         return true; /* the other checks can be told all the same */

@@ -188,59 +188,22 @@ enum gh_next gh_authn_judge(struct gh_request *r)
     return remember(r, &principal, principal.expires + profile->leeway);
 }
 
-/* ---- the key ---- */
+/* ---- opaque tokens (RFC 7662) ---- */
 
-static enum gh_next ask_for_key(struct gh_request *r)
+/* One issuer alone is asked: prefixes of several on a route are no beginnings of each other. */
+static const struct gh_issuer *introspecting_issuer(const struct gh_request *r)
 {
-    const struct gh_gateway_ports *ports = r->gateway->with.ports;
-    if (!gh_request_take_ticket(r))
-        return gh_request_refuse(r, GH_OUT_OF_MEMORY);
-    if (!ports->want_key(ports->ctx, r->issuer->slot, r->token.kid, r->ticket))
-        return gh_request_refuse(r, GH_OVERLOADED);
-    return gh_authn_wait(r, AUTHN_KEY_ASKED);
-}
-
-static enum gh_next find_key(struct gh_request *r)
-{
-    struct gh_gateway *gateway = r->gateway;
-    const struct gh_keys_view *view = &gateway->keys[r->issuer->slot].view;
-    bool asked_before = r->authn == AUTHN_KEY_ASKED;
-    if (view->status == GH_KEYS_WAITING && !asked_before) /* the first fetch is under way */
-        return ask_for_key(r);
-    if (view->status != GH_KEYS_READY || view->set == NULL)
-        return gh_request_refuse(r, GH_KEYS_UNAVAILABLE);
-    struct gh_key *key = NULL;
-    enum gh_reason reason = gh_token_key(view->set, &r->token, &r->issuer->conf.profile, &key);
-    if (reason == GH_OK) {
-        r->key = gh_key_ref(key);
-        r->keys_seen = gateway->keys[r->issuer->slot].published;
-        return gh_check_signature(r);
-    }
-    if (reason != GH_TOKEN_KEY_UNKNOWN || r->token.kid.ptr == NULL ||
-        gh_jwks_has_kid(view->set, r->token.kid))
-        return gh_request_refuse(r, reason);
-    /* The key may be new: one fetch for all who wait, then a rest (byoa.md section 5). */
-    if (asked_before || gh_loop_now_ms(gateway->with.loop) < view->quiet_until_ms)
-        return gh_request_refuse(r, GH_TOKEN_KEY_UNKNOWN);
-    return ask_for_key(r);
-}
-
-static const struct gh_issuer *issuer_of(const struct gh_request *r)
-{
-    for (size_t i = 0; i < r->route->issuer_count; i++)
-        if (gh_profile_matches(&r->route->issuers[i]->conf.profile, &r->token))
+    for (size_t i = 0; i < r->route->issuer_count; i++) {
+        const struct gh_issuer_conf *conf = &r->route->issuers[i]->conf;
+        if (conf->introspection_url.len > 0 && gh_str_starts(r->token_text, conf->token_prefix))
             return r->route->issuers[i];
+    }
     return NULL;
 }
-
-/* ---- opaque tokens (RFC 7662) ---- */
 
 static enum gh_next introspect(struct gh_request *r)
 {
     struct gh_gateway *gateway = r->gateway;
-    r->issuer = gh_introspecting_issuer(r);
-    if (r->issuer == NULL)
-        return gh_request_refuse(r, GH_TOKEN_OPAQUE);
     if (!gh_request_take_ticket(r))
         return gh_request_refuse(r, GH_OUT_OF_MEMORY);
     const struct gh_gateway_ports *ports = gateway->with.ports;
@@ -266,6 +229,53 @@ static enum gh_next introspected(struct gh_request *r)
     return remember(r, &principal, until < principal.expires ? until : principal.expires);
 }
 
+/* ---- the key ---- */
+
+static enum gh_next ask_for_key(struct gh_request *r)
+{
+    const struct gh_gateway_ports *ports = r->gateway->with.ports;
+    if (!gh_request_take_ticket(r))
+        return gh_request_refuse(r, GH_OUT_OF_MEMORY);
+    if (!ports->want_key(ports->ctx, r->issuer->slot, r->token.kid, r->ticket))
+        return gh_request_refuse(r, GH_OVERLOADED);
+    return gh_authn_wait(r, AUTHN_KEY_ASKED);
+}
+
+static enum gh_next find_key(struct gh_request *r)
+{
+    struct gh_gateway *gateway = r->gateway;
+    const struct gh_keys_view *view = &gateway->keys[r->issuer->slot].view;
+    bool asked_before = r->authn == AUTHN_KEY_ASKED;
+    if (view->status == GH_KEYS_WAITING && !asked_before) /* the first fetch is under way */
+        return ask_for_key(r);
+    if (view->status != GH_KEYS_READY)
+        return gh_request_refuse(r, GH_KEYS_UNAVAILABLE);
+    if (view->set == NULL) /* an issuer without keys is asked, whatever its tokens look like */
+        return introspect(r);
+    struct gh_key *key = NULL;
+    enum gh_reason reason = gh_token_key(view->set, &r->token, &r->issuer->conf.profile, &key);
+    if (reason == GH_OK) {
+        r->key = gh_key_ref(key);
+        r->keys_seen = gateway->keys[r->issuer->slot].published;
+        return gh_check_signature(r);
+    }
+    if (reason != GH_TOKEN_KEY_UNKNOWN || r->token.kid.ptr == NULL ||
+        gh_jwks_has_kid(view->set, r->token.kid))
+        return gh_request_refuse(r, reason);
+    /* The key may be new: one fetch for all who wait, then a rest (byoa.md section 5). */
+    if (asked_before || gh_loop_now_ms(gateway->with.loop) < view->quiet_until_ms)
+        return gh_request_refuse(r, GH_TOKEN_KEY_UNKNOWN);
+    return ask_for_key(r);
+}
+
+static const struct gh_issuer *issuer_of(const struct gh_request *r)
+{
+    for (size_t i = 0; i < r->route->issuer_count; i++)
+        if (gh_profile_matches(&r->route->issuers[i]->conf.profile, &r->token))
+            return r->route->issuers[i];
+    return NULL;
+}
+
 /* ---- from the start ---- */
 
 static enum gh_next open_token(struct gh_request *r)
@@ -273,8 +283,10 @@ static enum gh_next open_token(struct gh_request *r)
     GH_COUNT_ADD(r->gateway->stats->verdict_misses, 1);
     r->verify_started_ns = gh_clock_mono_ns();
     enum gh_reason reason = gh_token_open(r->x->arena, r->token_text, &r->token);
-    if (reason == GH_TOKEN_OPAQUE)
-        return introspect(r);
+    if (reason == GH_TOKEN_OPAQUE) {
+        r->issuer = introspecting_issuer(r);
+        return r->issuer != NULL ? introspect(r) : gh_request_refuse(r, GH_TOKEN_OPAQUE);
+    }
     if (reason != GH_OK)
         return gh_request_refuse(r, reason);
     r->issuer = issuer_of(r);

@@ -3,12 +3,13 @@
 #include "base/str.h"
 #include "gateway/request.h"
 
-const struct gh_issuer *gh_introspecting_issuer(const struct gh_request *r)
+/* Whoever vouched for it before. */
+static const struct gh_issuer *same_issuer(const struct gh_request *r)
 {
     for (size_t i = 0; i < r->route->issuer_count; i++) {
-        const struct gh_issuer_conf *conf = &r->route->issuers[i]->conf;
-        if (conf->introspection_url.len > 0 && gh_str_starts(r->token_text, conf->token_prefix))
-            return r->route->issuers[i];
+        const struct gh_issuer *issuer = r->route->issuers[i];
+        if (issuer->slot == r->verdict->slot && issuer->conf.introspection_url.len > 0)
+            return issuer;
     }
     return NULL;
 }
@@ -22,7 +23,7 @@ static void end_with(struct gh_request *r, enum gh_reason why)
 void gh_renew(struct gh_request *r)
 {
     const struct gh_gateway_ports *ports = r->gateway->with.ports;
-    r->issuer = gh_introspecting_issuer(r);
+    r->issuer = same_issuer(r);
     if (r->issuer == NULL || !gh_request_take_ticket(r)) {
         end_with(r, GH_TOKEN_EXPIRED);
         return;

@@ -138,7 +138,6 @@ void gh_check_free_turnstiles(struct gh_gateway *gateway);
 /* authz.c */
 struct gh_stream_limits gh_stream_limits_of(const struct gh_site *site);
 /* renew.c: an introspected token of an open answer. */
-const struct gh_issuer *gh_introspecting_issuer(const struct gh_request *r);
 void gh_renew(struct gh_request *r);
 void gh_renew_answered(struct gh_request *r, enum gh_reason reason, gh_str answer);
 /* session.c: the upstream's own id into the request's head; the sealed one into the answer's, or

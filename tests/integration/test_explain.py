@@ -89,6 +89,9 @@ def test_opaque_tokens(site):
     site.write("gatehouse.yaml", site.settings)
     assert explain(site, "ory_at_1234567890")["verdict"] == "undecided"
     assert explain(site, "oat_1234567890")["verdict"] == "token_opaque"
+    site.settings["issuers"]["idp"].pop("jwks_file")
+    site.write("gatehouse.yaml", site.settings)
+    assert explain(site, site.issuer.token())["verdict"] == "undecided", "an issuer without keys is asked about JWTs too"
 
 
 def test_length_and_route(site):

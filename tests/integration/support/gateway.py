@@ -69,6 +69,13 @@ class Gateway:
             until(lambda: self.answers(ready), f"200 from {ready}; the log says:\n{self.log()[-2000:]}")
         return self
 
+    def reload(self, says="settings reloaded"):
+        """Has the settings read again, and waits until the log says what came of it."""
+        self.write("gatehouse.yaml", self.settings)
+        before = self.log().count(says)
+        self.process.send_signal(signal.SIGHUP)
+        until(lambda: self.log().count(says) > before, f'"{says}" in the log')
+
     def answers(self, path):
         assert self.process.poll() is None, f"exit status {self.process.returncode}; the log says:\n{self.log()[-4000:]}"
         return self.admin(path)[0] == 200

@@ -8,7 +8,8 @@ from .issuer import respond
 
 class Introspection:
     def __init__(self):
-        self.questions, self.answers, self.status = [], {}, 200
+        self.questions, self.answers, self.status, self.paths = [], {}, 200, []
+        self.fault = None  # called with the handler; answers True when it has answered itself
         endpoint = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -17,6 +18,9 @@ class Introspection:
             def do_POST(self):
                 form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
                 endpoint.questions.append((form["token"][0], self.headers.get("Authorization")))
+                endpoint.paths.append(self.path)
+                if endpoint.fault is not None and endpoint.fault(self):
+                    return
                 respond(self, endpoint.status, endpoint.answers.get(form["token"][0], {"active": False}))
 
             def log_message(self, *_):

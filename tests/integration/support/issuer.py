@@ -93,7 +93,8 @@ class Issuer:
 
     # ---- as a server: metadata and keys over loopback HTTP
 
-    def start(self):
+    def start(self, path="", tls=None, name=None):
+        """Under a path of its own; with `tls` (a server's context) over https, under that name."""
         issuer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -109,18 +110,22 @@ class Issuer:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        if tls is not None:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+        self.port = self.server.server_address[1]
+        self.origin = f"{'https' if tls else 'http'}://{name or '127.0.0.1'}:{self.port}"
+        self.url = self.origin + path
+        self.places = {f"/.well-known/oauth-authorization-server{path}"}
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         return self
 
     def metadata(self):
-        return {"issuer": self.url, "jwks_uri": f"{self.url}/jwks", "authorization_endpoint": f"{self.url}/authorize",
+        return {"issuer": self.url, "jwks_uri": f"{self.origin}/jwks", "authorization_endpoint": f"{self.url}/authorize",
                 "token_endpoint": f"{self.url}/token", "response_types_supported": ["code"],
                 "code_challenge_methods_supported": ["S256"]}
 
     def serve(self, handler):
-        documents = {"/.well-known/oauth-authorization-server": self.metadata, "/jwks": self.key_set}
-        make = documents.get(handler.path)
+        make = self.key_set if handler.path == "/jwks" else self.metadata if handler.path in self.places else None
         respond(handler, 200 if make else 404, make() if make else {"error": "not_found"})
 
     def close(self):
