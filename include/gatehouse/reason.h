@@ -27,6 +27,7 @@
     X(HTTP_PATH,             "http_path",                400,  NULL,                 "The path is not in its one canonical form") \
     X(HTTP_HOST,             "http_host",                400,  NULL,                 "The Host is malformed") \
     X(HTTP_HOST_UNKNOWN,     "http_host_unknown",        421,  NULL,                 "This host is not served here") \
+    X(HTTP_MISDIRECTED,      "http_misdirected",         421,  NULL,                 "This host is served on another connection") \
     X(HTTP_ORIGIN,           "http_origin",              403,  NULL,                 "The Origin is not allowed") \
     X(HTTP_TIMEOUT_HEAD,     "http_timeout_head",        408,  NULL,                 "The header took too long") \
     X(HTTP_TIMEOUT_BODY,     "http_timeout_body",        408,  NULL,                 "The body took too long") \

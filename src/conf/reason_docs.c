@@ -21,6 +21,7 @@ static const struct gh_reason_doc docs[GH_REASON_COUNT] = {
     [GH_HTTP_PATH] = { "The path has a second spelling: dot segments, empty segments, needless or dangerous escapes.", "Use the path as the settings write it." },
     [GH_HTTP_HOST] = { "Host or :authority is missing, repeated, or not a host name.", "Look at the client or the proxy before the gateway." },
     [GH_HTTP_HOST_UNKNOWN] = { "No tenant has this host.", "Add it to the tenant's `hosts`, or mend the proxy that changes Host." },
+    [GH_HTTP_MISDIRECTED] = { "The connection was opened for a host of another tenant (SNI), and the request is for this one.", "Nothing: clients open a connection of its own for it. A proxy in front must not join tenants on one connection." },
     [GH_HTTP_ORIGIN] = { "A browser page from an origin that is not listed: DNS rebinding ends here.", "Add the page's origin to `origins` if it is meant." },
     [GH_HTTP_TIMEOUT_HEAD] = { "The header was not complete within `limits.head_timeout`.", "Slow networks are rare; slow-header attacks are not." },
     [GH_HTTP_TIMEOUT_BODY] = { "The request body fell silent or dripped.", "See `limits.body_idle` and `limits.body_min_rate`." },

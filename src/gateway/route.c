@@ -15,6 +15,8 @@ static const gh_str cors_headers = GH_STR_INIT(
 enum gh_next gh_stage_route(struct gh_request *r)
 {
     struct gh_exchange *x = r->x;
+    if (gh_site_is_misdirected(r->site, &x->authority, x->sni)) /* threats.md T7 */
+        return gh_request_refuse(r, GH_HTTP_MISDIRECTED);
     enum gh_reason reason =
         gh_site_find(r->site, &x->authority, x->target.path, &r->route, &r->wants_metadata);
     if (reason == GH_HTTP_HOST_UNKNOWN)

@@ -56,6 +56,15 @@ enum gh_reason gh_site_find(const struct gh_site *site, const struct gh_authorit
     return GH_OK;
 }
 
+bool gh_site_is_misdirected(const struct gh_site *site, const struct gh_authority *authority, gh_str sni)
+{
+    if (sni.len == 0 || gh_str_eq(sni, authority->host))
+        return false;
+    const struct gh_authority named = { .host = sni, .port = authority->port };
+    const struct gh_site_host *opened = find_host(site, &named), *asked = find_host(site, authority);
+    return opened != NULL && asked != NULL && opened->tenant != asked->tenant;
+}
+
 /* ---- building ---- */
 
 static enum gh_reason add_path(struct gh_site *site, struct gh_site_host *host, gh_str path,
@@ -142,6 +151,7 @@ static enum gh_reason index_tenant_host(struct gh_site *site, const struct gh_te
     struct gh_site_host *host = host_entry(site, key);
     if (host == NULL)
         return GH_OUT_OF_MEMORY;
+    host->tenant = tenant;
     bool is_alias = !is_named_by_any(site, tenant->name, key);
     for (size_t i = 0; i < site->route_count; i++) {
         const struct gh_route *route = &site->routes[i];

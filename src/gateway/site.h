@@ -69,6 +69,7 @@ struct gh_tenant {
 /* One public host name: what is found there. */
 struct gh_site_host {
     struct gh_map_node node;           /* key: "name" or "name:port" */
+    const struct gh_tenant *tenant;    /* whose it is */
     struct gh_map paths;               /* of struct gh_site_path */
     const struct gh_route *only_route; /* when exactly one non-edge route lives here: the root document */
     size_t route_count;
@@ -120,5 +121,8 @@ GH_MUST_USE enum gh_reason gh_session_name_endpoints(struct gh_arena *arena, str
  * GH_WELLKNOWN_UNKNOWN below /.well-known/, GH_ROUTE_UNKNOWN. Allocates nothing. */
 GH_MUST_USE enum gh_reason gh_site_find(const struct gh_site *site, const struct gh_authority *authority,
                                         gh_str path, const struct gh_route **ret_route, bool *ret_metadata);
+/* Is `sni`, the name that the connection was opened for, a host of another tenant than the authority's? Names
+ * that no tenant has are nobody's, and misdirect nothing. RFC 9110 section 7.4. */
+bool gh_site_is_misdirected(const struct gh_site *site, const struct gh_authority *authority, gh_str sni);
 
 #endif
