@@ -1,10 +1,11 @@
 /* core/grant/rows.c: JSON objects of stored rows: members in, members out. */
 #include "core/grant/rows.h"
 
-#include <math.h>
-
 #include "base/arena.h"
 #include "base/str.h"
+
+/* 2^53: every whole number up to it is its own double. */
+#define EXACT_MAX 9007199254740992.0
 
 /* ---- trees ---- */
 
@@ -120,7 +121,8 @@ int64_t gh_get_number(const struct gh_json *object, const char *name, bool *ok)
     const struct gh_json *value = get(object, name, GH_JSON_NUMBER, ok);
     if (value == NULL)
         return 0;
-    if (floor(value->number) != value->number || fabs(value->number) > 9007199254740992.0) {
+    bool in_range = value->number >= -EXACT_MAX && value->number <= EXACT_MAX;
+    if (!in_range || (double)(int64_t)value->number != value->number) {
         *ok = false;
         return 0;
     }
