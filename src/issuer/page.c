@@ -139,7 +139,7 @@ void gh_page_date(struct gh_html *html, int64_t at)
     struct tm day;
     if (gmtime_r(&when, &day) == NULL)
         return;
-    gh_html_text(html, gh_str_of(text, strftime(text, sizeof(text), "%-d %B %Y", &day)));
+    gh_html_text(html, gh_str_trim(gh_str_of(text, strftime(text, sizeof(text), "%e %B %Y", &day))));
 }
 
 /* ---- refusals ---- */

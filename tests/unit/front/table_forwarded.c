@@ -26,7 +26,7 @@ static void answer(struct gh_arena *arena, gh_str line, struct gh_buf *out)
                       (struct gh_cidrs){ trusted, GH_ARRAY_LEN(trusted) }, &found);
     if (found.has_address)
         (void)gh_address_ip_text(&found.address, text);
-    (void)gh_buf_printf(out, "%s%s", text, !found.has_scheme ? "" : found.is_https ? " https" : " http");
+    (void)!gh_buf_printf(out, "%s%s", text, !found.has_scheme ? "" : found.is_https ? " https" : " http");
 }
 
 int main(void)

@@ -13,7 +13,7 @@
 
 #define DAY 86400
 
-static char folder[64], kek_file[64];
+static char folder[64], kek_file[72];
 static struct gh_arena *arena;
 static struct gh_signing_conf conf;
 
