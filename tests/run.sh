@@ -243,16 +243,16 @@ suite_threads() {
     meson_suite tsan threads && pytest_with tsan -q -m threads
 }
 
-node_suite() { # PART of tests/interop/run.sh, which installs the npm packages and runs them under the locked Node
+node_suite() { # PART... of tests/interop/run.sh, which installs the npm packages and runs them under the locked Node
     local log=$logs/$suite.lines binary
     build_clang && binary=$(binary_of clang) || return 1
-    GATEHOUSE=$binary timeout 600 tests/interop/run.sh "$1" | tee "$log"
+    GATEHOUSE=$binary timeout 600 tests/interop/run.sh "$@" | tee "$log"
     local status=${PIPESTATUS[0]}
     tally_lines "$log"
     return "$status"
 }
 
-suite_interop() { node_suite matrix; }
+suite_interop() { node_suite matrix issuer; }
 suite_conformance() { node_suite conformance; }
 
 # ---- fuzzing

@@ -1,16 +1,35 @@
 // The person at an OAuth client, played without a browser: follows the redirects of a sign-in and keeps cookies.
 import { randomUUID } from 'node:crypto';
 
+// The first form of a page, filled in by somebody with this account, who says yes; undefined when there is none.
+function fillIn(body, account) {
+  const [, action, inside] = /<form method="post" action="([^"]+)">(.*?)<\/form>/s.exec(body) ?? [];
+  if (!action) return undefined;
+  const fields = new URLSearchParams();
+  for (const [input] of inside.matchAll(/<input[^>]*>/g)) {
+    const [name, value, type] = ['name', 'value', 'type'].map((word) => new RegExp(` ${word}="([^"]*)"`).exec(input)?.[1] ?? '');
+    fields.set(name, type === 'password' ? account.password : type === 'text' ? account.name : value);
+  }
+  if (/name="answer" value="allow"/.test(inside)) fields.set('answer', 'allow');
+  return { action, body: fields };
+}
+
 // Opens url and follows redirects until a page does not redirect, or until stopAt(url) says that the address is reached.
-// Returns { url, status, body, hops }; status is null when stopAt ended the walk before a request was made.
-export async function walk(url, { stopAt = () => false, fetch = globalThis.fetch, maxHops = 20 } = {}) {
+// Returns { url, status, body, hops }; status is null when stopAt ended the walk before a request was made. With an
+// account, as in $WALK_AS=NAME:PASSWORD, forms on the way are filled in.
+const [asName, asPassword] = (process.env.WALK_AS ?? '').split(':');
+const me = asPassword && { name: asName, password: asPassword };
+export async function walk(url, { stopAt = () => false, fetch = globalThis.fetch, maxHops = 20, account = me } = {}) {
+  let form;
   const jar = new Map(); // host -> Map(name -> value)
   for (let hops = 0; hops < maxHops; hops++) {
     if (stopAt(url)) return { url, status: null, body: '', hops };
     const { host } = new URL(url);
     const cookies = jar.get(host) ?? jar.set(host, new Map()).get(host);
     const cookie = [...cookies].map((pair) => pair.join('=')).join('; ');
-    const response = await fetch(url, { redirect: 'manual', headers: { accept: 'text/html', ...(cookie && { cookie }) } });
+    const headers = { accept: 'text/html', ...(cookie && { cookie }) };
+    const response = await fetch(url, { redirect: 'manual', headers, ...(form && { method: 'POST', body: form.body }) });
+    form = undefined;
     for (const line of response.headers.getSetCookie()) {
       const [, name, value] = /^([^=]+)=([^;]*)/.exec(line);
       if (value) cookies.set(name, value);
@@ -18,8 +37,11 @@ export async function walk(url, { stopAt = () => false, fetch = globalThis.fetch
     }
     const body = await response.text();
     const next = response.headers.get('location');
-    if (!next || response.status < 300 || response.status > 399) return { url, status: response.status, body, hops };
-    url = new URL(next, url).href;
+    if (!next || response.status < 300 || response.status > 399) {
+      form = account && response.status === 200 ? fillIn(body, account) : undefined;
+      if (!form || form.action.endsWith('/logout')) return { url, status: response.status, body, hops };
+    }
+    url = new URL(next ?? form.action, url).href;
   }
   throw new Error(`no end after ${maxHops} redirects, at ${url}`);
 }
