@@ -70,7 +70,8 @@ static enum gh_reason open_ring(struct gh_signing *signing, const struct gh_mana
 static enum gh_reason publish(const struct gh_signing *signing, const struct gh_managed *managed,
                               struct gh_site *site)
 {
-    gh_str jwks = gh_signing_ring_jwks(site->arena, find(signing, managed)->ring);
+    const struct gh_signing_here *here = find(signing, managed);
+    gh_str jwks = here != NULL ? gh_signing_ring_jwks(site->arena, here->ring) : GH_STR_NONE;
     if (jwks.ptr == NULL)
         return GH_OUT_OF_MEMORY;
     for (size_t i = 0; i < site->issuer_count; i++)
