@@ -115,7 +115,7 @@ static void begin_protocol(struct gh_client *client)
     bool h2 = tls != NULL && gh_str_eq(gh_tls_alpn(tls), GH_STR("h2"));
     if (!(h2 ? gh_h2_begin(client) : gh_h1_begin(client)))
         gh_client_close(client, GH_OUT_OF_MEMORY, false);
-    else if (h2 && client->front->draining)
+    else if (client->front->draining)
         client->protocol->drain(client);
 }
 

@@ -9,6 +9,8 @@
 #include "base/str.h"
 #include "front/listening.h"
 
+#define LINGER_LOOK_MS 100
+
 struct gh_front *gh_front_new(const struct gh_front_new *with)
 {
     struct gh_front *front = gh_calloc(1, sizeof(*front));
@@ -22,12 +24,11 @@ struct gh_front *gh_front_new(const struct gh_front_new *with)
     return front;
 }
 
-static void free_listening(struct gh_listening *listening, bool close_socket)
+/* Clients that came by it may still ask for its certificates. */
+static void stop_listening(struct gh_listening *listening, bool close_socket)
 {
     gh_listener_free(listening->listener, close_socket);
-    gh_tls_context_unref(listening->tls);
-    gh_list_remove(&listening->link);
-    free(listening);
+    listening->listener = NULL;
 }
 
 void gh_front_free(struct gh_front *front)
@@ -35,12 +36,17 @@ void gh_front_free(struct gh_front *front)
     if (front == NULL)
         return;
     gh_deadline_clear(&front->drain_deadline);
-    gh_turn_work_cancel(&front->drained_work);
     front->drained = NULL;
     GH_LIST_EACH_SAFE (node, &front->clients)
         gh_client_close(GH_LIST_ENTRY(node, struct gh_client, link), GH_SHUTTING_DOWN, false);
-    GH_LIST_EACH_SAFE (node, &front->listening)
-        free_listening(GH_LIST_ENTRY(node, struct gh_listening, link), true);
+    GH_LIST_EACH_SAFE (node, &front->listening) {
+        struct gh_listening *listening = GH_LIST_ENTRY(node, struct gh_listening, link);
+        stop_listening(listening, true);
+        gh_tls_context_unref(listening->tls);
+        gh_list_remove(&listening->link);
+        free(listening);
+    }
+    gh_turn_work_cancel(&front->drained_work); /* the last client of a draining front has asked for it */
     free(front);
 }
 
@@ -92,11 +98,25 @@ size_t gh_front_connections(const struct gh_front *front)
 
 /* ---- draining ---- */
 
+static void look_again(struct gh_deadline *deadline)
+{
+    struct gh_front *front = GH_LIST_ENTRY(deadline, struct gh_front, drain_deadline);
+    gh_loop_at_end(front->with.loop, &front->drained_work);
+}
+
+/* Connections that are no client's any more still flush their last answers; none of them takes longer than 2
+ * s. */
 static void say_drained(struct gh_turn_work *work)
 {
     struct gh_front *front = GH_LIST_ENTRY(work, struct gh_front, drained_work);
     if (front->drained == NULL || front->client_count > 0)
         return;
+    if (gh_loop_lingers(front->with.loop)) {
+        gh_deadline_clear(&front->drain_deadline);
+        front->drain_deadline.fire = look_again;
+        gh_deadline_set(front->with.loop, &front->drain_deadline, LINGER_LOOK_MS);
+        return;
+    }
     void (*drained)(void *) = front->drained;
     front->drained = NULL;
     gh_deadline_clear(&front->drain_deadline);
@@ -131,8 +151,8 @@ void gh_front_drain(struct gh_front *front, bool close_sockets, void (*drained)(
     front->drained_ctx = ctx;
     gh_deadline_init(&front->drain_deadline, cut_the_rest);
     gh_turn_work_init(&front->drained_work, say_drained);
-    GH_LIST_EACH_SAFE (node, &front->listening)
-        free_listening(GH_LIST_ENTRY(node, struct gh_listening, link), close_sockets);
+    GH_LIST_EACH (node, &front->listening)
+        stop_listening(GH_LIST_ENTRY(node, struct gh_listening, link), close_sockets);
     gh_deadline_set(front->with.loop, &front->drain_deadline, front->conf.limits.drain_ms);
     GH_LIST_EACH_SAFE (node, &front->clients)
         drain_client(GH_LIST_ENTRY(node, struct gh_client, link));

@@ -8,6 +8,9 @@
 #include "base/str.h"
 #include "front/client.h"
 
+/* How long an idle connection of a draining process waits for a request that is on its way. */
+#define DRAIN_IDLE_MS 1000
+
 enum h1_state {
     H1_IDLE,    /* between messages */
     H1_HEAD,    /* a head has begun */
@@ -475,12 +478,14 @@ static void cut(struct gh_client *client, enum gh_reason why)
     client->protocol = NULL;
 }
 
+/* RFC 9112 section 9.5: a connection that is idle for us may have a request under way. It is still answered,
+ * and told that it is the last. */
 static void drain(struct gh_client *client)
 {
     struct h1 *h1 = client->state;
     h1->keep_alive = false;
     if (h1->state == H1_IDLE)
-        gh_client_close(client, GH_OK, true);
+        set_deadline(h1, DRAIN_IDLE_MS);
 }
 
 const struct gh_protocol gh_protocol_h1 = { .events = &events, .cut = cut, .drain = drain };

@@ -8,9 +8,9 @@
 struct gh_listening {
     struct gh_front *front;
     struct gh_list link;
-    size_t index; /* in the settings' list */
-    struct gh_listener *listener;
-    struct gh_tls_context *tls; /* NULL: plain HTTP */
+    size_t index;                 /* in the settings' list */
+    struct gh_listener *listener; /* NULL: draining */
+    struct gh_tls_context *tls;   /* NULL: plain HTTP */
 };
 
 /* A fresh socket: counted, refused, or made a client. */

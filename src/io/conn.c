@@ -187,6 +187,11 @@ void gh_conn_finish(struct gh_conn *conn)
     gh_loop_at_end(conn->loop, &conn->work);
 }
 
+bool gh_loop_lingers(const struct gh_loop *loop)
+{
+    return !gh_list_is_empty(&loop->lingering);
+}
+
 void gh_conn_cut_lingering(struct gh_loop *loop)
 {
     GH_LIST_EACH_SAFE (node, &loop->lingering)

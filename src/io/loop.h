@@ -20,6 +20,8 @@ void gh_loop_stop(struct gh_loop *loop);
 /* One turn: waits for events at most `timeout_ms` (-1: without bound). For tests. */
 void gh_loop_turn(struct gh_loop *loop, int timeout_ms);
 struct event_base *gh_loop_peek_base(struct gh_loop *loop);
+/* Does a connection whose owner has gone still flush, or wait for its peer's end (gh_conn_finish)? */
+bool gh_loop_lingers(const struct gh_loop *loop);
 
 /* Read once a turn. */
 int64_t gh_loop_now_ms(const struct gh_loop *loop); /* monotonic */

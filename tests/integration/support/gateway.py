@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import urllib.error
@@ -16,6 +17,14 @@ BINARY = os.environ.get("GATEHOUSE", os.path.join(ROOT, "build", "gatehouse"))
 REPORTS = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|UndefinedBehavior|runtime error:|Assertion|Bail out")
 INITIALIZE = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
     "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}}).encode()
+
+
+def with_places(log):
+    """A sanitizer's report with functions and lines: in the sandbox its symbolizer cannot be started."""
+    def place(match):
+        found = subprocess.run(["llvm-symbolizer-14", "--inlines", "-e", match[1], match[2]], capture_output=True, text=True, check=False)
+        return match[0] + " " + " < ".join(found.stdout.split())
+    return re.sub(r"\((/\S+)\+(0x[0-9a-f]+)\)", place, log) if shutil.which("llvm-symbolizer-14") else log
 
 
 class Gateway:
@@ -107,7 +116,7 @@ class Gateway:
             raise AssertionError(f"SIGTERM did not end it; the log says:\n{self.log()[-4000:]}") from None
         self.process = None
         log = self.log()
-        assert not REPORTS.search(log), log[-8000:]
+        assert not REPORTS.search(log), with_places(log[-8000:])
         assert status == 0, f"exit status {status}; the log says:\n{log[-4000:]}"
         assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", log), "a raw control byte in the log"
         written = log + "".join(json.dumps(line) for line in self.audit())
