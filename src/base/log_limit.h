@@ -4,8 +4,9 @@
 
 #include "base/budget.h"
 
-/* Messages and reasons are texts of the program, so that their places name them. Kinds that meet in one slot
- * take it from each other: there are fewer kinds than slots, and a line too many is no harm. */
+/* Messages and reasons are texts of the program, so that their places name them. There are fewer kinds
+ * than slots; where many meet nevertheless they take a slot from each other, and a line too many is no harm.
+ */
 #define GH_LOG_KINDS 64u
 struct gh_log_kind {
     const char *message, *reason;

@@ -157,6 +157,21 @@ static void test_limit(void **state)
     assert_true(gh_log_limit_admits(&limit, message, reason, &rate, &left_out));
 }
 
+/* Wherever their texts stand in memory, a few kinds never take each other's count. */
+static void test_kinds_that_meet(void **state)
+{
+    static const char texts[256];
+    for (size_t i = 0; i + 8 <= sizeof(texts); i++) {
+        struct gh_log_limit limit = { 0 };
+        struct gh_log_rate rate = { .burst = 1, .per_s = 0, .now_ms = 1000 };
+        uint64_t left_out;
+        for (size_t k = 0; k < 8; k++)
+            assert_true(gh_log_limit_admits(&limit, texts + i + k, NULL, &rate, &left_out));
+        for (size_t k = 0; k < 8; k++)
+            assert_false(gh_log_limit_admits(&limit, texts + i + k, NULL, &rate, &left_out));
+    }
+}
+
 static void test_a_flood_of_one_kind(void **state)
 {
     uint64_t before = gh_log_dropped();
@@ -182,6 +197,7 @@ int main(void)
         cmocka_unit_test(test_escape_each_byte),
         cmocka_unit_test_setup_teardown(test_every_byte, setup, teardown),
         cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_kinds_that_meet),
         cmocka_unit_test_setup_teardown(test_a_flood_of_one_kind, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
