@@ -27,16 +27,18 @@ static bool node_read(gh_str node, struct gh_address *ret_address)
     return gh_address_read(gh_str_of(text, (size_t)len), ret_address) == GH_OK;
 }
 
-/* The right-most address that is not a trusted proxy's own: everything left of it is hearsay. */
-static void take_node(struct reading *reading, gh_str node)
+/* The right-most address that is not a trusted proxy's own, unless junk comes first: everything left of that
+ * is hearsay. False when there is no more to look for. */
+static bool take_node(struct reading *reading, gh_str node)
 {
     struct gh_address address;
-    if (!node_read(node, &address)) {
-        reading->found->has_address = false; /* junk: nothing further left may count */
-    } else if (!gh_cidrs_have(reading->trusted, &address)) {
-        reading->found->has_address = true;
-        reading->found->address = address;
-    }
+    if (!node_read(node, &address))
+        return false;
+    if (gh_cidrs_have(reading->trusted, &address))
+        return true;
+    reading->found->has_address = true;
+    reading->found->address = address;
+    return false;
 }
 
 static void take_scheme(struct reading *reading, gh_str scheme)
@@ -45,30 +47,49 @@ static void take_scheme(struct reading *reading, gh_str scheme)
     reading->found->is_https = gh_str_eq_nocase(scheme, GH_STR("https"));
 }
 
+/* What stands behind the last comma, which *rest loses with it. Whoever wrote last stands there, and nothing
+ * that others wrote before may change how its words are read: a quote opened on the left and never closed,
+ * say. With `quotes` a comma counts where those behind it are even; *ret_whole is false when they are odd to
+ * the left end. */
+static gh_str cut_last(gh_str *rest, bool quotes, bool *ret_whole)
+{
+    size_t at = rest->len;
+    bool open = false;
+    while (at > 0 && (open || rest->ptr[at - 1] != ',')) {
+        at--;
+        open = open != (quotes && rest->ptr[at] == '"');
+    }
+    gh_str part = gh_str_skip(*rest, at);
+    *rest = at > 0 ? gh_str_take(*rest, at - 1) : GH_STR_NONE;
+    *ret_whole = !open;
+    return gh_str_trim(part);
+}
+
 /* ---- X-Forwarded-* ---- */
 
 static void read_x_forwarded(struct reading *reading, const struct gh_headers *headers)
 {
-    for (size_t i = 0; i < headers->count; i++) {
-        const struct gh_header *field = &headers->at[i];
-        gh_str rest = gh_str_eq(field->name, GH_STR("x-forwarded-for")) ? field->value : GH_STR_NONE;
-        while (rest.ptr != NULL)
-            take_node(reading, gh_str_trim(gh_str_cut(&rest, ',')));
-    }
+    bool whole, more = true;
     const struct gh_header *proto = gh_headers_find(headers, GH_STR("x-forwarded-proto"));
     if (proto != NULL && gh_headers_count(headers, GH_STR("x-forwarded-proto")) == 1)
         take_scheme(reading, proto->value);
+    for (size_t i = headers->count; more && i-- > 0;) {
+        const struct gh_header *field = &headers->at[i];
+        gh_str rest = gh_str_eq(field->name, GH_STR("x-forwarded-for")) ? field->value : GH_STR_NONE;
+        while (more && rest.ptr != NULL)
+            more = take_node(reading, cut_last(&rest, false, &whole));
+    }
 }
 
 /* ---- Forwarded (RFC 7239 section 4) ---- */
 
-/* Cuts at the next `at` outside quotes. */
-static gh_str cut_unquoted(gh_str *rest, char at)
+/* Cuts at the next semicolon outside quotes. */
+static gh_str cut_pair(gh_str *rest)
 {
     bool quoted = false;
     for (size_t i = 0; i < rest->len; i++) {
         quoted = quoted != (rest->ptr[i] == '"');
-        if (rest->ptr[i] != at || quoted)
+        if (rest->ptr[i] != ';' || quoted)
             continue;
         gh_str part = gh_str_take(*rest, i);
         *rest = gh_str_skip(*rest, i + 1);
@@ -87,30 +108,33 @@ static gh_str unquote(gh_str value)
     return gh_str_skip(gh_str_take(value, value.len - 1), 1);
 }
 
-/* One proxy's words. Without `for` it has hidden who was before it. */
-static void take_element(struct reading *reading, gh_str element)
+/* One proxy's words; the scheme of the nearest alone. Without `for` it has hidden who was before it. */
+static bool take_element(struct reading *reading, gh_str element, bool is_nearest)
 {
     gh_str node = GH_STR_NONE;
-    reading->found->has_scheme = false;
     while (element.ptr != NULL) {
-        gh_str value = gh_str_trim(cut_unquoted(&element, ';'));
+        gh_str value = gh_str_trim(cut_pair(&element));
         gh_str name = gh_str_trim(gh_str_cut(&value, '='));
         value = unquote(gh_str_trim(value));
         if (gh_str_eq_nocase(name, GH_STR("for")))
             node = value;
-        else if (gh_str_eq_nocase(name, GH_STR("proto")))
+        else if (is_nearest && gh_str_eq_nocase(name, GH_STR("proto")))
             take_scheme(reading, value);
     }
-    take_node(reading, node);
+    return take_node(reading, node);
 }
 
 static void read_forwarded(struct reading *reading, const struct gh_headers *headers)
 {
-    for (size_t i = 0; i < headers->count; i++) {
+    bool whole, more = true, is_nearest = true;
+    for (size_t i = headers->count; more && i-- > 0;) {
         const struct gh_header *field = &headers->at[i];
         gh_str rest = gh_str_eq(field->name, GH_STR("forwarded")) ? field->value : GH_STR_NONE;
-        while (rest.ptr != NULL)
-            take_element(reading, gh_str_trim(cut_unquoted(&rest, ',')));
+        while (more && rest.ptr != NULL) {
+            gh_str element = cut_last(&rest, true, &whole);
+            more = whole && take_element(reading, element, is_nearest);
+            is_nearest = false;
+        }
     }
 }
 
