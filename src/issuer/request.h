@@ -18,14 +18,17 @@ struct gh_person {
     int64_t created;
 };
 
+#define GH_ISSUER_KEYS_MAX (2 * GH_ISSUER_SITE_MAX) /* a new site's come before the old one's go */
+struct gh_named_keys {
+    gh_str name; /* of the issuer, on the heap; empty: a free place */
+    struct gh_issuer_keys *keys;
+};
+
 struct gh_issuer_server {
     struct gh_issuer_new with;
     uint64_t last_ticket;
     struct gh_issuer_site *site;
-    struct {
-        gh_str name; /* heap */
-        struct gh_issuer_keys *keys;
-    } keys[GH_ISSUER_SITE_MAX];
+    struct gh_named_keys keys[GH_ISSUER_KEYS_MAX];
     struct gh_list requests;
 };
 

@@ -39,24 +39,48 @@ void gh_issuer_keys_unref(struct gh_issuer_keys *keys)
     free(keys);
 }
 
+/* By a name that is empty: a free place. */
+static struct gh_named_keys *find_named(struct gh_issuer_server *server, gh_str name)
+{
+    for (size_t i = 0; i < GH_ISSUER_KEYS_MAX; i++)
+        if (gh_str_eq(server->keys[i].name, name))
+            return &server->keys[i];
+    return NULL;
+}
+
+static void drop_named(struct gh_named_keys *named)
+{
+    gh_issuer_keys_unref(named->keys);
+    free((void *)(uintptr_t)named->name.ptr);
+    *named = (struct gh_named_keys){ 0 };
+}
+
+static bool site_names(const struct gh_issuer_site *site, gh_str name)
+{
+    for (size_t i = 0; i < site->issuer_count; i++)
+        if (gh_str_eq(site->issuers[i].name, name))
+            return true;
+    return false;
+}
+
 void gh_issuer_server_set_keys(struct gh_issuer_server *server, gh_str name, struct gh_issuer_keys *keys)
 {
-    size_t i = 0;
-    while (i < GH_ISSUER_SITE_MAX - 1 && server->keys[i].keys != NULL &&
-           !gh_str_eq(server->keys[i].name, name))
-        i++;
-    gh_issuer_keys_unref(server->keys[i].keys);
-    free((void *)(uintptr_t)server->keys[i].name.ptr);
-    server->keys[i].name = gh_str_from(gh_str_to_heap(name));
-    server->keys[i].keys = keys;
+    struct gh_named_keys *named = find_named(server, name);
+    if (named == NULL)
+        named = find_named(server, GH_STR_NONE);
+    if (named == NULL) { /* beyond two sites' worth of issuers: no other's keys give way */
+        gh_issuer_keys_unref(keys);
+        return;
+    }
+    drop_named(named);
+    named->name = gh_str_from(gh_str_to_heap(name));
+    named->keys = keys;
 }
 
 const struct gh_issuer_keys *gh_issuer_keys_of(const struct gh_issuer_request *r)
 {
-    for (size_t i = 0; i < GH_ISSUER_SITE_MAX; i++)
-        if (r->server->keys[i].keys != NULL && gh_str_eq(r->server->keys[i].name, r->managed->name))
-            return r->server->keys[i].keys;
-    return NULL;
+    const struct gh_named_keys *named = find_named(r->server, r->managed->name);
+    return named != NULL ? named->keys : NULL;
 }
 
 /* ---- the server ---- */
@@ -75,10 +99,8 @@ void gh_issuer_server_free(struct gh_issuer_server *server)
 {
     if (server == NULL)
         return;
-    for (size_t i = 0; i < GH_ISSUER_SITE_MAX; i++) {
-        gh_issuer_keys_unref(server->keys[i].keys);
-        free((void *)(uintptr_t)server->keys[i].name.ptr);
-    }
+    for (size_t i = 0; i < GH_ISSUER_KEYS_MAX; i++)
+        drop_named(&server->keys[i]);
     gh_issuer_site_unref(server->site);
     free(server);
 }
@@ -87,6 +109,9 @@ void gh_issuer_server_set_site(struct gh_issuer_server *server, struct gh_issuer
 {
     struct gh_issuer_site *old = server->site;
     server->site = gh_issuer_site_ref(site);
+    for (size_t i = 0; i < GH_ISSUER_KEYS_MAX; i++)
+        if (!site_names(site, server->keys[i].name))
+            drop_named(&server->keys[i]);
     gh_issuer_site_unref(old);
 }
 
