@@ -173,6 +173,8 @@ GH_MUST_USE enum gh_reason gh_issuer_authenticate(struct gh_issuer_request *r);
 const struct gh_client *gh_issuer_own_client(const struct gh_managed *managed, gh_str client_id);
 
 /* ---- the endpoints' steps ---- */
+/* token.c: of the row of a code or refresh token, which was read: its grant's. */
+enum gh_step_end gh_step_grant(struct gh_issuer_request *r);
 extern const struct gh_step gh_steps_metadata[], gh_steps_jwks[], gh_steps_token[], gh_steps_register[],
     gh_steps_revoke[], gh_steps_introspect[];
 extern const struct gh_step gh_steps_authorize[], gh_steps_consent[], gh_steps_login[], gh_steps_login_post[],

@@ -30,18 +30,6 @@ static enum gh_step_end read_secret(struct gh_issuer_request *r)
     return gh_issuer_read(r, &key, 1);
 }
 
-static enum gh_step_end read_grant(struct gh_issuer_request *r)
-{
-    r->redemption.secret = r->rows.at[0];
-    r->rows = (struct gh_rows){ 0 };
-    if (r->redemption.secret.version == 0)
-        return GH_STEP_NEXT;
-    gh_str key = gh_grant_key_of(r->x->arena, r->redemption.secret.value);
-    if (key.ptr == NULL)
-        return gh_issuer_refuse(r, GH_OUT_OF_MEMORY);
-    return key.len > 0 ? gh_issuer_read(r, &key, 1) : GH_STEP_NEXT;
-}
-
 /* ---- revocation ---- */
 
 /* Only the client's own; and nobody learns whose another one is (threats.md A20). */
@@ -94,7 +82,7 @@ const struct gh_step gh_steps_revoke[] = {
     { "client", gh_step_authenticate },
     { "client", gh_step_unspent },
     { "revoke", read_secret },
-    { "revoke", read_grant },
+    { "revoke", gh_step_grant },
     { "revoke", revoke },
     { "answer", revoked },
     { NULL, NULL },

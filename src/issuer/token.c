@@ -31,7 +31,7 @@ static enum gh_step_end read_secret(struct gh_issuer_request *r)
     return gh_issuer_read(r, &key, 1);
 }
 
-static enum gh_step_end read_grant(struct gh_issuer_request *r)
+enum gh_step_end gh_step_grant(struct gh_issuer_request *r)
 {
     if (r->rows.count == 0)
         return GH_STEP_NEXT;
@@ -77,8 +77,25 @@ static enum gh_reason redeem(struct gh_issuer_request *r)
     return gh_credentials_redeem(arena, redemption, &r->token);
 }
 
+static enum gh_reason sign(struct gh_issuer_request *r)
+{
+    const struct gh_issuer_keys *keys = gh_issuer_keys_of(r);
+    if (keys == NULL)
+        return GH_KEYS_UNAVAILABLE;
+    gh_str claims = gh_grant_claims(r->x->arena, &r->managed->policy, &r->token);
+    if (claims.ptr == NULL)
+        return GH_OUT_OF_MEMORY;
+    return gh_token_sign(r->x->arena, keys->active, GH_STR("at+jwt"), claims, &r->signed_token);
+}
+
+/* Did the decision itself fail? Its effects are then half of something: a spent code without its grant. */
+static bool is_fault(enum gh_reason reason)
+{
+    return gh_reason_row(reason)->status >= 500;
+}
+
 /* The verdict is told once its effects are durable, a refusal's too: a code used twice has ended its grant by
- * then. */
+ * then. The token is signed before, so that what cannot be signed spends nothing; no fault does. */
 static enum gh_step_end decide(struct gh_issuer_request *r)
 {
     if (r->rows.count > 0)
@@ -88,7 +105,9 @@ static enum gh_step_end decide(struct gh_issuer_request *r)
     if (reason != GH_OK)
         return gh_issuer_refuse(r, reason);
     r->verdict = redeem(r);
-    return gh_issuer_commit(r);
+    if (r->verdict == GH_OK)
+        r->verdict = sign(r);
+    return is_fault(r->verdict) ? gh_issuer_refuse(r, r->verdict) : gh_issuer_commit(r);
 }
 
 /* ---- the answer ---- */
@@ -98,20 +117,6 @@ static enum gh_step_end answer(struct gh_issuer_request *r)
     if (r->verdict != GH_OK)
         return gh_issuer_refuse(r, r->verdict);
     return gh_issuer_json(r, 200, gh_grant_answer(r->x->arena, &r->token, r->signed_token));
-}
-
-static enum gh_step_end sign(struct gh_issuer_request *r)
-{
-    const struct gh_issuer_keys *keys = gh_issuer_keys_of(r);
-    if (r->verdict != GH_OK)
-        return GH_STEP_NEXT;
-    if (keys == NULL)
-        return gh_issuer_refuse(r, GH_KEYS_UNAVAILABLE);
-    gh_str claims = gh_grant_claims(r->x->arena, &r->managed->policy, &r->token);
-    enum gh_reason reason = claims.ptr != NULL ? gh_token_sign(r->x->arena, keys->active, GH_STR("at+jwt"),
-                                                               claims, &r->signed_token)
-                                               : GH_OUT_OF_MEMORY;
-    return reason == GH_OK ? GH_STEP_NEXT : gh_issuer_refuse(r, reason);
 }
 
 const struct gh_step gh_steps_token[] = {
@@ -125,9 +130,8 @@ const struct gh_step gh_steps_token[] = {
     { "client", gh_step_authenticate },
     { "client", gh_step_unspent },
     { "grant", read_secret },
-    { "grant", read_grant },
+    { "grant", gh_step_grant },
     { "grant", decide },
-    { "sign", sign },
     { "answer", answer },
     { NULL, NULL },
 };
