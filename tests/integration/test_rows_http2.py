@@ -392,27 +392,30 @@ def test_d7_window_toggling_over_many_streams(secure):
           "h2_glitches", prepare=prepare)
 
 
+def fill(site, client):
+    """A hundred streams whose answers wait for a window: every place is taken and stays so."""
+    client.send(h2.settings((h2.INITIAL_WINDOW_SIZE, 0)))
+    for _ in range(100):
+        client.request(good(site), b"{}")
+    client.until(lambda: all(stream.status for stream in client.streams.values()))
+
+
 def test_d8_more_streams_than_advertised(secure):
     """The hundredth stream is served, the next is refused, and so is one whose place an unread answer holds."""
     client = secure.h2()
-    client.send(h2.settings((h2.INITIAL_WINDOW_SIZE, 0)))
-    for _ in range(100):
-        client.request(good(secure), b"{}")
-    client.until(lambda: all(stream.status for stream in client.streams.values()))
+    fill(secure, client)
     extra = client.answer(client.request(good(secure), b"{}"))
     assert extra.reset == 7 and extra.status is None
     assert len(secure.upstream.seen) == 100
     client.send(h2.settings((h2.INITIAL_WINDOW_SIZE, 65535)))
     client.until(lambda: all(stream.ended for stream in client.streams.values() if stream.reset is None))
     assert client.answer(client.request(good(secure), b"{}")).status == 200
-    for i in range(1200):
-        if client.goaway is not None:
-            break
-        client.send(opened(secure, "bad", client.next_stream, end=False))
-        client.next_stream += 2
-        client.hear()
-    assert client.read_to_end() == h2.ENHANCE_YOUR_CALM
-    probe(secure)
+
+
+def test_d8_whoever_never_heeds_the_number_is_cut(secure):
+    """With every place taken each further stream is a reset that we were made to send; they refill at 40 a second."""
+    flood(secure, lambda client, i: opened(secure, "bad", 201 + 2 * i), 5000, "h2_resets",
+          prepare=lambda client: fill(secure, client))
 
 
 @pytest.mark.threads
