@@ -6,19 +6,9 @@ import threading
 import pytest
 
 from support.http1 import Connection
-from support.wait import until
+from support.wait import is_refused, until
 
 pytestmark = pytest.mark.threads
-
-
-def is_refused(port):
-    try:
-        socket.create_connection(("127.0.0.1", port), 5).close()
-        return False
-    except ConnectionRefusedError:
-        return True
-    except ConnectionResetError:
-        return False  # it waited in the queue of a socket that was closed just now
 
 
 def drain(site):

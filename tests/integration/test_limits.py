@@ -7,7 +7,7 @@ import pytest
 
 from support import h2
 from support.http1 import Connection
-from support.wait import until
+from support.wait import is_refused, until
 
 
 def limited(site, **limits):
@@ -207,14 +207,6 @@ def test_an_upstream_with_a_foreign_certificate(site, authority, tmp_path):
         answer = site.send(site.post(site.issuer.token(aud=f"{site.origin}/foreign/mcp"), target="/foreign/mcp"))
     assert (answer.status, answer.audit["reason"]) == (502, "upstream_tls")  # reason: upstream_tls
     site.accepted(site.post())
-
-
-def is_refused(port):
-    try:
-        socket.create_connection(("127.0.0.1", port), 5).close()
-        return False
-    except ConnectionRefusedError:
-        return True
 
 
 def test_draining(site):

@@ -54,3 +54,14 @@ def free_port():
         if is_free(port):
             return port
     raise AssertionError(f"all ports from {held[0]} on are taken")
+
+
+def is_refused(port):
+    """Does nobody listen on this port any more? A connection that waited in a queue that was closed just now is no answer."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+        return False
+    except ConnectionRefusedError:
+        return True
+    except ConnectionResetError:
+        return False
