@@ -10,6 +10,7 @@
 #include "app/commands.h"
 #include "app/explain.h"
 #include "app/loglane.h"
+#include "app/notify.h"
 #include "app/sandbox.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -177,6 +178,16 @@ static bool enter_sandbox(const struct gh_control *control)
     return gh_sandbox_enter(&sandbox);
 }
 
+static bool find_sockets(struct gh_control *control)
+{
+    struct gh_inherited found = { 0 };
+    bool bound = gh_inherited_from_environment(&found) &&
+                 gh_takeover_begin(control, control->snapshot->conf, &found) &&
+                 gh_control_bind(control, &found);
+    gh_inherited_done(&found);
+    return bound;
+}
+
 static bool start_up(struct gh_control *control, struct gh_conf *conf)
 {
     if (!open_files(control, conf) || !make_parts(control, conf) || !open_state(control, conf) ||
@@ -191,8 +202,9 @@ static bool start_up(struct gh_control *control, struct gh_conf *conf)
         free(why);
         return false;
     }
-    return gh_control_make_workers(control) && gh_control_tell_snapshot(control) &&
-           gh_control_bind(control) && gh_control_bind_admin(control) && enter_sandbox(control);
+    gh_notify_open();
+    return gh_control_make_workers(control) && gh_control_tell_snapshot(control) && find_sockets(control) &&
+           enter_sandbox(control) && (control->takeover != NULL || gh_control_listen(control));
 }
 
 int gh_control_init(struct gh_control *control, const struct gh_settings_source *source)
@@ -211,17 +223,26 @@ int gh_control_init(struct gh_control *control, const struct gh_settings_source 
 
 /* ---- running ---- */
 
-void gh_control_drain(struct gh_control *control)
+void gh_control_drain(struct gh_control *control, bool admin_too)
 {
-    if (control->draining) {
-        gh_loop_stop(control->loop); /* asked twice: at once */
+    gh_handover_close_door(control->handover);
+    gh_control_close_doors(control, admin_too);
+    if (admin_too && control->admin_front != NULL)
+        gh_front_drain(control->admin_front, true, NULL, NULL);
+    if (control->draining)
         return;
-    }
     control->draining = true;
+    gh_notify("STOPPING=1");
     gh_log(GH_LOG_INFO, "draining: no new connections, running exchanges finish");
     for (unsigned i = 0; i < control->worker_count; i++)
         if (!gh_worker_drain(control->workers[i]))
             gh_loop_stop(control->loop);
+}
+
+void gh_control_fail(struct gh_control *control)
+{
+    control->failed = true;
+    gh_loop_stop(control->loop);
 }
 
 static void on_signal(evutil_socket_t number, short what, void *ctx)
@@ -240,7 +261,10 @@ static void on_signal(evutil_socket_t number, short what, void *ctx)
             gh_logfile_reopen(control->audit_file);
         break;
     default:
-        gh_control_drain(control);
+        if (++control->asked_to_end > 1)
+            gh_loop_stop(control->loop); /* asked twice: at once */
+        else
+            gh_control_drain(control, false); /* the admin listener says so meanwhile */
         break;
     }
 }
@@ -290,24 +314,31 @@ int gh_control_run(struct gh_control *control)
     }
     gh_deadline_init(&control->ticks, tick);
     tick(&control->ticks);
-    bool started = start_threads(control);
+    bool started = start_threads(control) &&
+                   (control->takeover != NULL ? gh_takeover_run(control) : gh_handover_start(control));
     if (started) {
         gh_control_offer_setup(control);
         gh_loop_run(control->loop);
-    } else
-        gh_log(GH_LOG_ERROR, "a thread could not be started");
+    } else {
+        gh_log(GH_LOG_ERROR, "the process could not be started: out of memory or threads");
+    }
     for (size_t i = 0; i < GH_ARRAY_LEN(numbers); i++)
         event_free(events[i]);
     gh_deadline_clear(&control->ticks);
-    return started ? 0 : 1;
+    return started && !control->failed ? 0 : 1;
 }
 
 void gh_control_done(struct gh_control *control)
 {
     if (control->loop != NULL) {
         gh_front_free(control->admin_front);
+        gh_handover_free(control->handover);
+        gh_takeover_free(control->takeover);
         gh_loop_turn(control->loop, 0);
     }
+    gh_control_close_doors(control, true);
+    free(control->bound);
+    gh_notify_close();
     gh_control_unfollow(control); /* who asked the store is gone with the admin listener */
     gh_control_free_setup(control);
     gh_keyrings_free(control->rings); /* who still waits is answered, by letters to workers */

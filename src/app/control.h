@@ -5,6 +5,7 @@
 #include "admin/admin.h"
 #include "app/documents.h"
 #include "app/worker.h"
+#include "io/inherit.h"
 #include "store/store.h"
 
 #define GH_WORKERS_MAX 128
@@ -31,6 +32,15 @@ struct gh_revocations {
     int64_t sweep_at_ms;
 };
 
+/* The process's own descriptor of a listening socket; those who accept have duplicates. A door is the number
+ * of a public listener, or one of these. */
+struct gh_bound {
+    size_t door;
+    int fd; /* -1: closed */
+};
+#define GH_DOOR_ADMIN    (SIZE_MAX - 1)
+#define GH_DOOR_HANDOVER (SIZE_MAX - 2)
+
 struct gh_control {
     struct gh_settings_source source;
     struct gh_loop *loop;
@@ -52,7 +62,12 @@ struct gh_control {
     struct gh_snapshot *snapshot;
     struct gh_worker *workers[GH_WORKERS_MAX];
     unsigned worker_count, drained_count;
-    bool draining;
+    struct gh_bound *bound;
+    size_t bound_count, bound_cap;
+    struct gh_handover *handover; /* what a successor asks for; NULL: no such setting, or handed over */
+    struct gh_takeover *takeover; /* from a predecessor; NULL: there is none, or it is done */
+    bool draining, failed;
+    unsigned asked_to_end;
     struct gh_admin admin;
     struct gh_control_table table;
     struct gh_front *admin_front;
@@ -71,8 +86,10 @@ int gh_control_init(struct gh_control *control, const struct gh_settings_source 
 /* Starts the threads and runs until a signal ends it. */
 int gh_control_run(struct gh_control *control);
 void gh_control_done(struct gh_control *control);
-/* Starts draining; ends the loop when all workers have. */
-void gh_control_drain(struct gh_control *control);
+/* Starts draining; ends the loop when all workers have. Nothing when it drains already. */
+void gh_control_drain(struct gh_control *control, bool admin_too);
+/* The process cannot go on: its exit status is 1. */
+void gh_control_fail(struct gh_control *control);
 
 /* ---- reload.c ---- */
 GH_MUST_USE enum gh_reason gh_control_read_settings(const struct gh_settings_source *source,
@@ -108,10 +125,25 @@ void gh_control_offer_setup(struct gh_control *control);
 void gh_control_free_setup(struct gh_control *control);
 
 /* ---- binding.c ---- */
-/* Opens or inherits the sockets of all listeners and posts them to the workers. */
-bool gh_control_bind(struct gh_control *control) GH_MUST_USE;
-/* The admin listener, on the control thread's own loop. */
-bool gh_control_bind_admin(struct gh_control *control) GH_MUST_USE;
+/* The sockets of all doors: out of the set, or opened. Nobody accepts from them yet. */
+bool gh_control_bind(struct gh_control *control, struct gh_inherited *from) GH_MUST_USE;
+/* Workers accept from now on, and the control thread for admin. */
+bool gh_control_listen(struct gh_control *control) GH_MUST_USE;
+/* Closes the process's own descriptors: without others of them, connections are refused from now on. */
+void gh_control_close_doors(struct gh_control *control, bool admin_too);
+/* ---- handover.c: to a successor ---- */
+bool gh_handover_start(struct gh_control *control) GH_MUST_USE;
+/* Takes no successor any more; one that took the sockets may still say that it is ready. NULL is fine. */
+void gh_handover_close_door(struct gh_handover *handover);
+void gh_handover_free(struct gh_handover *handover);
+/* ---- takeover.c: from a predecessor ---- */
+/* Connects to the running process, if there is one, and takes its sockets into the set. */
+bool gh_takeover_begin(struct gh_control *control, const struct gh_conf *conf, struct gh_inherited *set)
+    GH_MUST_USE;
+/* From the loop on: listens as soon as the keys of all issuers are there, and tells the predecessor to drain.
+ */
+bool gh_takeover_run(struct gh_control *control) GH_MUST_USE;
+void gh_takeover_free(struct gh_takeover *takeover);
 /* ---- descriptors.c ---- */
 void gh_descriptors_raise(void);
 /* Lowers limits->connections to what file descriptors allow, and says so. */

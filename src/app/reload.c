@@ -108,9 +108,11 @@ static void warn_of_restart(const struct gh_conf *old, const struct gh_conf *now
 {
     bool same = old->workers == now->workers && gh_str_eq(old->admin.address_text, now->admin.address_text) &&
                 gh_str_eq(old->audit.file, now->audit.file) && gh_str_eq(old->log.file, now->log.file) &&
-                gh_str_eq(old->user, now->user) && old->sandbox == now->sandbox;
+                gh_str_eq(old->user, now->user) && old->sandbox == now->sandbox &&
+                gh_str_eq(old->handover, now->handover);
     if (!same)
-        gh_log(GH_LOG_WARN, "admin address, workers, log, audit, user and sandbox change at a restart only");
+        gh_log(GH_LOG_WARN,
+               "admin address, workers, log, audit, user, sandbox and handover change at a restart only");
 }
 
 enum gh_reason gh_control_reload(struct gh_control *control)

@@ -11,6 +11,7 @@ static void build_pairs(struct gh_build *build, const struct gh_settings_listen 
                         struct gh_listen_conf *listener);
 static void check_trusted_proxies(struct gh_build *build);
 static void build_admin(struct gh_build *build);
+static void build_handover(struct gh_build *build);
 
 static bool same_address(const struct gh_address *a, const struct gh_address *b)
 {
@@ -42,6 +43,7 @@ void gh_build_listeners(struct gh_build *build)
         front->listener_count = i + 1;
     }
     build_admin(build);
+    build_handover(build);
 }
 
 static void build_listener(struct gh_build *build, const struct gh_settings_listen *from,
@@ -127,4 +129,23 @@ static void build_admin(struct gh_build *build)
     if (!is_near && admin->token_file.len == 0)
         gh_tell_error(teller, node, "token_file", GH_STR("nothing"),
                       GH_STR("a file with a token where the address is neither loopback nor a unix socket"));
+}
+
+static void build_handover(struct gh_build *build)
+{
+    struct gh_conf *conf = &build->settings->conf;
+    struct gh_teller *teller = build->teller;
+    if (conf->handover.len == 0)
+        return;
+    if (gh_address_read(conf->handover, &conf->handover_address) != GH_OK ||
+        !gh_build_is_unix(&conf->handover_address)) {
+        gh_tell_wrong(teller, gh_build_root(build), "handover", GH_STR("unix:/path"));
+        return;
+    }
+    bool taken =
+        conf->admin.address_text.len != 0 && same_address(&conf->handover_address, &conf->admin.address);
+    for (size_t i = 0; i < conf->front.listener_count; i++)
+        taken = taken || same_address(&conf->handover_address, &conf->front.listeners[i].address);
+    if (taken)
+        gh_tell_wrong(teller, gh_build_root(build), "handover", GH_STR("a path no listener has"));
 }

@@ -85,6 +85,8 @@ struct gh_conf {
     gh_str user;             /* to become after binding; empty: stay who we are */
     gh_str session_key_file; /* empty: a key made at the start */
     enum gh_switch sandbox;
+    gh_str handover; /* "unix:/path"; empty: none */
+    struct gh_address handover_address;
     const struct gh_conf_file *files; /* every one the settings name; lives as long as the site */
     struct gh_front_conf front;
     struct gh_admin_conf admin;

@@ -212,6 +212,11 @@ static const struct gh_row root_rows[] = {
       .doc = "Whether the process gives up what it does not need before it serves (docs/operations.md): "
              "capabilities, core dumps, system calls, files in folders that are not named here. `off` is for "
              "debuggers." },
+    { "handover", GH_ROW_TEXT, AT(gh_settings, conf.handover), .unset = "off",
+      .doc =
+          "`unix:/path`: where a newly started `gatehouse serve` with these settings takes the listening "
+          "sockets of the running one, which drains and ends when the new one is ready (docs/operations.md). "
+          "Only root and the user it runs as may." },
     { "offload", GH_ROW_SECTION, AT(gh_settings, conf), .section = &offload_section,
       .doc = "Work that leaves the workers." },
     { "listen", GH_ROW_SECTIONS, AT(gh_settings, listen), .min = 1, .max = 64, .section = &gh_listen_section,

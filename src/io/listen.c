@@ -12,13 +12,10 @@
 #include <unistd.h>
 
 #include "base/arena.h"
-#include "base/str.h"
 
 #define BACKLOG          4096
 #define ACCEPTS_PER_TURN 16
 #define REST_MS          100
-/* sd_listen_fds(3): "The first file descriptor may be found at file descriptor number 3". */
-#define INHERITED_FIRST 3
 
 struct gh_listener {
     struct gh_loop *loop;
@@ -33,16 +30,19 @@ struct gh_listener {
 static bool set_options(int fd, int family, bool reuseport);
 static int bind_to(int fd, const struct gh_address *address);
 static bool is_dead_socket(const struct gh_address *address);
-static size_t inherited_count(void);
-static bool is_bound_to(int fd, const struct gh_address *address);
 static void on_ready(evutil_socket_t fd, short what, void *arg);
 static void on_rested(struct gh_deadline *rest);
 static void bury(void *ptr);
 
 int gh_listen_open(const struct gh_address *address, bool reuseport)
 {
+    return gh_listen_open_as(address, SOCK_STREAM, reuseport);
+}
+
+int gh_listen_open_as(const struct gh_address *address, int type, bool reuseport)
+{
     int family = address->storage.ss_family;
-    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
     if (!set_options(fd, family, reuseport) || bind_to(fd, address) != 0 || listen(fd, BACKLOG) != 0) {
@@ -56,7 +56,7 @@ int gh_listen_open(const struct gh_address *address, bool reuseport)
 
 /* Linux hands TCP_NODELAY down from the listening socket to what is accepted: one system call per listener
  * instead of one per connection. */
-static void set_nodelay(int fd)
+void gh_listen_set_nodelay(int fd)
 {
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -67,7 +67,7 @@ static bool set_options(int fd, int family, bool reuseport)
     int on = 1;
     if (family == AF_UNIX)
         return true;
-    set_nodelay(fd);
+    gh_listen_set_nodelay(fd);
     if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0)
         return false;
     if (reuseport && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0)
@@ -80,7 +80,9 @@ static int bind_to(int fd, const struct gh_address *address)
     const struct sockaddr *at = (const struct sockaddr *)&address->storage;
     if (bind(fd, at, address->len) == 0)
         return 0;
-    if (errno != EADDRINUSE || address->storage.ss_family != AF_UNIX || !is_dead_socket(address)) {
+    if (errno != EADDRINUSE || address->storage.ss_family != AF_UNIX)
+        return -1;
+    if (!is_dead_socket(address)) {
         errno = EADDRINUSE;
         return -1;
     }
@@ -101,59 +103,6 @@ static bool is_dead_socket(const struct gh_address *address)
         connect(fd, (const struct sockaddr *)&address->storage, address->len) != 0 && errno == ECONNREFUSED;
     close(fd);
     return dead;
-}
-
-size_t gh_listen_inherited(const struct gh_address *address, int *ret_fds, size_t max)
-{
-    size_t found = 0, count = inherited_count();
-    for (size_t i = 0; i < count && found < max; i++) {
-        int fd = INHERITED_FIRST + (int)i;
-        if (!is_bound_to(fd, address))
-            continue;
-        int flags = fcntl(fd, F_GETFL);
-        if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
-            continue;
-        if (address->storage.ss_family != AF_UNIX)
-            set_nodelay(fd);
-        ret_fds[found++] = fd;
-    }
-    return found;
-}
-
-static bool number_from(const char *name, uint64_t *ret_value)
-{
-    const char *text = getenv(name);
-    return text != NULL && gh_str_to_u64(gh_str_from(text), ret_value);
-}
-
-static size_t inherited_count(void)
-{
-    uint64_t pid, count;
-    if (!number_from("LISTEN_PID", &pid) || pid != (uint64_t)getpid() || !number_from("LISTEN_FDS", &count) ||
-        count > 1024)
-        return 0;
-    return (size_t)count;
-}
-
-static bool is_bound_to(int fd, const struct gh_address *address)
-{
-    struct gh_address bound = { .len = sizeof(bound.storage) };
-    int listening = 0;
-    socklen_t len = sizeof(listening);
-    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) != 0 || listening == 0 ||
-        getsockname(fd, (struct sockaddr *)&bound.storage, &bound.len) != 0 ||
-        bound.storage.ss_family != address->storage.ss_family)
-        return false;
-    if (bound.storage.ss_family == AF_UNIX) {
-        struct sockaddr_un a = { 0 }, b = { 0 };
-        memcpy(&a, &bound.storage, bound.len < sizeof(a) ? bound.len : sizeof(a) - 1);
-        memcpy(&b, &address->storage, sizeof(b));
-        return strncmp(a.sun_path, b.sun_path, sizeof(a.sun_path)) == 0;
-    }
-    char here[GH_ADDRESS_TEXT], there[GH_ADDRESS_TEXT];
-    gh_address_ip_text(&bound, here);
-    gh_address_ip_text(address, there);
-    return strcmp(here, there) == 0 && gh_address_port(&bound) == gh_address_port(address);
 }
 
 struct gh_listener *gh_listener_new(struct gh_loop *loop, int fd,

@@ -1,5 +1,4 @@
-/* io/listen.h: listening sockets: opened or inherited by the control thread, accepted from in a worker's
- * loop. */
+/* io/listen.h: listening sockets: opened by the control thread, accepted from in a worker's loop. */
 #ifndef GH_IO_LISTEN_H
 #define GH_IO_LISTEN_H
 
@@ -9,9 +8,10 @@
 /* Opens a non-blocking, close-on-exec listening socket; SO_REUSEPORT for TCP so that each worker has its own
  * queue. -1 with errno on failure. A unix socket replaces a dead one of the same name, never a live one. */
 int gh_listen_open(const struct gh_address *address, bool reuseport);
-/* Sockets handed over by the service manager (LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES of sd_listen_fds(3))
- * whose local address equals `address`: takes at most `max`, marks them close-on-exec; returns how many. */
-size_t gh_listen_inherited(const struct gh_address *address, int *ret_fds, size_t max);
+/* The same for another type than SOCK_STREAM. */
+int gh_listen_open_as(const struct gh_address *address, int type, bool reuseport);
+/* TCP_NODELAY for all that will be accepted from fd; done already by gh_listen_open. */
+void gh_listen_set_nodelay(int fd);
 
 struct gh_listener;
 /* The callback owns the fd (non-blocking, close-on-exec, TCP_NODELAY). When descriptors run out, accepting

@@ -1,4 +1,4 @@
-/* Listening sockets: opened, inherited, accepted from in bounded turns, resting when descriptors run out. */
+/* Listening sockets: opened, accepted from in bounded turns, resting when descriptors run out. */
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -148,48 +147,16 @@ static void test_unix_sockets_replace_the_dead_only(void **state)
     unlink(text + 5);
 }
 
-/* In a child whose descriptors are as the service manager would leave them: 3 and 4 listen, 5 does not. */
-static void be_the_service(struct gh_address first, int one, struct gh_address second, int two)
+/* What is wrong is said as it is. */
+static void test_why_it_cannot_listen(void **state)
 {
-    char pid[16];
-    int fds[4];
-    struct gh_address elsewhere;
-    int none = socket(AF_INET, SOCK_STREAM, 0);
-    int high[] = { fcntl(one, F_DUPFD, 50), fcntl(two, F_DUPFD, 50), fcntl(none, F_DUPFD, 50) };
-    for (int i = 0; i < 3; i++)
-        if (dup2(high[i], 3 + i) < 0)
-            _exit(10);
-    (void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
-    setenv("LISTEN_PID", pid, 1);
-    setenv("LISTEN_FDS", "3", 1);
-    if (gh_address_read(GH_STR("127.0.0.1:1"), &elsewhere) != GH_OK)
-        _exit(11);
-    if (gh_listen_inherited(&first, fds, 4) != 1 || fds[0] != 3)
-        _exit(12);
-    if ((fcntl(3, F_GETFD) & FD_CLOEXEC) == 0 || (fcntl(3, F_GETFL) & O_NONBLOCK) == 0)
-        _exit(13);
-    if (gh_listen_inherited(&second, fds, 4) != 1 || fds[0] != 4)
-        _exit(14);
-    if (gh_listen_inherited(&elsewhere, fds, 4) != 0 || gh_listen_inherited(&first, fds, 0) != 0)
-        _exit(15);
-    setenv("LISTEN_PID", "1", 1); /* meant for another process */
-    if (gh_listen_inherited(&first, fds, 4) != 0)
-        _exit(16);
-    _exit(0);
-}
-
-static void test_sockets_are_inherited(void **state)
-{
-    struct gh_address first, second;
-    int one = open_any(&first), two = open_any(&second), status;
-    pid_t child = fork();
-    if (child == 0)
-        be_the_service(first, one, second, two);
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
-    close(one);
-    close(two);
+    struct gh_address at;
+    assert_int_equal(gh_address_read(GH_STR("192.0.2.1:1"), &at), GH_OK); /* documentation: nobody's */
+    assert_int_equal(gh_listen_open(&at, false), -1);
+    assert_int_equal(errno, EADDRNOTAVAIL);
+    assert_int_equal(gh_address_read(GH_STR("unix:/nowhere/at/all"), &at), GH_OK);
+    assert_int_equal(gh_listen_open(&at, false), -1);
+    assert_int_equal(errno, ENOENT);
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -201,7 +168,7 @@ int main(void)
         CASE(test_workers_share_a_port),
         CASE(test_it_rests_when_descriptors_run_out),
         CASE(test_unix_sockets_replace_the_dead_only),
-        CASE(test_sockets_are_inherited),
+        CASE(test_why_it_cannot_listen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

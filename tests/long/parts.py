@@ -1,0 +1,60 @@
+"""A gateway with an upstream and an issuer for the long runs: the parts of the integration tests, without pytest."""
+import contextlib
+import os
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "integration"))
+
+from support.gateway import Gateway  # noqa: E402
+from support.issuer import Issuer, Key  # noqa: E402
+from support.upstream import Upstream, echo  # noqa: E402
+
+
+class Forgetful(list):
+    """Keeps none of a million requests."""
+
+    def append(self, _):
+        pass
+
+
+def stream_or_echo(events, pause):
+    """A script: the body says whether it is an event stream; `pause` is called between its events."""
+    def script(call):
+        if b"stream" not in call.seen.body:
+            return echo(call)
+        call.open_stream()
+        for number in range(events):
+            call.event(b"data: %d\n\n" % number)
+            pause()
+        call.close_stream()
+    return script
+
+
+@contextlib.contextmanager
+def running_site(script):
+    with tempfile.TemporaryDirectory(prefix="gatehouse-long-") as folder:
+        upstream = Upstream(script)
+        upstream.seen = Forgetful()
+        issuer = Issuer("", keys=[Key("ES256")])
+        made = Gateway(folder, issuer, upstream)
+        made.settings["log"] = {"level": "info"}
+        try:
+            yield made
+        finally:
+            issuer.close()
+            upstream.close()
+
+
+class Report:
+    """A line for each mark: what was seen, and whether it holds."""
+
+    def __init__(self):
+        self.failed = 0
+
+    def say(self, holds, what):
+        print(f"{'ok' if holds else 'FAILED'} {what}", flush=True)
+        self.failed += not holds
+
+    def status(self):
+        return 1 if self.failed else 0
