@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from support import h2
 from support.http1 import Connection
 from support.wait import is_refused, until
 
@@ -79,3 +80,32 @@ def test_the_second_signal_ends_it_at_once(site):
         status = site.process.wait(30)
         assert status == 0, site.log()[-6000:]
         go.set()
+
+
+def test_an_open_stream_over_http2(secure):
+    """RFC 9113 section 6.8: a GOAWAY in two steps; what is under way is finished, what was on its way is served."""
+    go = threading.Event()
+
+    def script(call):
+        call.open_stream()
+        call.event(b"data: 1\n\n")
+        go.wait(60)
+        call.event(b"data: 2\n\n")
+        call.close_stream()
+
+    secure.upstream.script = script
+    fields = h2.fields_of(secure, scheme="https")
+    with secure.h2() as client:
+        stream = client.streams[client.request(fields, b"{}")]
+        client.until(lambda: stream.body == b"data: 1\n\n")
+        secure.process.send_signal(signal.SIGTERM)
+        client.until(lambda: client.goaway is not None)
+        assert client.goaway == h2.NO_ERROR
+        go.set()
+        late = client.answer(client.request(fields, b"{}"))
+        assert (late.status, late.reset) == (200, None), "between the two steps it is served"
+        client.until(lambda: stream.ended or stream.reset is not None)
+        assert (stream.body, stream.reset) == (b"data: 1\n\ndata: 2\n\n", None)
+        assert client.read_to_end() == h2.NO_ERROR
+    assert secure.process.wait(30) == 0
+    assert [line["reason"] for line in secure.audit()] == ["ok", "ok"]

@@ -10,7 +10,7 @@ import pytest
 
 from support import h2
 from support.gateway import INITIALIZE
-from support.load import KeepAlive, Load, OneShot, Stream, Tally
+from support.load import Counted, KeepAlive, Load, OneShot, Stream, Tally, same
 from support.upgrade import all_old_have_ended, end_all, hand_over, start_next, upgrade
 from support.upstream import echo
 from support.wait import free_port, until
@@ -238,8 +238,8 @@ def test_upgrades_under_load_lose_nothing(upgraded):
     upgraded.start()
     tally = Tally()
     raw = upgraded.post().wire()
-    streams = [Stream(tally, upgraded.port, upgraded.post(body=b'{"stream":1}').wire(), 2) for _ in range(4)]
-    with Load(tally, [OneShot(tally, upgraded.port, raw) for _ in range(2)] + [KeepAlive(tally, upgraded.port, raw) for _ in range(2)] + streams):
+    streams = [Stream(tally, upgraded.port, upgraded.post(body=b'{"stream":1}').wire(), Counted(2)) for _ in range(4)]
+    with Load(tally, [OneShot(tally, upgraded.port, same(raw)) for _ in range(2)] + [KeepAlive(tally, upgraded.port, same(raw)) for _ in range(2)] + streams):
         assert all(stream.open.wait(30) for stream in streams)
         for workers in (3, 2):
             answered = tally.answered

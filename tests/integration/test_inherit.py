@@ -8,7 +8,7 @@ import pytest
 from support.gateway import BINARY
 from support.holder import Holder
 from support.http1 import Connection
-from support.load import KeepAlive, Load, OneShot, Tally
+from support.load import KeepAlive, Load, OneShot, Tally, same
 from support.wait import free_port, until
 
 pytestmark = pytest.mark.threads
@@ -92,7 +92,7 @@ def test_kill_9_refuses_nobody(site, held):
     until(lambda: is_ready(site), "readiness")
     tally = Tally()
     raw = site.post().wire()
-    clients = [OneShot(tally, site.port, raw) for _ in range(3)] + [KeepAlive(tally, site.port, raw)]
+    clients = [OneShot(tally, site.port, same(raw)) for _ in range(3)] + [KeepAlive(tally, site.port, same(raw))]
     kills = []
     with Load(tally, clients):
         for _ in range(2):

@@ -165,25 +165,6 @@ def test_a_handshake_that_takes_too_long(site, authority):
     check_tls(site, authority)
 
 
-def test_proxy_headers(site):
-    site.settings["trusted_proxies"] = ["127.0.0.1/32"]
-    site.settings["listen"][0]["proxy_protocol"] = True
-    site.start()
-
-    def send(header):
-        with site.connect() as connection:
-            connection.send(header + site.post().wire())
-            return connection.read() if header.startswith(b"PROXY TCP4") else connection.fill() and connection.read()
-
-    assert send(b"PROXY TCP4 192.0.2.7 192.0.2.1 40000 443\r\n").status == 200
-    line = site.next_audit()
-    assert (line["reason"], line["ip"]) == ("ok", "192.0.2.7")
-    for bad in (b"PROXY TCP5 x\r\n", b"PROXY TCP4\r\n".replace(b"TCP4", b"tcp4"), b""):
-        send(bad)
-        wait_reason(site, "proxy_header")  # reason: proxy_header
-    assert len(site.upstream.seen) == 1
-
-
 def test_an_upstream_with_a_foreign_certificate(site, authority, tmp_path):
     """TLS to the upstream is verified; the gateway sends it nothing before."""
     certificate, key = authority.leaf("other.example")

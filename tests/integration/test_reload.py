@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from support.http1 import Broken
+from support.reloads import BAD, Reloads
 from support.upstream import echo
 from support.wait import until
 
@@ -89,3 +90,26 @@ def test_a_stream_that_outlasts_the_drain(site):
             next(events)
     until(lambda: site.audit(), "the stream's audit line")
     assert [line["reason"] for line in site.audit()] == ["shutting_down"]  # reason: shutting_down
+
+
+# ---- under load; a hundred of them run in tests/long/reload.py
+
+@pytest.fixture
+def run(tmp_path, issuer):
+    verdicts = []
+    made = Reloads(tmp_path, issuer, lambda *verdict: verdicts.append(verdict), streams=10, subjects=5, width=4, threads=(2, 1), pause=0.002)
+    made.verdicts = verdicts
+    yield made
+    made.kill()
+
+
+def test_five_reloads_under_load(run):
+    """Each is seen from outside, refused ones between them change nothing, and no request or event is lost."""
+    run.start()
+    for number in range(5):
+        run.reload_well(number)
+        run.reload_badly(BAD[number * 13 % len(BAD)])
+        run.reload_badly(BAD[-1 - number])
+    requests, events = run.finish()
+    assert requests > 50 and events > 50
+    assert len(run.verdicts) == 4 and all(holds for holds, *_ in run.verdicts), run.verdicts

@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from parts import Report, running_site  # noqa: E402
 from support.gateway import BINARY  # noqa: E402
 from support.holder import Holder  # noqa: E402
-from support.load import KeepAlive, Load, OneShot, Tally  # noqa: E402
+from support.load import KeepAlive, Load, OneShot, Tally, same  # noqa: E402
 from support.upstream import echo  # noqa: E402
 from support.wait import until  # noqa: E402
 
@@ -42,7 +42,7 @@ def main():
         holder.start()
         until(lambda: site.admin("/readyz")[0] == 200, "readiness")
         raw = site.post().wire()
-        clients = [OneShot(tally, site.port, raw) for _ in range(4)] + [KeepAlive(tally, site.port, raw) for _ in range(2)]
+        clients = [OneShot(tally, site.port, same(raw)) for _ in range(4)] + [KeepAlive(tally, site.port, same(raw)) for _ in range(2)]
         with Load(tally, clients):
             at_first = rate_over(tally, PAUSE)
             for _ in range(KILLS):

@@ -52,8 +52,8 @@ class Report:
     def __init__(self):
         self.failed = 0
 
-    def say(self, holds, what):
-        print(f"{'ok' if holds else 'FAILED'} {what}", flush=True)
+    def say(self, holds, what, detail=""):
+        print(f"{'ok' if holds else 'FAILED'} {what}" + ("" if holds or not detail else f": {str(detail)[:2000]}"), flush=True)
         self.failed += not holds
 
     def status(self):

@@ -17,7 +17,7 @@ from parts import Report, running_site, stream_or_echo  # noqa: E402
 from support import h2  # noqa: E402
 from support.certificates import Authority  # noqa: E402
 from support.gateway import INITIALIZE  # noqa: E402
-from support.load import Http2, KeepAlive, Load, OneShot, Stream, Tally  # noqa: E402
+from support.load import Counted, Http2, KeepAlive, Load, OneShot, Stream, Tally, same  # noqa: E402
 from support.upgrade import end_all, hand_over, start_next, upgrade  # noqa: E402
 from support.wait import free_port, until  # noqa: E402
 
@@ -34,7 +34,7 @@ class Streams(threading.Thread):
 
     def run(self):
         while not self.tally.stopping.is_set():
-            Stream(self.tally, self.port, self.raw, EVENTS).run()
+            Stream(self.tally, self.port, self.raw, Counted(EVENTS)).run()
 
 
 def two_listeners(site, authority):
@@ -52,8 +52,8 @@ def clients_of(site, tally, port, context):
     token = site.issuer.token(aud=f"https://127.0.0.1:{port}/secure/mcp")
     fields = [(name, f"127.0.0.1:{port}" if name == ":authority" else value)
               for name, value in h2.fields_of(site, token, path="/secure/mcp", scheme="https")]
-    return ([OneShot(tally, site.port, raw) for _ in range(2)] + [KeepAlive(tally, site.port, raw) for _ in range(2)] +
-            [Http2(tally, port, fields, INITIALIZE, context) for _ in range(2)] + [Streams(tally, site.port, stream) for _ in range(4)])
+    return ([OneShot(tally, site.port, same(raw)) for _ in range(2)] + [KeepAlive(tally, site.port, same(raw)) for _ in range(2)] +
+            [Http2(tally, port, same((fields, INITIALIZE)), context) for _ in range(2)] + [Streams(tally, site.port, stream) for _ in range(4)])
 
 
 def fail_once(site, chance, silent):

@@ -151,14 +151,21 @@ class Client(Connection):
         if open_window:
             self.send(frame(WINDOW_UPDATE, payload=struct.pack(">I", 1 << 24)))
 
-    def request(self, fields, body=b"", end=True):
-        """Opens a stream and returns its number."""
+    def prepare(self, fields, body=b"", end=True):
+        """The next stream: its number, and the frames that open it, not yet sent."""
         number, self.next_stream = self.next_stream, self.next_stream + 2
         self.streams[number] = Stream()
-        self.send(frame(HEADERS, END_HEADERS | (END_STREAM if end and not body else 0), number, encode(fields)))
+        frames = [frame(HEADERS, END_HEADERS | (END_STREAM if end and not body else 0), number, encode(fields))]
         for at in range(0, len(body), 16384):
             last = at + 16384 >= len(body)
-            self.send(frame(DATA, END_STREAM if end and last else 0, number, body[at:at + 16384]))
+            frames.append(frame(DATA, END_STREAM if end and last else 0, number, body[at:at + 16384]))
+        return number, frames
+
+    def request(self, fields, body=b"", end=True):
+        """Opens a stream and returns its number."""
+        number, frames = self.prepare(fields, body, end)
+        for one in frames:
+            self.send(one)
         return number
 
     def step(self):

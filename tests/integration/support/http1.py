@@ -59,11 +59,13 @@ class Broken(Exception):
 
 
 class Connection:
-    """One connection to the gateway, plain or over TLS."""
+    """One connection to the gateway, plain or over TLS; `first` are pieces sent before anything else, TLS too."""
 
-    def __init__(self, port, host="127.0.0.1", tls=None, server_name="localhost", source="127.0.0.1"):
+    def __init__(self, port, host="127.0.0.1", tls=None, server_name="localhost", source="127.0.0.1", first=()):
         self.socket = socket.create_connection((host, port), TIMEOUT, source_address=(source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for piece in first:
+            self.socket.sendall(piece)
         if tls is not None:
             self.socket = tls.wrap_socket(self.socket, server_hostname=server_name)
         self.buffer = b""

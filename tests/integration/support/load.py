@@ -1,4 +1,7 @@
 """Load that counts: clients that go on and on, each knowing what became of every request."""
+import functools
+import itertools
+import json
 import ssl
 import threading
 import time
@@ -10,10 +13,10 @@ END = (Broken, ssl.SSLError, OSError, AssertionError)
 
 
 class Tally:
-    """What happened to all requests of all clients."""
+    """What happened to all requests and streams of all clients."""
 
     def __init__(self):
-        self.lock, self.answered, self.refused, self.failed = threading.Lock(), 0, 0, []
+        self.lock, self.answered, self.events, self.refused, self.failed = threading.Lock(), 0, 0, 0, []
         self.slowest = self.last_began = 0.0  # of those that were answered
         self.stopping = threading.Event()
 
@@ -22,6 +25,10 @@ class Tally:
             self.answered += 1
             self.slowest = max(self.slowest, time.monotonic() - began)
             self.last_began = max(self.last_began, began)
+
+    def event(self):
+        with self.lock:
+            self.events += 1
 
     def bad(self, began, error):
         with self.lock:
@@ -35,24 +42,72 @@ class Tally:
         behind it, or that had failed before it, is none of those that were in flight."""
         return [one for one in self.failed if not any(one[0] <= dead and one[1] >= before for before, dead in kills)]
 
+    def said(self):
+        """All of it as plain data; of the failures the first ones."""
+        with self.lock:
+            return {"answered": self.answered, "events": self.events, "lost": self.refused + len(self.failed),
+                    "failures": [what for _, _, what in self.failed[:20]] + ["refused"] * (self.refused > 0)}
+
+
+# ---- what is asked: endless (request, check); a request is bytes, or (fields, body) for HTTP/2; a check says what is wrong
+
+def is_good(status, _body):
+    return None if status == 200 else f"status {status}"
+
+
+def same(request):
+    """The same request again and again; any good answer will do."""
+    return itertools.repeat((request, is_good))
+
+
+def is_for(number, user, status, body):
+    try:
+        right = status == 200 and json.loads(body) == {"id": number, "user": user}
+    except ValueError:
+        right = False
+    return None if right else f"request {number} of {user}: {status} {body[:200]!r}"
+
+
+def numbered(first, users, compose):
+    """Requests with numbers of their own, for each user in turn: the answer must be to that very number for that very user.
+    `compose` makes one of a token and a body."""
+    for number in itertools.count(first):
+        user, token = users[number % len(users)]
+        yield compose(token, json.dumps({"id": number}).encode()), functools.partial(is_for, number, user)
+
+
+# ---- clients of requests
 
 class Client(threading.Thread):
-    """One request after the other until the tally says stop."""
+    """One request after the other, or `width` at once, until the tally says stop."""
 
-    def __init__(self, tally, port, raw):
+    width = 1
+
+    def __init__(self, tally, port, work, tls=None, pause=0):
         super().__init__(daemon=True)
-        self.tally, self.port, self.raw, self.connection = tally, port, raw, None
+        self.tally, self.port, self.work, self.tls, self.pause, self.connection = tally, port, work, tls, pause, None
 
     def run(self):
         while not self.tally.stopping.is_set():
-            began = time.monotonic()
+            self.began, self.awaited = time.monotonic(), self.width
             try:
-                self.request()
-                self.tally.good(began)
+                self.turn()
             except END as error:
-                self.tally.bad(began, error)
+                for _ in range(self.awaited):
+                    self.tally.bad(self.began, error)
                 self.drop()
+            if self.pause:
+                time.sleep(self.pause)
         self.drop()
+
+    def take(self, check, status, body):
+        """One answer; status 0 for one that was cut."""
+        self.awaited -= 1
+        wrong = check(status, body)
+        if wrong is None:
+            self.tally.good(self.began)
+        else:
+            self.tally.bad(self.began, Broken(wrong))
 
     def drop(self):
         if self.connection is not None:
@@ -60,77 +115,151 @@ class Client(threading.Thread):
         self.connection = None
 
 
-class OneShot(Client):
+class KeepAlive(Client):
+    """HTTP/1.1: one connection until an answer says that it was the last, or for so many answers."""
+
+    answers = 1000
+
+    def turn(self):
+        if self.connection is None:
+            self.connection, self.left = Connection(self.port, tls=self.tls), self.answers
+        request, check = next(self.work)
+        self.connection.send(request)
+        answer = self.connection.read()
+        self.take(check, answer.status if answer.clean else 0, answer.body)
+        self.left -= 1
+        if answer["connection"] == "close" or not answer.clean or self.left == 0:
+            self.drop()
+
+
+class OneShot(KeepAlive):
     """A connection for each request."""
 
-    def request(self):
-        with Connection(self.port) as connection:
-            connection.send(self.raw)
-            check(connection.read())
-
-
-class KeepAlive(Client):
-    """HTTP/1.1: one connection until an answer says that it was the last."""
-
-    def request(self):
-        self.connection = self.connection or Connection(self.port)
-        self.connection.send(self.raw)
-        answer = self.connection.read()
-        check(answer)
-        if answer["connection"] == "close":
-            self.drop()
+    answers = 1
 
 
 class Http2(Client):
     """HTTP/2: one connection until a GOAWAY came."""
 
-    def __init__(self, tally, port, fields, body, context):
-        super().__init__(tally, port, None)
-        self.fields, self.body, self.context = fields, body, context
-
-    def request(self):
+    def turn(self):
         if self.connection is not None:
             self.connection.hear()
         if self.connection is None or self.connection.goaway is not None:
             self.drop()
-            self.connection = h2.Client(self.port, tls=self.context)
-        stream = self.connection.answer(self.connection.request(self.fields, self.body))
-        if stream.reset is not None or stream.status != 200:
-            raise Broken(f"status {stream.status}, reset {stream.reset}")
+            self.connection = h2.Client(self.port, tls=self.tls)
+        waiting = self.begin()
+        while waiting:
+            number = self.connection.step()[2]
+            stream = self.connection.streams.get(number)
+            if number in waiting and (stream.ended or stream.reset is not None):
+                self.take(waiting.pop(number), stream.status if stream.reset is None else 0, stream.body)
+                del self.connection.streams[number]
+
+    def begin(self):
+        """The requests of this turn in one piece; returns the check of each stream."""
+        waiting, out = {}, b""
+        for _ in range(self.width):
+            (fields, body), check = next(self.work)
+            number, frames = self.connection.prepare(fields, body)
+            waiting[number], out = check, out + b"".join(frames)
+        self.connection.send(out)
+        return waiting
 
 
-def check(answer):
-    if answer.status != 200 or not answer.clean:
-        raise Broken(f"status {answer.status}, {'whole' if answer.clean else 'cut'}")
+# ---- event streams: what is due in one; next() raises Broken at a wrong event, end() when the end came too early
+
+class Counted:
+    """So many events, and then the end."""
+
+    def __init__(self, count):
+        self.left = self.count = count
+
+    def next(self, _event):
+        self.left -= 1
+
+    def end(self):
+        if self.left != 0:
+            raise Broken(f"{self.count - self.left} events of {self.count}")
+
+
+class Endless:
+    """Numbered events for this user without a gap, until the run is over."""
+
+    def __init__(self, user):
+        self.user, self.number = user, 0
+
+    def next(self, event):
+        if event != b"id: %d\ndata: %s\n\n" % (self.number, self.user.encode()):
+            raise Broken(f"stream of {self.user}: {event!r} where {self.number} was due")
+        self.number += 1
+
+    def end(self):
+        raise Broken(f"stream of {self.user} ended at {self.number}")
 
 
 class Stream(threading.Thread):
-    """An event stream that must come to its end, with all its events."""
+    """An event stream over HTTP/1.1; comments are no events."""
 
-    def __init__(self, tally, port, raw, events):
+    def __init__(self, tally, port, raw, due, tls=None):
         super().__init__(daemon=True)
-        self.tally, self.port, self.raw, self.events, self.open = tally, port, raw, events, threading.Event()
+        self.tally, self.port, self.raw, self.due, self.tls, self.open = tally, port, raw, due, tls, threading.Event()
 
     def run(self):
         began = time.monotonic()
         try:
-            with Connection(self.port) as connection:
+            with Connection(self.port, tls=self.tls) as connection:
                 connection.send(self.raw)
-                count = 0
-                for _ in connection.events(connection.read_head()):
-                    count += 1
-                    self.open.set()
-                if count != self.events:
-                    raise Broken(f"{count} events of {self.events}")
+                for event in connection.events(connection.read_head()):
+                    self.take(event)
+                    if isinstance(self.due, Endless) and self.tally.stopping.is_set():
+                        return
+                self.due.end()
             self.tally.good(began)
         except END as error:
             self.tally.bad(began, error)
         finally:
             self.open.set()
 
+    def take(self, event):
+        if not event.startswith(b":"):
+            self.due.next(event)
+            self.tally.event()
+            self.open.set()
+
+
+class Http2Streams(threading.Thread):
+    """Event streams on one HTTP/2 connection; `several` are ((fields, body), what is due), endless ones."""
+
+    def __init__(self, tally, port, several, tls):
+        super().__init__(daemon=True)
+        self.tally, self.port, self.several, self.tls = tally, port, several, tls
+
+    def run(self):
+        began = time.monotonic()
+        try:
+            with h2.Client(self.port, tls=self.tls) as client:
+                due = {client.request(*request): wanted for request, wanted in self.several}
+                while not self.tally.stopping.is_set():
+                    number = client.step()[2]
+                    if number in due:
+                        self.take(client.streams[number], due[number])
+                    if client.goaway is not None:
+                        raise Broken("GOAWAY under open streams")
+        except END as error:
+            self.tally.bad(began, error)
+
+    def take(self, stream, due):
+        while b"\n\n" in stream.body:
+            event, _, stream.body = stream.body.partition(b"\n\n")
+            if not event.startswith(b":"):
+                due.next(event + b"\n\n")
+                self.tally.event()
+        if stream.ended or stream.reset is not None:
+            due.end()
+
 
 class Load:
-    """`with Load(clients) as tally:` the clients run meanwhile."""
+    """`with Load(tally, clients):` the clients run meanwhile."""
 
     def __init__(self, tally, clients):
         self.tally, self.clients = tally, clients
