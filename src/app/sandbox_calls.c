@@ -38,7 +38,7 @@ static const char *const allowed[] = {
 
 /* Only where the settings keep state: files are made, replaced, and on the disk before anybody is told. */
 static const char *const keeping[] = {
-    "pwrite64 fsync fdatasync ftruncate unlink unlinkat rename renameat renameat2 fchmod fchown",
+    "pwrite64 fsync fdatasync ftruncate unlink unlinkat rename renameat renameat2 fchmod fchown flock",
 };
 
 /* The sanitizers' own: the leak check stops all threads from a process beside ours. In no other build. */

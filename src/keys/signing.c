@@ -2,6 +2,7 @@
 #include "keys/signing.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/log.h"
@@ -57,11 +58,18 @@ static void judge(struct gh_signing_ring *ring, int64_t now, bool *ret_due)
         ring->at[i].state = states[i];
 }
 
-/* Sorted by birth; what came first stays first among equals. */
+static bool is_older(const struct member *member, int64_t created, const struct gh_signing_key *key)
+{
+    return member->created != created
+               ? member->created < created
+               : gh_str_cmp(gh_signing_key_kid(member->key), gh_signing_key_kid(key)) < 0;
+}
+
+/* Sorted by birth, and twins by name: alike in every process. */
 static void insert(struct gh_signing_ring *ring, int64_t created, struct gh_signing_key *key)
 {
     size_t i = ring->count++;
-    for (; i > 0 && ring->at[i - 1].created > created; i--)
+    for (; i > 0 && !is_older(&ring->at[i - 1], created, key); i--)
         ring->at[i] = ring->at[i - 1];
     ring->at[i] = (struct member){ .created = created, .key = key };
 }
@@ -78,6 +86,8 @@ static bool make(struct gh_signing_ring *ring, int64_t created)
 {
     struct gh_signing_key *key = NULL;
     const char *why = "there are too many";
+    for (size_t i = 0; i < ring->count; i++)
+        created += ring->at[i].created == created; /* sorted: no two are of the same second */
     if (ring->count < GH_SIGNING_KEYS_MAX)
         why = gh_signing_file_make(ring->conf.folder, &ring->kek, ring->conf.alg, created, &key);
     if (why != NULL) {
@@ -103,16 +113,62 @@ static bool forget_gone(struct gh_signing_ring *ring)
     return changed;
 }
 
+/* ---- several processes: whoever holds the folder makes what is due, the others find it ---- */
+
+static void forget_all(struct gh_signing_ring *ring)
+{
+    for (size_t i = 0; i < ring->count; i++)
+        gh_signing_key_unref(ring->at[i].key);
+    ring->count = 0;
+}
+
+/* What the folder holds takes the place of what is known. */
+static enum gh_reason read_folder(struct gh_signing_ring *ring, bool *ret_changed, char **ret_why)
+{
+    struct gh_signing_file old[GH_SIGNING_KEYS_MAX], files[GH_SIGNING_KEYS_MAX];
+    const struct gh_signing_known known = { old, ring->count };
+    size_t count = 0, kept = 0;
+    for (size_t i = 0; i < ring->count; i++)
+        old[i] = (struct gh_signing_file){ ring->at[i].created, ring->at[i].key };
+    enum gh_reason reason =
+        gh_signing_files_read(ring->conf.folder, &ring->kek, &known, files, &count, ret_why);
+    if (reason != GH_OK || (count == 0 && ring->count > 0))
+        return reason; /* a folder that somebody has emptied says nothing: the keys in memory sign on */
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < ring->count; k++)
+            kept += files[i].key == ring->at[k].key;
+    *ret_changed = kept != count || kept != ring->count;
+    forget_all(ring);
+    for (size_t i = 0; i < count; i++)
+        insert(ring, files[i].created, files[i].key);
+    return GH_OK;
+}
+
+static bool follow(struct gh_signing_ring *ring)
+{
+    char *why = NULL;
+    bool changed = false;
+    if (read_folder(ring, &changed, &why) != GH_OK)
+        gh_log(GH_LOG_ERROR, "signing keys could not be read again", GH_FIELD("folder", ring->conf.folder),
+               GH_FIELD("why", gh_str_from(why != NULL ? why : "out of memory")));
+    free(why);
+    return changed;
+}
+
 bool gh_signing_ring_tick(struct gh_signing_ring *ring, int64_t now)
 {
-    const struct gh_signing_key *before = gh_signing_ring_active(ring);
-    bool due = false;
+    const struct gh_signing_key *active = gh_signing_ring_active(ring);
+    int held = gh_signing_folder_hold(ring->conf.folder, false);
+    bool changed = follow(ring), due = false;
     judge(ring, now, &due);
-    bool changed = due && make(ring, now);
-    if (changed)
+    if (due && held >= 0 && make(ring, now)) {
         judge(ring, now, &due);
+        changed = true;
+    }
     changed = forget_gone(ring) || changed;
-    return changed || gh_signing_ring_active(ring) != before;
+    if (held >= 0)
+        (void)close(held);
+    return changed || gh_signing_ring_active(ring) != active;
 }
 
 bool gh_signing_ring_rotate(struct gh_signing_ring *ring, int64_t now, bool at_once)
@@ -147,13 +203,22 @@ bool gh_signing_ring_drop(struct gh_signing_ring *ring, gh_str kid, int64_t now)
 
 /* ---- opened and freed ---- */
 
-static enum gh_reason read_folder(struct gh_signing_ring *ring, char **ret_why)
+/* The first key of all is made by one process, for which the others wait. */
+static enum gh_reason read_first(struct gh_signing_ring *ring, int64_t now, char **ret_why)
 {
-    struct gh_signing_file files[GH_SIGNING_KEYS_MAX];
-    size_t count = 0;
-    enum gh_reason reason = gh_signing_files_read(ring->conf.folder, &ring->kek, files, &count, ret_why);
-    for (size_t i = 0; i < count; i++)
-        insert(ring, files[i].created, files[i].key);
+    bool changed, due = false;
+    enum gh_reason reason = gh_signing_folder_make(ring->conf.folder, ret_why);
+    int held = reason == GH_OK ? gh_signing_folder_hold(ring->conf.folder, true) : -1;
+    if (reason == GH_OK)
+        reason = read_folder(ring, &changed, ret_why);
+    if (reason == GH_OK) {
+        judge(ring, now, &due);
+        if (due && make(ring, now))
+            judge(ring, now, &due);
+        (void)forget_gone(ring);
+    }
+    if (held >= 0)
+        (void)close(held);
     return reason;
 }
 
@@ -171,10 +236,9 @@ enum gh_reason gh_signing_ring_open(const struct gh_signing_conf *conf, int64_t 
         goto fail;
     reason = gh_signing_kek_read(ring->conf.kek_file, &ring->kek, ret_why);
     if (reason == GH_OK)
-        reason = read_folder(ring, ret_why);
+        reason = read_first(ring, now, ret_why);
     if (reason != GH_OK)
         goto fail;
-    (void)gh_signing_ring_tick(ring, now);
     if (ring->count == 0) {
         reason = GH_SETTINGS_INVALID;
         *ret_why = gh_str_to_heap(GH_STR("a signing key could not be made, see the log"));
@@ -191,8 +255,7 @@ void gh_signing_ring_free(struct gh_signing_ring *ring)
 {
     if (ring == NULL)
         return;
-    for (size_t i = 0; i < ring->count; i++)
-        gh_signing_key_unref(ring->at[i].key);
+    forget_all(ring);
     gh_secret_done(&ring->kek);
     gh_arena_free(ring->arena);
     free(ring);

@@ -31,13 +31,15 @@ bool gh_signing_states(const struct gh_signing_conf *conf, const int64_t *create
 #define GH_SIGNING_KEYS_MAX 16u
 
 struct gh_signing_ring;
-/* Reads the folder, makes a first key where there is none. On failure a heap text says why, for the operator:
+/* Reads the folder, makes a first key where there is none; of several processes that share it, one makes it.
+ * On failure a heap text says why, for the operator:
  * GH_SETTINGS_INVALID (folder, a file that others may read, a key that cannot be used), GH_OUT_OF_MEMORY. */
 GH_MUST_USE enum gh_reason gh_signing_ring_open(const struct gh_signing_conf *conf, int64_t now,
                                                 struct gh_signing_ring **ret_ring, char **ret_why);
 void gh_signing_ring_free(struct gh_signing_ring *ring);
-/* Now and then: makes the next key when it is due, deletes those that are gone. True when what is published
- * or active has changed. A file that cannot be written is logged, and tried again at the next tick. */
+/* Now and then: takes over what other processes have made or deleted in the folder, makes the next key when
+ * it is due, deletes those that are gone. True when what is published or active has changed. A file that
+ * cannot be read or written is logged, and tried again at the next tick. */
 bool gh_signing_ring_tick(struct gh_signing_ring *ring, int64_t now);
 /* Makes a next key now, or, `at_once`, one that is active from this moment; false when it cannot be written.
  */

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -200,34 +201,63 @@ static enum gh_reason read_file(gh_str path, const struct gh_secret *kek, struct
     return why == NULL ? GH_OK : refuse(ret_why, path, why);
 }
 
-static enum gh_reason read_entries(DIR *folder, gh_str name, const struct gh_secret *kek,
-                                   struct gh_signing_file *files, size_t *count, char **ret_why)
+/* A key does not change under its name. */
+static struct gh_signing_key *find_known(const struct gh_signing_known *known, gh_str name)
+{
+    for (size_t i = 0; i < known->count; i++) {
+        char path[PATH_MAX_HERE];
+        const struct gh_signing_file *file = &known->at[i];
+        if (path_of(path, GH_STR(""), file->created, gh_signing_key_kid(file->key), "") &&
+            gh_str_eq(gh_str_from(path + 1), name)) /* behind the slash */
+            return gh_signing_key_ref(file->key);
+    }
+    return NULL;
+}
+
+/* What is read, from where, with what. */
+struct reading {
+    gh_str folder;
+    const struct gh_secret *kek;
+    const struct gh_signing_known *known;
+};
+
+static enum gh_reason read_entry(const struct reading *reading, const char *name,
+                                 struct gh_signing_key **ret_key, char **ret_why)
+{
+    char path[PATH_MAX_HERE];
+    *ret_key = find_known(reading->known, gh_str_from(name));
+    if (*ret_key != NULL)
+        return GH_OK;
+    int len = snprintf(path, sizeof(path), "%.*s/%s", GH_STR_FMT(reading->folder), name);
+    return len < (int)sizeof(path) ? read_file(gh_str_of(path, (size_t)len), reading->kek, ret_key, ret_why)
+                                   : refuse(ret_why, reading->folder, "the path is too long");
+}
+
+static enum gh_reason read_entries(const struct reading *reading, DIR *folder, struct gh_signing_file *files,
+                                   size_t *count, char **ret_why)
 {
     enum gh_reason reason = GH_OK;
     for (const struct dirent *entry = readdir(folder); entry != NULL && reason == GH_OK;
          entry = readdir(folder)) {
-        char path[PATH_MAX_HERE];
         struct gh_signing_file *file = &files[*count];
         if (*count == GH_SIGNING_KEYS_MAX || !read_name(gh_str_from(entry->d_name), &file->created))
             continue;
-        int len = snprintf(path, sizeof(path), "%.*s/%s", GH_STR_FMT(name), entry->d_name);
-        reason = len < (int)sizeof(path) ? read_file(gh_str_of(path, (size_t)len), kek, &file->key, ret_why)
-                                         : refuse(ret_why, name, "the path is too long");
+        reason = read_entry(reading, entry->d_name, &file->key, ret_why);
         *count += reason == GH_OK;
     }
     return reason;
 }
 
 enum gh_reason gh_signing_files_read(gh_str folder, const struct gh_secret *kek,
+                                     const struct gh_signing_known *known,
                                      struct gh_signing_file ret_files[GH_SIGNING_KEYS_MAX], size_t *ret_count,
                                      char **ret_why)
 {
     char path[PATH_MAX_HERE];
+    const struct reading reading = { folder, kek, known };
     size_t count = 0;
     if (snprintf(path, sizeof(path), "%.*s", GH_STR_FMT(folder)) >= (int)sizeof(path))
         return refuse(ret_why, folder, "the path is too long");
-    if (mkdir(path, 0700) != 0 && errno != EEXIST)
-        return refuse(ret_why, folder, strerror(errno));
     struct stat info;
     DIR *open_folder = opendir(path);
     if (open_folder == NULL || stat(path, &info) != 0) {
@@ -238,10 +268,32 @@ enum gh_reason gh_signing_files_read(gh_str folder, const struct gh_secret *kek,
     enum gh_reason reason =
         (info.st_mode & 077) == 0 ? GH_OK : refuse(ret_why, folder, "others may enter it");
     if (reason == GH_OK)
-        reason = read_entries(open_folder, folder, kek, ret_files, &count, ret_why);
+        reason = read_entries(&reading, open_folder, ret_files, &count, ret_why);
     (void)closedir(open_folder);
     for (size_t i = 0; reason != GH_OK && i < count; i++)
         gh_signing_key_unref(ret_files[i].key);
     *ret_count = reason == GH_OK ? count : 0;
     return reason;
+}
+
+/* ---- one process at a time ---- */
+
+enum gh_reason gh_signing_folder_make(gh_str folder, char **ret_why)
+{
+    char path[PATH_MAX_HERE];
+    if (snprintf(path, sizeof(path), "%.*s", GH_STR_FMT(folder)) >= (int)sizeof(path))
+        return refuse(ret_why, folder, "the path is too long");
+    return mkdir(path, 0700) == 0 || errno == EEXIST ? GH_OK : refuse(ret_why, folder, strerror(errno));
+}
+
+int gh_signing_folder_hold(gh_str folder, bool waits)
+{
+    char path[PATH_MAX_HERE];
+    if (snprintf(path, sizeof(path), "%.*s", GH_STR_FMT(folder)) >= (int)sizeof(path))
+        return -1;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || flock(fd, waits ? LOCK_EX : LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    (void)close(fd);
+    return -1;
 }

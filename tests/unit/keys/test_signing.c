@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -208,10 +209,10 @@ static void by_hand(void **state)
     gh_str first = gh_arena_dup(arena, gh_signing_key_kid(gh_signing_ring_active(ring)));
     assert_true(gh_signing_ring_rotate(ring, 10 * DAY, false));
     assert_true(gh_str_eq(gh_signing_key_kid(gh_signing_ring_active(ring)), first));
-    assert_true(gh_signing_ring_tick(ring, 11 * DAY)); /* the next one has been known for a day */
+    assert_true(gh_signing_ring_tick(ring, 11 * DAY + 1)); /* the next one has been known for a day */
     gh_str second = gh_arena_dup(arena, gh_signing_key_kid(gh_signing_ring_active(ring)));
     assert_false(gh_str_eq(first, second));
-    assert_false(gh_signing_ring_tick(ring, 11 * DAY));
+    assert_false(gh_signing_ring_tick(ring, 11 * DAY + 1));
     assert_true(gh_signing_ring_rotate(ring, 12 * DAY, true));
     gh_str third = gh_arena_dup(arena, gh_signing_key_kid(gh_signing_ring_active(ring)));
     assert_false(gh_str_eq(second, third));
@@ -221,6 +222,56 @@ static void by_hand(void **state)
     assert_false(gh_str_contains(gh_signing_ring_jwks(arena, ring), third));
     assert_true(gh_signing_ring_drop(ring, second, 12 * DAY));
     assert_non_null(gh_signing_ring_active(ring)); /* never without one */
+    gh_signing_ring_free(ring);
+}
+
+static gh_str set_of(struct gh_signing_ring *ring)
+{
+    gh_str set = gh_signing_ring_jwks(arena, ring);
+    assert_non_null(set.ptr);
+    return set;
+}
+
+/* issuer.md section 9: one process makes what is due, the others find it; and what one drops is gone for all.
+ */
+static void several_processes(void **state)
+{
+    struct gh_signing_ring *one = NULL, *other = NULL;
+    char *why = NULL;
+    assert_int_equal(gh_signing_ring_open(&conf, DAY, &one, &why), GH_OK);
+    assert_int_equal(gh_signing_ring_open(&conf, DAY, &other, &why), GH_OK);
+    assert_int_equal(for_each_file(NULL), 1);
+    assert_true(gh_signing_ring_tick(other, 30 * DAY));
+    assert_true(gh_signing_ring_tick(one, 30 * DAY)); /* known before it signs */
+    assert_false(gh_signing_ring_tick(one, 30 * DAY));
+    assert_int_equal(for_each_file(NULL), 2);
+    assert_true(gh_str_eq(set_of(one), set_of(other)));
+    assert_true(gh_signing_ring_tick(one, 31 * DAY));
+    assert_true(gh_signing_ring_tick(other, 31 * DAY));
+    gh_str kid = gh_arena_dup(arena, gh_signing_key_kid(gh_signing_ring_active(one)));
+    assert_true(gh_str_eq(gh_signing_key_kid(gh_signing_ring_active(other)), kid));
+    assert_true(gh_signing_ring_drop(one, kid, 31 * DAY)); /* it leaked */
+    assert_true(gh_signing_ring_tick(other, 31 * DAY));
+    assert_false(gh_str_contains(set_of(other), kid));
+    gh_signing_ring_free(one);
+    gh_signing_ring_free(other);
+}
+
+/* While another process is at it, nothing is made; and a folder that somebody has emptied ends nothing. */
+static void a_folder_that_is_held(void **state)
+{
+    struct gh_signing_ring *ring = NULL;
+    char *why = NULL;
+    assert_int_equal(gh_signing_ring_open(&conf, DAY, &ring, &why), GH_OK);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+    assert_false(gh_signing_ring_tick(ring, 30 * DAY));
+    assert_int_equal(for_each_file(NULL), 1);
+    assert_int_equal(close(fd), 0);
+    (void)for_each_file(delete_file);
+    assert_false(gh_signing_ring_tick(ring, 2 * DAY));
+    assert_non_null(gh_signing_ring_active(ring));
+    assert_true(gh_signing_ring_tick(ring, 30 * DAY));
     gh_signing_ring_free(ring);
 }
 
@@ -241,7 +292,9 @@ static void algorithms(void **state)
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
-    const struct CMUnitTest tests[] = { TEST(by_time),   TEST(over_restarts), TEST(modes),
-                                        TEST(encrypted), TEST(by_hand),       TEST(algorithms) };
+    const struct CMUnitTest tests[] = {
+        TEST(by_time),           TEST(over_restarts),         TEST(modes),     TEST(encrypted), TEST(by_hand),
+        TEST(several_processes), TEST(a_folder_that_is_held), TEST(algorithms)
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
