@@ -98,12 +98,17 @@ struct gh_grant_random {
     unsigned char code[32], refresh[32], grant[16], jti[16], nonce[12];
 };
 
-/* When it is. Tokens are issued after the latest epoch of their tenant, user and client, and grants made at
- * or before it are over (issuer.md section 10). */
+/* When it is. Tokens are issued after the latest epoch of their tenant, user and client; codes and grants
+ * made at or before it are over (issuer.md section 10). What another process has revoked behind `known` is
+ * not in `epoch` yet: nothing says of itself that it is younger, so that it ends with what is still on its
+ * way. */
 struct gh_moment {
     int64_t now;
+    int64_t known; /* up to then all revocations are known; 0: up to now */
     int64_t epoch; /* 0: none */
 };
+/* The second that tokens, codes and grants of this moment bear. */
+int64_t gh_moment_counts(const struct gh_moment *moment);
 
 /* Who approved. */
 struct gh_approval {
@@ -116,7 +121,7 @@ struct gh_approval {
 GH_MUST_USE enum gh_reason gh_code_issue(struct gh_arena *arena, const struct gh_grant_policy *policy,
                                          const struct gh_authorization *request,
                                          const struct gh_approval *approval,
-                                         const struct gh_grant_random *random, int64_t now,
+                                         const struct gh_grant_random *random, const struct gh_moment *moment,
                                          struct gh_effects *effects, gh_str *ret_code);
 
 /* The rows that a code or a refresh token needs: its own first, and where that one is there, the grant it
@@ -124,6 +129,8 @@ GH_MUST_USE enum gh_reason gh_code_issue(struct gh_arena *arena, const struct gh
 gh_str gh_code_key(struct gh_arena *arena, gh_str code);
 gh_str gh_refresh_key(struct gh_arena *arena, gh_str refresh_token);
 gh_str gh_grant_key_of(struct gh_arena *arena, gh_str secret_value);
+/* Whose code it is: for the epoch of a redemption, where the grant has no row yet. As gh_grant_key_of. */
+gh_str gh_code_user_of(struct gh_arena *arena, gh_str secret_value);
 
 /* What both redemptions read. */
 struct gh_redemption {

@@ -10,6 +10,9 @@ struct gh_admin_pending {
     struct gh_buf body;
     struct gh_store_call *call; /* under way */
     struct gh_revocation revocation;
+    bool by_clock;   /* its epoch is the time of its being known */
+    int64_t asked_s; /* when that was looked at */
+    struct gh_admin *admin;
     struct gh_exchange *x;
 };
 

@@ -78,27 +78,53 @@ static void note(const struct gh_revocation *revocation)
            GH_FIELD("issuer", revocation->issuer_name), GH_FIELD("id", revocation->id));
 }
 
-static void on_committed(void *ctx, const struct gh_store_answer *answer)
+static void tell(struct gh_exchange *x, const struct gh_revocation *revocation, uint64_t position)
 {
-    struct gh_admin_pending *pending = ctx;
-    struct gh_exchange *x = pending->x;
-    pending->call = NULL;
-    if (answer->reason != GH_OK) {
-        gh_exchange_refuse(x, answer->reason, NULL);
-        return;
-    }
-    note(&pending->revocation);
     struct gh_text text = { .arena = x->arena };
-    gh_put_number(&text, "position", (int64_t)answer->position);
-    if (pending->revocation.epoch != GH_REVOKED_ALWAYS)
-        gh_put_number(&text, "epoch", pending->revocation.epoch);
-    if (pending->revocation.until != GH_REVOKED_ALWAYS)
-        gh_put_number(&text, "until", pending->revocation.until);
+    gh_put_number(&text, "position", (int64_t)position);
+    if (revocation->epoch != GH_REVOKED_ALWAYS)
+        gh_put_number(&text, "epoch", revocation->epoch);
+    if (revocation->until != GH_REVOKED_ALWAYS)
+        gh_put_number(&text, "until", revocation->until);
     gh_str body = gh_put_end(&text);
     if (body.ptr == NULL)
         gh_exchange_refuse(x, GH_OUT_OF_MEMORY, NULL);
     else
         gh_admin_answer_json(x, 200, body);
+}
+
+static void on_committed(void *ctx, const struct gh_store_answer *answer);
+
+static void commit(struct gh_admin_pending *pending)
+{
+    struct gh_exchange *x = pending->x;
+    struct gh_effects effects = { 0 };
+    if (gh_effects_revoke(&effects, &pending->revocation) != GH_OK) {
+        gh_exchange_refuse(x, GH_INTERNAL, NULL);
+        return;
+    }
+    pending->call = gh_store_commit(pending->admin->store, pending->revocation.tenant, &effects,
+                                    gh_loop_wall_s(x->loop), on_committed, pending);
+    if (pending->call == NULL)
+        gh_exchange_refuse(x, GH_OUT_OF_MEMORY, NULL);
+}
+
+/* What was issued while the commit was on its way may be younger than the revocation: then once more. */
+static void on_committed(void *ctx, const struct gh_store_answer *answer)
+{
+    struct gh_admin_pending *pending = ctx;
+    int64_t now = gh_loop_wall_s(pending->x->loop);
+    pending->call = NULL;
+    if (answer->reason != GH_OK) {
+        gh_exchange_refuse(pending->x, answer->reason, NULL);
+    } else if (pending->by_clock && now > pending->asked_s) {
+        pending->revocation.epoch += now - pending->asked_s;
+        pending->asked_s = now;
+        commit(pending);
+    } else {
+        note(&pending->revocation);
+        tell(pending->x, &pending->revocation, answer->position);
+    }
 }
 
 void gh_admin_serve_revoke(struct gh_exchange *x, struct gh_admin *admin, gh_str body)
@@ -113,17 +139,13 @@ void gh_admin_serve_revoke(struct gh_exchange *x, struct gh_admin *admin, gh_str
         refuse(x, 422, "the settings name no store");
         return;
     }
+    bool asks_now = pending->revocation.epoch < 0;
+    pending->admin = admin;
+    pending->asked_s = gh_loop_wall_s(x->loop);
     if (admin->control->complete(admin->control->ctx, &pending->revocation, &wrong) != GH_OK) {
         refuse(x, 422, wrong);
         return;
     }
-    struct gh_effects effects = { 0 };
-    if (gh_effects_revoke(&effects, &pending->revocation) != GH_OK) {
-        gh_exchange_refuse(x, GH_INTERNAL, NULL);
-        return;
-    }
-    pending->call = gh_store_commit(admin->store, pending->revocation.tenant, &effects,
-                                    gh_loop_wall_s(x->loop), on_committed, pending);
-    if (pending->call == NULL)
-        gh_exchange_refuse(x, GH_OUT_OF_MEMORY, NULL);
+    pending->by_clock = asks_now && pending->revocation.epoch != GH_REVOKED_ALWAYS;
+    commit(pending);
 }

@@ -186,13 +186,26 @@ static void reach_route(struct reach *reach, const struct gh_route *route,
         const struct gh_profile *profile = &route->issuers[i]->conf.profile;
         if (revocation->level != GH_REVOKED_TENANT && !gh_str_eq(profile->name, revocation->issuer_name))
             continue;
-        bool bounded = profile->max_lifetime > 0 && (reach->lifetime > 0 || !reach->has_issuer);
-        int64_t lifetime = profile->max_lifetime > reach->lifetime ? profile->max_lifetime : reach->lifetime;
-        reach->lifetime = bounded ? lifetime : 0;
-        int64_t leeway = route->issuers[i]->conf.managed ? 0 : profile->leeway; /* that clock is ours */
+        bool is_ours = route->issuers[i]->conf.managed;
+        int64_t longest = is_ours ? 0 : profile->max_lifetime; /* grants and sessions outlive their tokens */
+        bool bounded = longest > 0 && (reach->lifetime > 0 || !reach->has_issuer);
+        reach->lifetime = !bounded ? 0 : longest > reach->lifetime ? longest : reach->lifetime;
+        int64_t leeway = is_ours ? 0 : profile->leeway; /* that clock is ours */
         reach->leeway = leeway > reach->leeway ? leeway : reach->leeway;
         reach->has_issuer = true;
     }
+}
+
+/* What was given after an epoch bears the second behind it (issuer.md section 10): another revocation in the
+ * same second must end that too. */
+static int64_t behind_the_last(const struct gh_control *control, const struct gh_revocation *revocation,
+                               int64_t epoch)
+{
+    struct gh_revocation_key key;
+    if (control->revocations.index == NULL || gh_revocation_key(revocation, &key) != GH_OK)
+        return epoch;
+    int64_t last = gh_index_epoch(control->revocations.index, &key);
+    return last < epoch || last == GH_REVOKED_ALWAYS ? epoch : last + 1;
 }
 
 /* A foreign issuer's clock may be ahead of ours by as much as is forgiven: its tokens of just now would look
@@ -214,7 +227,7 @@ enum gh_reason gh_control_complete(const struct gh_control *control, struct gh_r
     if (is_id)
         revocation->epoch = GH_REVOKED_ALWAYS;
     else if (revocation->epoch < 0)
-        revocation->epoch = now + reach.leeway;
+        revocation->epoch = now = behind_the_last(control, revocation, now + reach.leeway);
     if (revocation->until < 0)
         revocation->until = reach.lifetime > 0 ? now + reach.lifetime + 2 * reach.leeway : GH_REVOKED_ALWAYS;
     if (*ret_wrong == NULL && !gh_revocation_is_sound(revocation))

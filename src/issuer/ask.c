@@ -47,6 +47,9 @@ static void commit_done(void *ctx, const struct gh_store_answer *answer)
 {
     struct gh_issuer_request *r = ctx;
     r->call = NULL;
+    if (answer->reason == GH_STORE_CONFLICT)
+        GH_COUNT_ADD(
+            gh_registry_worker_stats(r->server->with.registry, r->server->with.worker)->store_conflicts, 1);
     if (answer->reason == GH_STORE_CONFLICT && r->tries++ < TRIES_MAX) {
         r->step = r->again;
         r->rows = (struct gh_rows){ 0 };

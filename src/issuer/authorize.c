@@ -229,9 +229,12 @@ static enum gh_reason give_code(struct gh_issuer_request *r)
                                           .client_name = r->client.name,
                                           .auth_time = r->session.created };
     gh_str code;
+    struct gh_moment moment;
     gh_issuer_chance(r);
-    enum gh_reason reason = gh_code_issue(r->x->arena, &r->managed->policy, &r->request, &approval,
-                                          &r->random, gh_issuer_now(r), &r->effects, &code);
+    enum gh_reason reason = gh_issuer_moment(r, r->client.id, r->session.user, &moment);
+    if (reason == GH_OK)
+        reason = gh_code_issue(r->x->arena, &r->managed->policy, &r->request, &approval, &r->random, &moment,
+                               &r->effects, &code);
     if (reason == GH_OK)
         reason = keep_client(r);
     if (reason == GH_OK)

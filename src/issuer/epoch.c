@@ -26,3 +26,20 @@ enum gh_reason gh_issuer_epoch(const struct gh_issuer_request *r, gh_str client,
     }
     return GH_OK;
 }
+
+enum gh_reason gh_issuer_moment(const struct gh_issuer_request *r, gh_str client, gh_str user,
+                                struct gh_moment *ret_moment)
+{
+    const struct gh_index *index = r->server->with.index;
+    struct gh_moment moment = { .now = gh_issuer_now(r) };
+    enum gh_reason reason = gh_issuer_epoch(r, client, user, &moment.epoch);
+    if (reason == GH_OK && index != NULL) {
+        int64_t behind_ms = gh_index_staleness(index, gh_loop_now_ms(r->server->with.loop));
+        if (behind_ms == INT64_MAX)
+            return GH_STORE_DOWN;
+        moment.known = behind_ms > 0 ? moment.now - (behind_ms + 999) / 1000 : moment.now;
+    }
+    if (reason == GH_OK)
+        *ret_moment = moment;
+    return reason;
+}

@@ -144,6 +144,9 @@ int64_t gh_issuer_now(const struct gh_issuer_request *r);
 /* What was revoked of the tenant, and of the client and the user where they are not empty, last. */
 GH_MUST_USE enum gh_reason gh_issuer_epoch(const struct gh_issuer_request *r, gh_str client, gh_str user,
                                            int64_t *ret_epoch);
+/* The moment for what is given to them; GH_STORE_DOWN while nobody knows what has been revoked. */
+GH_MUST_USE enum gh_reason gh_issuer_moment(const struct gh_issuer_request *r, gh_str client, gh_str user,
+                                            struct gh_moment *ret_moment);
 
 /* ---- ask.c: asking the store; each ends the step ---- */
 enum gh_step_end gh_issuer_read(struct gh_issuer_request *r, const gh_str *keys, size_t count);

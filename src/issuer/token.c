@@ -47,14 +47,22 @@ enum gh_step_end gh_step_grant(struct gh_issuer_request *r)
 
 /* ---- the decision ---- */
 
-/* A row that cannot be read is refused by the redemption, which reads it too. */
-static enum gh_reason find_epoch(const struct gh_issuer_request *r, int64_t *ret_epoch)
+/* Of the grant, or of the code that begins one. A row that cannot be read is refused by the redemption, which
+ * reads it too. */
+static enum gh_reason find_moment(const struct gh_issuer_request *r, struct gh_moment *ret_moment)
 {
+    struct gh_arena *arena = r->x->arena;
     struct gh_grant grant = { 0 };
-    const struct gh_stored_row *row = &r->redemption.grant;
-    if (row->version != 0 && gh_grant_read(r->x->arena, row->value, &grant) == GH_OUT_OF_MEMORY)
+    const struct gh_stored_row *row = &r->redemption.grant, *secret = &r->redemption.secret;
+    if (row->version != 0 && gh_grant_read(arena, row->value, &grant) == GH_OUT_OF_MEMORY)
         return GH_OUT_OF_MEMORY;
-    return gh_issuer_epoch(r, r->client.id, grant.user, ret_epoch);
+    gh_str user = grant.user;
+    if (row->version == 0 && secret->version != 0) {
+        user = gh_code_user_of(arena, secret->value);
+        if (user.ptr == NULL)
+            return GH_OUT_OF_MEMORY;
+    }
+    return gh_issuer_moment(r, r->client.id, user, ret_moment);
 }
 
 static enum gh_reason redeem(struct gh_issuer_request *r)
@@ -66,8 +74,7 @@ static enum gh_reason redeem(struct gh_issuer_request *r)
     redemption->client = &r->client;
     redemption->form = &r->form;
     redemption->random = &r->random;
-    redemption->moment.now = gh_issuer_now(r);
-    enum gh_reason reason = find_epoch(r, &redemption->moment.epoch);
+    enum gh_reason reason = find_moment(r, &redemption->moment);
     if (reason != GH_OK)
         return reason;
     if (gh_str_eq(grant_type(r), CODE))

@@ -52,6 +52,8 @@ static const struct worker_row worker_rows[] = {
     ROW(h2_cut_resets, "counter", "HTTP/2 connections cut for too many resets."),
     ROW(h2_cut_glitches, "counter", "HTTP/2 connections cut for too many oddities."),
     ROW(audit_dropped, "counter", "Audit lines dropped because their destination did not keep up."),
+    ROW(store_conflicts, "counter",
+        "Commits for which somebody else was faster, here or in another process; decided anew."),
 };
 #undef ROW
 

@@ -36,6 +36,7 @@ struct gh_worker_stats {
     gh_cell upstream_connects, upstream_reuses;
     gh_cell h2_cut_resets, h2_cut_glitches;
     gh_cell audit_dropped;
+    gh_cell store_conflicts;
 };
 
 /* Of one issuer; written by the control thread only. */

@@ -8,7 +8,7 @@
 struct code {
     struct gh_authorization request;
     gh_str user, client_name, grant_id;
-    int64_t auth_time;
+    int64_t auth_time, issued;
     bool used;
 };
 
@@ -21,6 +21,7 @@ static gh_str write_code(struct gh_arena *arena, const struct code *code)
     gh_put_text(&text, "grant_id", code->grant_id);
     gh_put_text(&text, "grant", gh_grant_key(arena, code->user, code->grant_id));
     gh_put_number(&text, "auth_time", code->auth_time);
+    gh_put_number(&text, "issued", code->issued);
     gh_put_true(&text, "used", code->used);
     return gh_put_end(&text);
 }
@@ -36,6 +37,7 @@ static enum gh_reason read_code(struct gh_arena *arena, gh_str value, struct cod
                          .client_name = gh_get_text(&row, "client_name", &ok),
                          .grant_id = gh_get_text(&row, "grant_id", &ok),
                          .auth_time = gh_get_number(&row, "auth_time", &ok),
+                         .issued = gh_get_number(&row, "issued", &ok),
                          .used = gh_get_true(&row, "used", &ok) };
     reason = gh_authorization_load(arena, gh_get_text(&row, "request", &ok), &code.request);
     if (reason != GH_OK)
@@ -51,29 +53,40 @@ gh_str gh_code_key(struct gh_arena *arena, gh_str code)
     return gh_row_key(arena, "code", &code, 1);
 }
 
-gh_str gh_grant_key_of(struct gh_arena *arena, gh_str secret_value)
+/* A row that cannot be read is refused by the redemption, which reads it too. */
+static gh_str member_of(struct gh_arena *arena, gh_str value, const char *name)
 {
     struct gh_json row;
     bool ok = true;
-    enum gh_reason reason =
-        gh_json_read(arena, secret_value, &gh_json_control_limits, GH_STORE_MALFORMED, &row);
+    enum gh_reason reason = gh_json_read(arena, value, &gh_json_control_limits, GH_STORE_MALFORMED, &row);
     if (reason == GH_OUT_OF_MEMORY)
         return GH_STR_NONE;
-    return reason == GH_OK ? gh_get_text(&row, "grant", &ok) : GH_STR("");
+    return reason == GH_OK ? gh_get_text(&row, name, &ok) : GH_STR("");
+}
+
+gh_str gh_grant_key_of(struct gh_arena *arena, gh_str secret_value)
+{
+    return member_of(arena, secret_value, "grant");
+}
+
+gh_str gh_code_user_of(struct gh_arena *arena, gh_str secret_value)
+{
+    return member_of(arena, secret_value, "user");
 }
 
 /* ---- issued ---- */
 
 enum gh_reason gh_code_issue(struct gh_arena *arena, const struct gh_grant_policy *policy,
                              const struct gh_authorization *request, const struct gh_approval *approval,
-                             const struct gh_grant_random *random, int64_t now, struct gh_effects *effects,
-                             gh_str *ret_code)
+                             const struct gh_grant_random *random, const struct gh_moment *moment,
+                             struct gh_effects *effects, gh_str *ret_code)
 {
     const struct code code = { .request = *request,
                                .user = approval->user,
                                .client_name = approval->client_name,
                                .grant_id = gh_id_text(arena, "grt_", random->grant),
-                               .auth_time = approval->auth_time };
+                               .auth_time = approval->auth_time,
+                               .issued = gh_moment_counts(moment) };
     gh_str text = gh_secret_text(arena, random->code, sizeof(random->code));
     gh_str key = text.ptr != NULL ? gh_code_key(arena, text) : GH_STR_NONE;
     gh_str value = code.grant_id.ptr != NULL ? write_code(arena, &code) : GH_STR_NONE;
@@ -81,7 +94,7 @@ enum gh_reason gh_code_issue(struct gh_arena *arena, const struct gh_grant_polic
         return GH_OUT_OF_MEMORY;
     enum gh_reason reason = gh_effects_expect(effects, key, 0);
     if (reason == GH_OK)
-        reason = gh_effects_write(effects, key, value, now + policy->code_s);
+        reason = gh_effects_write(effects, key, value, moment->now + policy->code_s);
     if (reason == GH_OK)
         *ret_code = text;
     return reason;
@@ -118,7 +131,8 @@ static enum gh_reason check(struct gh_arena *arena, const struct gh_redemption *
     gh_str redirect_uri = gh_form_get(form, GH_STR("redirect_uri"));
     gh_str resource = gh_form_get(form, GH_STR("resource"));
     bool same = true;
-    if (!gh_str_eq(redemption->client->id, code->request.client_id))
+    if (!gh_str_eq(redemption->client->id, code->request.client_id) ||
+        code->issued <= redemption->moment.epoch)
         return GH_GRANT_INVALID;
     /* OAuth 2.1 has dropped it here; who sends it, sends the one of the request. */
     if (redirect_uri.ptr != NULL && !gh_str_eq(redirect_uri, code->request.redirect_uri))
@@ -148,7 +162,7 @@ static enum gh_reason begin_grant(struct gh_arena *arena, const struct gh_redemp
                               .resource = code->request.resource,
                               .redirect_host = gh_redirect_host(code->request.redirect_uri),
                               .scopes = code->request.scopes,
-                              .created = now,
+                              .created = gh_moment_counts(&redemption->moment),
                               .used = now,
                               .auth_time = code->auth_time,
                               .ends = refreshes ? now + policy->refresh_absolute_s : 0 };

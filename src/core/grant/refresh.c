@@ -132,12 +132,15 @@ static enum gh_reason rotate(struct gh_arena *arena, const struct gh_redemption 
     return reason;
 }
 
-/* A token spent twice has two holders: the family ends, whoever of them is the thief. */
+/* A token spent twice has two holders: the family ends, whoever of them is the thief. But its two rows are
+ * read one after the other: a rotation that came between them looks like reuse, and is none. */
 static enum gh_reason end_family(struct gh_arena *arena, const struct gh_redemption *redemption,
                                  struct gh_effects *effects)
 {
-    enum gh_reason reason =
-        gh_grant_end(arena, redemption->policy, &redemption->grant, redemption->moment.now, effects);
+    const struct gh_stored_row *secret = &redemption->secret;
+    enum gh_reason reason = gh_effects_expect(effects, secret->key, secret->version);
+    if (reason == GH_OK)
+        reason = gh_grant_end(arena, redemption->policy, &redemption->grant, redemption->moment.now, effects);
     return reason == GH_OK ? GH_REFRESH_REUSED : reason;
 }
 

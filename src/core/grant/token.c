@@ -23,12 +23,19 @@ gh_str gh_id_text(struct gh_arena *arena, const char *prefix, const unsigned cha
     return text.ptr != NULL ? gh_arena_printf(arena, "%s%.*s", prefix, GH_STR_FMT(text)) : GH_STR_NONE;
 }
 
+/* A token of the very second of an epoch would be refused by it (issuer.md section 10). */
+int64_t gh_moment_counts(const struct gh_moment *moment)
+{
+    bool lags = moment->known > 0 && moment->known < moment->now;
+    int64_t known = lags ? moment->known : moment->now;
+    return known > moment->epoch || moment->epoch == INT64_MAX ? known : moment->epoch + 1;
+}
+
 enum gh_reason gh_grant_mint(struct gh_arena *arena, const struct gh_redemption *redemption,
                              const struct gh_grant *grant, struct gh_strs scopes,
                              struct gh_grant_token *ret_token)
 {
-    struct gh_moment moment = redemption->moment;
-    if (moment.epoch == INT64_MAX) /* over for ever */
+    if (redemption->moment.epoch == INT64_MAX) /* over for ever */
         return GH_GRANT_INVALID;
     struct gh_grant_token token = {
         .subject = grant->user,
@@ -37,8 +44,7 @@ enum gh_reason gh_grant_mint(struct gh_arena *arena, const struct gh_redemption 
         .grant = grant->id,
         .jti = gh_id_text(arena, "", redemption->random->jti),
         .scopes = scopes,
-        /* A token of the very second of an epoch would be refused by it (issuer.md section 10). */
-        .issued = moment.now > moment.epoch ? moment.now : moment.epoch + 1,
+        .issued = gh_moment_counts(&redemption->moment),
     };
     token.expires = token.issued + redemption->policy->access_s;
     if (token.jti.ptr == NULL)

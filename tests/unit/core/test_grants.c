@@ -121,7 +121,8 @@ static gh_str issue(const char *scope)
                                          scope);
     assert_int_equal(gh_form_read(arena, query, &form), GH_OK);
     assert_int_equal(gh_authorization_read(arena, &policy, &app, &form, GH_STR(REDIRECT), &request), GH_OK);
-    assert_int_equal(gh_code_issue(arena, &policy, &request, &approval, &random, now, &effects, &code),
+    const struct gh_moment moment = { .now = now };
+    assert_int_equal(gh_code_issue(arena, &policy, &request, &approval, &random, &moment, &effects, &code),
                      GH_OK);
     assert_true(commit(&effects));
     for (size_t i = 0; i < store.count; i++) /* threats.md A26: at rest there is its hash alone */
@@ -382,6 +383,25 @@ static void refresh_ends(void **state)
     assert_int_equal(refresh(&app, kept, "", &token), GH_GRANT_INVALID);
 }
 
+/* The rows of a token and its grant are read one after the other. A rotation between the two reads ends
+ * nothing: the decision is made anew. */
+static void a_rotation_between_two_reads(void **state)
+{
+    struct gh_grant_token token, rotated;
+    gh_str one = first_refresh(&token);
+    struct presenter slow = present(&app, "refresh_token", one, "");
+    decide(&slow);
+    const struct gh_stored_row before = slow.redemption.secret;
+    assert_int_equal(refresh(&app, one, "", &rotated), GH_OK);
+    slow.effects = (struct gh_effects){ 0 };
+    slow.redemption.secret = before;
+    slow.redemption.grant = row_of(gh_grant_key_of(arena, before.value));
+    (void)!gh_refresh_redeem(arena, &slow.redemption, &slow.effects, &slow.token);
+    assert_false(commit(&slow.effects));
+    assert_int_equal(finish(&slow), GH_OK);
+    assert_true(gh_str_eq(slow.token.refresh_token, rotated.refresh_token));
+}
+
 /* issuer.md section 10: an epoch ends what is older, and tokens of its very second are issued behind it. */
 static void epochs(void **state)
 {
@@ -398,6 +418,38 @@ static void epochs(void **state)
     now -= 5; /* a clock that steps back */
     assert_int_equal(finish(&late), GH_OK);
     assert_int_equal(late.token.issued, now + 5);
+}
+
+/* What another process has revoked may not be known yet: what is made meanwhile bears the last second of
+ * which everything is known, and ends with it. */
+static void behind_the_log(void **state)
+{
+    struct presenter p = present(&app, "code", issue("mcp:read"), GOOD_CODE);
+    p.redemption.moment.known = now - 2;
+    assert_int_equal(finish(&p), GH_OK);
+    assert_int_equal(p.token.issued, now - 2);
+    struct presenter later = present(&app, "refresh_token", p.token.refresh_token, "");
+    later.redemption.moment.epoch = now - 1; /* it has been heard of since */
+    assert_int_equal(finish(&later), GH_GRANT_INVALID);
+    later.redemption.moment.epoch = 0;
+    later.redemption.moment.known = now + 5; /* never of the future */
+    assert_int_equal(finish(&later), GH_OK);
+    assert_int_equal(later.token.issued, now);
+}
+
+/* A code outlives neither its user's epoch nor its client's, though it has no grant yet. */
+static void codes_before_an_epoch(void **state)
+{
+    gh_str code = issue("mcp:read");
+    struct presenter p = present(&app, "code", code, GOOD_CODE);
+    p.redemption.secret = row_of(gh_code_key(arena, code));
+    assert_true(gh_str_eq(gh_code_user_of(arena, p.redemption.secret.value), GH_STR("usr_1")));
+    p.redemption.moment.epoch = now;
+    assert_int_equal(finish(&p), GH_GRANT_INVALID);
+    struct presenter good = present(&app, "code", issue("mcp:read"), GOOD_CODE);
+    good.redemption.moment.epoch = now - 1;
+    assert_int_equal(finish(&good), GH_OK);
+    assert_int_equal(good.token.issued, now);
 }
 
 /* Property: however N presenters of one refresh token interleave within the grace, all answers carry one
@@ -500,7 +552,10 @@ int main(void)
         TEST(reuse_after_grace),
         TEST(refresh_of_others),
         TEST(refresh_ends),
+        TEST(a_rotation_between_two_reads),
         TEST(epochs),
+        TEST(behind_the_log),
+        TEST(codes_before_an_epoch),
         TEST(races),
         TEST(credentials),
         TEST(rows_are_strict),
