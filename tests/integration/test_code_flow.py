@@ -19,6 +19,11 @@ PASSWORD = "correct horse"
 
 @pytest.fixture
 def house(site):
+    return keep_house(site)
+
+
+def keep_house(site):
+    """The settings of a managed issuer, which the route trusts alone."""
     site.settings["store"] = "sqlite:store.db"
     site.settings["issuers"] = {"house": {"managed": {
         "url": site.origin, "keys": "keys", "registration": "on", "redirect_schemes": ["cursor"], "password_cost": 10, "clients": {

@@ -9,7 +9,7 @@ import uuid
 import pytest
 
 from support.http1 import Connection, Request
-from support.issuer import Key, b64
+from support.issuer import Key, b64, claims_of
 from support.store import at_rest
 
 SECRET, OTHER = "a-secret-of-twenty-four.", "another-secret-of-the-same"
@@ -59,11 +59,6 @@ def token_of(site, form=None, authorization=basic("svc", SECRET)):
     status, answer, _ = ask(site, "/oauth/token", form or {"grant_type": "client_credentials"}, authorization)
     assert status == 200, answer
     return answer["access_token"]
-
-
-def claims_of(token):
-    part = token.split(".")[1]
-    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
 
 
 def refused(site, status, error, reason, *args, **kwargs):

@@ -6,9 +6,12 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "integration"))
 
+from support.browser import Browser  # noqa: E402
 from support.gateway import Gateway  # noqa: E402
 from support.issuer import Issuer, Key  # noqa: E402
+from support.pair import start_two  # noqa: E402
 from support.upstream import Upstream, echo  # noqa: E402
+from test_code_flow import Client, keep_house, links  # noqa: E402
 
 
 class Forgetful(list):
@@ -44,6 +47,22 @@ def running_site(script):
         finally:
             issuer.close()
             upstream.close()
+
+
+@contextlib.contextmanager
+def running_pair(script):
+    """(two processes that are one issuer, a browser that is signed in, a client that it has agreed to)"""
+    with running_site(script) as site:
+        pair = start_two(keep_house(site))
+        try:
+            site.setup_link = lambda: links(pair[1], 1)[-1]
+            browser, client = Browser(site), Client(site)
+            browser.set_up()
+            client.code_of(browser.allow(browser.open(client.url())))
+            yield pair, browser, client
+        finally:
+            for one in pair:
+                one.stop()
 
 
 class Report:

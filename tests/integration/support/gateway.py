@@ -30,19 +30,22 @@ def with_places(log):
 class Gateway:
     """Settings are plain data: change `settings` before start()."""
 
-    def __init__(self, folder, issuer, upstream):
+    def __init__(self, folder, issuer, upstream, name=None):
+        """Several in one folder have names: their files begin with them."""
         self.folder, self.issuer, self.upstream = str(folder), issuer, upstream
+        self.settings_file, self.log_file = f"{name or 'gatehouse'}.yaml", f"{name}.stderr" if name else "stderr"
         self.port, self.admin_port, self.process, self.read = free_port(), free_port(), None, 0
+        self.environment = {}  # beside that of the tests
         self.authority = f"127.0.0.1:{self.port}"
         self.origin = f"http://{self.authority}"
-        self.audit_path = os.path.join(self.folder, "audit.jsonl")
+        self.audit_path = os.path.join(self.folder, f"{name}.audit.jsonl" if name else "audit.jsonl")
         self.audit_file, self.audit_end, self.audit_lines = None, 0, []
         self.settings = {
             "workers": 2,
             "listen": [{"address": self.authority}],
             "admin": {"address": f"127.0.0.1:{self.admin_port}"},
             "fetch": {"allow_http_loopback": True},
-            "audit": {"file": "audit.jsonl"},
+            "audit": {"file": os.path.basename(self.audit_path)},
             "log": {"level": "debug"},
             "issuers": {"idp": {"issuer": issuer.url, "algs": [key.alg for key in issuer.keys]}},
             "tenants": {"acme": {"hosts": [self.authority], "issuers": ["idp"], "origins": ["https://app.example"]}},
@@ -70,9 +73,9 @@ class Gateway:
     def start(self, ready="/readyz"):
         """Runs the binary and waits until its admin listener answers 200 there; None waits for no answer."""
         assert os.access(BINARY, os.X_OK), f"there is no {BINARY}: build it, or name it by GATEHOUSE"
-        self.write("gatehouse.yaml", self.settings)
-        with open(os.path.join(self.folder, "stderr"), "ab") as errors:
-            self.process = subprocess.Popen([BINARY, "serve", "-c", "gatehouse.yaml"], cwd=self.folder,
+        self.write(self.settings_file, self.settings)
+        with open(os.path.join(self.folder, self.log_file), "ab") as errors:
+            self.process = subprocess.Popen([BINARY, "serve", "-c", self.settings_file], cwd=self.folder, env={**os.environ, **self.environment},
                                             stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
         if ready is not None:
             until(lambda: self.answers(ready), f"200 from {ready}; the log says:\n{self.log()[-2000:]}")
@@ -80,7 +83,7 @@ class Gateway:
 
     def reload(self, says="settings reloaded"):
         """Has the settings read again, and waits until the log says what came of it."""
-        self.write("gatehouse.yaml", self.settings)
+        self.write(self.settings_file, self.settings)
         before = self.log().count(says)
         self.process.send_signal(signal.SIGHUP)
         until(lambda: self.log().count(says) > before, f'"{says}" in the log')
@@ -99,8 +102,14 @@ class Gateway:
         except OSError:
             return 0, ""
 
+    def metric(self, name):
+        """The sum of a metric of this process over its labels."""
+        lines = [line for line in self.admin("/metrics")[1].splitlines() if re.match(rf"{name}[ {{]", line)]
+        assert lines, f"no metric {name}"
+        return sum(float(line.rpartition(" ")[2]) for line in lines)
+
     def log(self):
-        with open(os.path.join(self.folder, "stderr"), encoding="utf-8", errors="backslashreplace") as file:
+        with open(os.path.join(self.folder, self.log_file), encoding="utf-8", errors="backslashreplace") as file:
             return file.read()
 
     def stop(self):
