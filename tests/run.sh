@@ -252,8 +252,8 @@ node_suite() { # PART... of tests/interop/run.sh, which installs the npm package
     return "$status"
 }
 
-suite_interop() { node_suite matrix issuer; }
-suite_conformance() { node_suite conformance; }
+suite_interop() { node_suite matrix issuer grants; }
+suite_conformance() { node_suite conformance authorization; }
 
 # ---- fuzzing
 

@@ -1,10 +1,12 @@
 // The official TypeScript SDK, version 1 (handshake era), as a full OAuth client; without arguments it explains itself.
-import { UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js';
-import { Client } from '@modelcontextprotocol/sdk/client/index.js';
-import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { drive, options } from './drive.mjs';
 
-await drive(options(), {
+const opts = options();
+const { Client } = await import(`${opts.sdk}/client/index.js`);
+const { StreamableHTTPClientTransport } = await import(`${opts.sdk}/client/streamableHttp.js`);
+const { UnauthorizedError } = await import(`${opts.sdk}/client/auth.js`);
+
+await drive(opts, {
   open: ({ url, provider, requestInit }) => ({
     client: new Client({ name: 'interop-v1', version: '1.0.0' }, { capabilities: {} }),
     transport: new StreamableHTTPClientTransport(url, { authProvider: provider, requestInit }),

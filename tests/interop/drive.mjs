@@ -11,6 +11,7 @@ const USAGE = `usage: client-vN.mjs URL [options]
   --cimd URL           client metadata document to use as client_id
   --bearer TOKEN       send this token and do no OAuth
   --h2                 HTTP/2 to the MCP endpoint, an error if it speaks only HTTP/1.1
+  --sdk PACKAGE        client-v1 only: another version of it, as sdk-1.13
   --era MODE           client-v2 only: legacy, auto (default) or a version to pin, as 2026-07-28
 One JSON line on standard output: {server, tools, results, refreshed}; one on standard error for each HTTP exchange.
 Exit status 0 when every call succeeded.`;
@@ -26,6 +27,7 @@ export function options() {
       cimd: { type: 'string' },
       bearer: { type: 'string' },
       h2: { type: 'boolean' },
+      sdk: { type: 'string', default: '@modelcontextprotocol/sdk' },
       era: { type: 'string', default: 'auto' },
     },
   });

@@ -1,0 +1,66 @@
+// A gateway with a managed issuer behind TLS, the demo's server behind it, an account, and a host that publishes documents
+// of clients. `fetch.allow` lets the gateway fetch from loopback, where that host is; everything else is as it is by default.
+import { readFileSync, writeFileSync } from 'node:fs';
+import https from 'node:https';
+import { join } from 'node:path';
+import { freePorts } from '../../deploy/demo/ports.mjs';
+import { walk } from '../../deploy/demo/user.mjs';
+import { log, paths, run, start, until } from './house.mjs';
+
+export const account = { name: 'ada', password: 'correct horse' };
+const REDIRECTS = ['http://127.0.0.1/callback', 'http://localhost/oauth/callback', 'http://127.0.0.1/oauth/callback', 'http://127.0.0.1:8765/callback'];
+
+// Serves a client metadata document (CIMD) at every path: publish(name) is the id of one of its own for that client.
+async function documents(tls) {
+  const pages = new Map();
+  const server = https.createServer({ key: readFileSync(tls.key), cert: readFileSync(tls.certificate) }, (request, response) => {
+    const page = pages.get(request.url);
+    response.writeHead(page ? 200 : 404, { 'content-type': 'application/json' }).end(JSON.stringify(page ?? {}));
+  });
+  await new Promise((done) => server.listen(0, '127.0.0.1', done));
+  server.unref();
+  return (name, more = {}) => {
+    const path = `/${name.replace(/[^\w.]+/g, '-')}/client.json`;
+    const id = `https://localhost:${server.address().port}${path}`;
+    pages.set(path, { client_id: id, client_name: name, redirect_uris: REDIRECTS, grant_types: ['authorization_code', 'refresh_token'],
+      response_types: ['code'], token_endpoint_auth_method: 'none', ...more });
+    return id;
+  };
+}
+
+export const lines = (text) => text.split('\n').slice(0, -1).filter((line) => line.startsWith('{"')).map((line) => JSON.parse(line));
+
+// `clients` gives those of the settings, for the resource's URL. Without `open`, nobody has used the setup link yet.
+export async function managed(tls, { name = 'managed', clients = () => ({}), open = true } = {}) {
+  const demoFile = join(run, `${name}-demo.json`);
+  const demo = start(`${name}-demo`, paths.node, [paths.demo], { PORT: 0, READY_FILE: demoFile, LOG: '1' });
+  const upstream = (await until(`${name}-demo`, demo, () => JSON.parse(readFileSync(demoFile, 'utf8')))).url;
+  const [port] = await freePorts(0);
+  const origin = `https://localhost:${port}`;
+  const url = `${origin}/mcp`;
+  const audit = join(run, `${name}-audit.jsonl`);
+  const settings = join(run, `${name}.json`);
+  writeFileSync(settings, JSON.stringify({
+    listen: [{ address: `127.0.0.1:${port}`, tls: { certificate: tls.certificate, key: tls.key } }],
+    shared_sources: ['127.0.0.1/32'], // every client of this run comes from there
+    fetch: { ca_file: tls.ca, allow: ['127.0.0.0/8', '::1/128'] },
+    audit: { file: audit },
+    store: `sqlite:${join(run, `${name}.db`)}`,
+    issuers: { house: { managed: { url: origin, keys: join(run, `${name}-keys`), registration: 'on', password_cost: 14, clients: clients(url) } } },
+    tenants: { main: { hosts: [`localhost:${port}`], issuers: ['house'] } },
+    routes: [{ name: 'notes', tenant: 'main', resource: url, resource_name: 'Notes', upstream, scopes: ['mcp:read'],
+      scopes_supported: ['mcp:read', 'mcp:write', 'mcp:execute'] }],
+  }));
+  const gateway = start(name, paths.gatehouse, ['serve', '-c', settings]);
+  const link = await until(name, gateway, () => /https:\S+\/setup\?token=\S+/.exec(readFileSync(log(name), 'utf8'))[0]);
+  if (open) {
+    const made = await walk(link, { account });
+    if (made.status !== 200) throw new Error(`no account was made: ${made.url} ended with ${made.status}`);
+  }
+  return {
+    origin, url, link, publish: await documents(tls),
+    audit: () => lines(readFileSync(audit, 'utf8')),
+    wait: (ready) => until(name, gateway, ready),
+    alive: () => gateway.exitCode === null && gateway.signalCode === null,
+  };
+}
