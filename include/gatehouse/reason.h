@@ -140,6 +140,7 @@
     X(LOGIN_THROTTLED,       "login_throttled",           429,  NULL,                  "Too many tries to sign in") \
     X(REQUESTS_THROTTLED,    "requests_throttled",        429,  "slow_down",           "Too many requests from this address") \
     X(SETUP_UNKNOWN,         "setup_unknown",             404,  NULL,                  "The link cannot be used any more") \
+    X(LINK_UNKNOWN,          "link_unknown",              404,  NULL,                  "The link cannot be used any more") \
     X(PASSWORD_REFUSED,      "password_refused",          400,  NULL,                  "The password cannot be used") \
     /* ---- settings, policy changes */ \
     X(SETTINGS_INVALID,      "settings_invalid",         500,  NULL,                 NULL) \
@@ -147,6 +148,9 @@
     /* ---- the admin listener */ \
     X(ADMIN,                 "admin",                    200,  NULL,                 NULL) \
     X(ADMIN_UNAUTHORIZED,    "admin_unauthorized",       401,  NULL,                 "The admin token is needed") \
+    X(ADMIN_MALFORMED,       "admin_malformed",          400,  NULL,                 "The admin request is malformed") \
+    X(ADMIN_UNKNOWN,         "admin_unknown",            404,  NULL,                 "What the admin request names is not there") \
+    X(ADMIN_CONFLICT,        "admin_conflict",           409,  NULL,                 "What the admin request names is in another state") \
     X(NOT_READY,             "not_ready",                503,  NULL,                 "Not ready")
 /* clang-format on */
 

@@ -1,5 +1,5 @@
 /* admin/admin.c: answers on the admin listener: a table of paths, guarded by the token where one is set. */
-#include "admin/pages.h"
+#include "admin/task.h"
 
 #include "base/arena.h"
 #include "base/buf.h"
@@ -18,6 +18,8 @@ struct gh_admin_page {
 static void answer_cached(struct gh_exchange *x, int status, gh_str type, gh_str cache, gh_str body)
 {
     struct gh_headers headers;
+    if (x->reason == GH_OK)
+        x->reason = status == 503 ? GH_NOT_READY : GH_ADMIN;
     if (gh_headers_init(&headers, x->arena, 4) != GH_OK ||
         gh_headers_add(&headers, GH_STR("content-type"), type) != GH_OK ||
         gh_headers_add(&headers, GH_STR("cache-control"), cache) != GH_OK ||
@@ -25,7 +27,6 @@ static void answer_cached(struct gh_exchange *x, int status, gh_str type, gh_str
         gh_exchange_refuse(x, GH_OUT_OF_MEMORY, NULL);
         return;
     }
-    x->reason = status == 503 ? GH_NOT_READY : GH_ADMIN;
     gh_exchange_answer(x, status, &headers, body);
 }
 
@@ -37,6 +38,12 @@ static void answer(struct gh_exchange *x, int status, gh_str type, gh_str body)
 void gh_admin_answer_json(struct gh_exchange *x, int status, gh_str body)
 {
     answer(x, status, GH_STR("application/json"), body);
+}
+
+void gh_admin_answer_why(struct gh_exchange *x, enum gh_reason why, gh_str body)
+{
+    x->reason = why;
+    gh_admin_answer_json(x, gh_reason_row(why)->status, body);
 }
 
 /* ---- pages ---- */
@@ -127,6 +134,9 @@ static const struct gh_admin_page pages[] = {
     { GH_STR_INIT("/admin/v1/revoke"), GH_METHOD_POST, true, gh_admin_serve_revoke },
 };
 
+/* Those about a managed issuer have tables of their own. */
+static const struct gh_admin_page task_page = { GH_STR_INIT(""), GH_METHOD_POST, true, gh_task_serve };
+
 /* ---- the door ---- */
 
 static const struct gh_admin_page *find_page(const struct gh_exchange *x)
@@ -134,7 +144,7 @@ static const struct gh_admin_page *find_page(const struct gh_exchange *x)
     for (size_t i = 0; i < GH_ARRAY_LEN(pages); i++)
         if (gh_str_eq(pages[i].path, x->target.path))
             return &pages[i];
-    return NULL;
+    return gh_task_find(x->target.path) != NULL ? &task_page : NULL;
 }
 
 /* Everything that changes or tells more than health, known path or not: an outsider learns nothing. */
@@ -158,12 +168,23 @@ static enum gh_reason guard(const struct gh_exchange *x, const struct gh_admin *
     return gh_secret_equals(&admin->token, credential.token) ? GH_OK : GH_ADMIN_UNAUTHORIZED;
 }
 
+/* For the audit line: whoever holds the token, who connected to the socket, or somebody on this machine. */
+static gh_str who_asks(const struct gh_exchange *x, const struct gh_admin *admin)
+{
+    if (x->peer_uid >= 0)
+        return gh_arena_printf(x->arena, "uid %lld", (long long)x->peer_uid);
+    return admin->token.len > 0 ? GH_STR("token") : GH_STR("loopback");
+}
+
 static void start(struct gh_exchange *x)
 {
     struct gh_admin *admin = x->handler_ctx;
     const struct gh_admin_page *page = find_page(x);
     x->stage = "admin";
+    x->is_quiet = !is_guarded(x->target.path);
     enum gh_reason reason = is_guarded(x->target.path) ? guard(x, admin) : GH_OK;
+    if (reason == GH_OK && is_guarded(x->target.path))
+        x->by = who_asks(x, admin);
     if (reason == GH_OK && page == NULL)
         reason = GH_ROUTE_UNKNOWN;
     if (reason != GH_OK) {
@@ -217,6 +238,8 @@ static void gone(struct gh_exchange *x, enum gh_reason why)
     if (pending->call != NULL)
         gh_store_cancel(pending->call);
     pending->call = NULL;
+    if (pending->task != NULL)
+        gh_task_let_go(pending->task);
 }
 
 const struct gh_handler gh_admin_handler = { .start = start, .body = body, .room = room, .gone = gone };

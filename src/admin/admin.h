@@ -4,6 +4,7 @@
 
 #include "base/secret.h"
 #include "exchange/exchange.h"
+#include "issuer/site.h"
 #include "keys/keyring.h"
 #include "store/store.h"
 
@@ -24,6 +25,8 @@ struct gh_control_table {
     /* Fills in what a revocation does not say (epoch, until: -1), by the settings in force. GH_OK, or
      * GH_SETTINGS_INVALID with what is wrong. */
     enum gh_reason (*complete)(void *ctx, struct gh_revocation *revocation, const char **ret_wrong);
+    /* The managed issuers of the settings in force, lent for this turn. */
+    struct gh_issuer_site *(*issuers)(void *ctx);
 };
 
 struct gh_admin {

@@ -14,9 +14,12 @@ struct gh_admin_pending {
     int64_t asked_s; /* when that was looked at */
     struct gh_admin *admin;
     struct gh_exchange *x;
+    struct gh_task *task; /* NULL: it is none */
 };
 
 void gh_admin_answer_json(struct gh_exchange *x, int status, gh_str body);
+/* A refusal with words: the reason's status. */
+void gh_admin_answer_why(struct gh_exchange *x, enum gh_reason why, gh_str body);
 
 /* revoke.c: answers when the revocation is durable. */
 void gh_admin_serve_revoke(struct gh_exchange *x, struct gh_admin *admin, gh_str body);

@@ -3,6 +3,7 @@
 #define GH_APP_ADMIN_CLIENT_H
 
 #include "conf/conf.h"
+#include "core/text.h"
 
 struct gh_admin_answer {
     int status;
@@ -14,5 +15,14 @@ bool gh_admin_post(const struct gh_conf *conf, gh_str path, gh_str body, struct 
     GH_MUST_USE;
 /* The settings, or NULL with what is wrong on standard error. */
 struct gh_conf *gh_admin_settings(const char *file);
+
+/* ---- admin_ask.c ---- */
+/* Asks with that object, ended here; the answer goes to the standard output, words of a refusal to the other.
+ * The exit status. */
+int gh_admin_ask(const struct gh_conf *conf, const char *command, const char *path, struct gh_text *asked);
+/* NULL: left out. */
+void gh_admin_put(struct gh_text *asked, const char *name, const char *value);
+/* A name, or an id. */
+void gh_admin_put_user(struct gh_text *asked, const char *user);
 
 #endif

@@ -209,6 +209,7 @@ static bool make_admin_front(struct gh_control *control)
         .stats = gh_registry_worker_stats(control->registry, GH_WORKERS_MAX),
         .no_route = gh_registry_route_stats(control->registry, GH_WORKERS_MAX, GH_NO_ROUTE),
         .arenas = &control->admin_arenas,
+        .audit = control->admin_audit,
     };
     const struct gh_front_new with = { .loop = control->loop,
                                        .observer = &control->admin_observer,

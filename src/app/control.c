@@ -69,6 +69,12 @@ static enum gh_reason table_complete(void *ctx, struct gh_revocation *revocation
     return gh_control_complete(ctx, revocation, ret_wrong);
 }
 
+static struct gh_issuer_site *table_issuers(void *ctx)
+{
+    const struct gh_control *control = ctx;
+    return control->snapshot->conf->issuer_site;
+}
+
 /* ---- starting ---- */
 
 static struct gh_logfile *open_log(const char *key, gh_str file)
@@ -153,6 +159,7 @@ static bool read_admin_token(struct gh_control *control, const struct gh_conf *c
         .knows_revocations = table_knows_revocations,
         .measure = table_measure,
         .complete = table_complete,
+        .issuers = table_issuers,
     };
     control->admin.store = control->revocations.client;
     control->admin.registry = control->registry;

@@ -74,6 +74,7 @@ struct gh_control {
     struct gh_front_conf admin_conf;
     struct gh_listen_conf admin_listen;
     struct gh_observer admin_observer;
+    struct gh_lane *admin_audit; /* NULL: audit is off */
     struct gh_arena_pool admin_arenas;
     struct gh_deadline ticks; /* ticket keys rotate */
     uint64_t generation;

@@ -8,6 +8,7 @@
 #include "base/str.h"
 
 #define AUDIT_RING (1024 * 1024)
+#define ADMIN_RING (128 * 1024)
 #define LOG_RING   (256 * 1024)
 
 /* ---- questions of workers ---- */
@@ -122,7 +123,9 @@ bool gh_control_make_workers(struct gh_control *control)
         }
         control->workers[control->worker_count] = worker;
     }
-    return true;
+    if (control->audit_file != NULL)
+        control->admin_audit = gh_logfile_lane(control->audit_file, ADMIN_RING);
+    return control->audit_file == NULL || control->admin_audit != NULL;
 }
 
 static bool tell_keys(struct gh_control *control, struct gh_worker *worker)

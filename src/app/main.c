@@ -15,6 +15,7 @@ static const struct command commands[] = {
     { "check", gh_command_check, "read a settings file and say everything that is wrong with it" },
     { "explain", gh_command_explain, "say which check decides about a token at a route" },
     { "key", gh_command_key, "show the public keys of the identity that is passed on" },
+    { "user", gh_command_user, "list, make and end accounts of the managed issuer" },
     { "revoke", gh_command_revoke, "end tokens before they expire" },
     { "version", gh_command_version, "versions of Gatehouse and of the libraries it is linked with" },
     { "print", gh_command_print, "print a reference made from the program's own tables" },
@@ -45,8 +46,9 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);
-    (void)fprintf(
-        stderr, "gatehouse: %s is no command; allowed: serve, check, explain, key, revoke, version, print\n",
-        argv[1]);
+    (void)fprintf(stderr, "gatehouse: %s is no command; allowed:", argv[1]);
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        (void)fprintf(stderr, "%s %s", i > 0 ? "," : "", commands[i].name);
+    (void)fprintf(stderr, "\n");
     return 2;
 }

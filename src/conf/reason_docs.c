@@ -128,11 +128,15 @@ static const struct gh_reason_doc docs[GH_REASON_COUNT] = {
     [GH_LOGIN_THROTTLED] = { "Five tries at one account, or ten failures from one address in a minute: the next try waits (Retry-After).", "Wait. List addresses that many users share in `shared_sources`." },
     [GH_REQUESTS_THROTTLED] = { "From one address ten registrations of clients in an hour, or a hundred sign-ins begun in ten minutes.", "Wait. List addresses that many users share in `shared_sources`." },
     [GH_SETUP_UNKNOWN] = { "The setup link was used, is older than a day, or a newer one was printed.", "Without an account yet, restart the gateway: it prints a new link." },
-    [GH_PASSWORD_REFUSED] = { "A new password shorter than 8 characters or longer than 1,024, typed differently the second time, or a name of no or more than 64 bytes.", "Choose another." },
+    [GH_LINK_UNKNOWN] = { "The link to choose a password was used, is older than a day, was followed by a newer one, or its user is disabled or gone.", "`gatehouse user reset` makes another." },
+    [GH_PASSWORD_REFUSED] = { "A new password shorter than 8 characters or longer than 1,024, typed differently the second time, or a name of no or more than 64 bytes, with control characters, or that begins with `usr_`.", "Choose another." },
     [GH_SETTINGS_INVALID] = { "The settings were refused; the old ones go on.", "Run `gatehouse check`." },
     [GH_POLICY_CHANGED] = { "A reload ended this stream because its rules changed.", "Nothing: the client comes again." },
     [GH_ADMIN] = { "A request to the admin listener.", "Nothing." },
     [GH_ADMIN_UNAUTHORIZED] = { "The admin token is missing or wrong.", "Send the content of `admin.token_file` as Bearer." },
+    [GH_ADMIN_MALFORMED] = { "A request to the admin interface with a member that it does not take, of another type or value, or without one that it needs.", "The answer says what was found and what is allowed." },
+    [GH_ADMIN_UNKNOWN] = { "A request to the admin interface about a user, client, grant, key or issuer that is not there.", "The answer says which; the `list` commands show what is there." },
+    [GH_ADMIN_CONFLICT] = { "A request to the admin interface that the present state does not allow: a name that is taken, a third secret.", "The answer says what is in the way." },
     [GH_NOT_READY] = { "Not ready: keys of an issuer are missing, or it is draining.", "The answer names what is missing." },
 };
 /* clang-format on */

@@ -30,6 +30,7 @@ struct gh_exchange *gh_exchange_new(struct gh_loop *loop, const struct gh_observ
     x->method = GH_METHOD_COUNT; /* not read yet: a head at fault has none in the audit line */
     x->stage = "front";
     x->content_length = -1;
+    x->peer_uid = -1;
     x->started_wall_us = gh_clock_wall_us();
     x->started_ns = gh_clock_mono_ns();
     x->verify_ns = x->upstream_ns = -1;
@@ -93,6 +94,7 @@ static void write_audit(struct gh_exchange *x, int64_t total_us)
         .status = x->status,
         .policy = x->policy,
         .principal = x->principal,
+        .by = x->by,
         .method = gh_method_text(x->method),
         .host = x->authority.host,
         .path = x->target.path,
@@ -115,7 +117,7 @@ static void finish(struct gh_exchange *x)
     x->state = GH_EXCHANGE_DONE;
     int64_t total_us = (gh_clock_mono_ns() - x->started_ns) / 1000;
     count(x, total_us);
-    if (x->observer->audit != NULL)
+    if (x->observer->audit != NULL && !x->is_quiet)
         write_audit(x, total_us);
 }
 

@@ -73,6 +73,7 @@ struct gh_exchange {
     bool has_body;
     gh_str client_ip;
     bool shared_source; /* an address that many users share: it has no budget of its own */
+    int64_t peer_uid;   /* who connected to a unix socket; -1: not known */
     gh_str sni;
     uint64_t connection_id;          /* for budgets per connection */
     struct gh_budget *verify_budget; /* of the connection: spent by failed verifications; may be NULL */
@@ -89,6 +90,8 @@ struct gh_exchange {
     const struct gh_policy *policy;
     const struct gh_principal *principal;
     struct gh_route_stats *route_stats;
+    bool is_quiet; /* no audit line: health, metrics */
+    gh_str by;     /* who asked at the admin listener, or empty */
     enum gh_reason reason;
     const char *stage;
     int status;

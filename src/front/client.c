@@ -241,6 +241,7 @@ void gh_client_accept(struct gh_listening *listening, int fd, const struct gh_ad
     client->id = ++front->last_id;
     client->trusted = gh_cidrs_have(front->conf.trusted_proxies, peer);
     client->trusted_peer = client->trusted || gh_address_is_loopback(peer); /* unix sockets count */
+    client->peer_uid = gh_peer_uid(fd, peer);
     (void)gh_address_ip_text(peer, client->ip);
     gh_deadline_init(&client->deadline, handshake_late);
     gh_deadline_set(front->with.loop, &client->deadline, front->conf.limits.handshake_ms);

@@ -47,6 +47,7 @@ struct gh_client {
     bool trusted_peer;        /* trusted, or on this machine; decided before a PROXY header is read */
     bool secure;
     bool handshaking;
+    int64_t peer_uid; /* of a unix socket; -1: not known */
     uint64_t id;
     struct gh_budget verify_budget;     /* full at first: its last refill was long ago */
     struct gh_deadline deadline;        /* handshake, head, body or idle, one at a time */

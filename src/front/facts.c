@@ -63,6 +63,7 @@ enum gh_reason gh_facts_fill(struct gh_exchange *x, struct gh_client *client, co
     x->secure = client->secure;
     x->trusted_peer = client->trusted_peer;
     x->client_ip = gh_str_from(client->ip);
+    x->peer_uid = client->peer_uid;
     x->shared_source = client->shared;
     x->connection_id = client->id;
     x->verify_budget = &client->verify_budget;

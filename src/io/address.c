@@ -173,3 +173,13 @@ bool gh_cidrs_have(struct gh_cidrs list, const struct gh_address *address)
             return true;
     return false;
 }
+
+int64_t gh_peer_uid(int fd, const struct gh_address *peer)
+{
+    struct ucred credentials;
+    socklen_t len = sizeof(credentials);
+    if (peer->storage.ss_family != AF_UNIX ||
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &len) != 0)
+        return -1;
+    return (int64_t)credentials.uid;
+}

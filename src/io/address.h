@@ -35,4 +35,7 @@ struct gh_cidrs {
 };
 bool gh_cidrs_have(struct gh_cidrs list, const struct gh_address *address);
 
+/* Who connected to a unix socket; -1 for others, or when the system does not say. */
+int64_t gh_peer_uid(int fd, const struct gh_address *peer);
+
 #endif

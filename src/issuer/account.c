@@ -4,7 +4,7 @@
 
 #define GRANTS_MAX 100
 
-static enum gh_step_end read_session(struct gh_issuer_request *r)
+enum gh_step_end gh_step_session(struct gh_issuer_request *r)
 {
     enum gh_reason reason = gh_session_begin(r);
     r->again = r->step - 1;
@@ -13,7 +13,7 @@ static enum gh_step_end read_session(struct gh_issuer_request *r)
     return r->session.key.len > 0 ? gh_issuer_read(r, &r->session.key, 1) : GH_STEP_NEXT;
 }
 
-static enum gh_step_end need_session(struct gh_issuer_request *r)
+enum gh_step_end gh_step_need_session(struct gh_issuer_request *r)
 {
     enum gh_reason reason = gh_session_take(r);
     if (reason != GH_OK)
@@ -24,13 +24,15 @@ static enum gh_step_end need_session(struct gh_issuer_request *r)
     return gh_issuer_read(r, &key, 1);
 }
 
-/* An account that is gone has no session. */
-static enum gh_step_end need_person(struct gh_issuer_request *r)
+/* An account that is gone, or disabled, has no session. */
+enum gh_step_end gh_step_need_person(struct gh_issuer_request *r)
 {
-    if (r->rows.at[0].version == 0)
+    enum gh_reason reason = gh_session_person(r, &r->rows.at[0]);
+    if (reason == GH_OK && !r->session.is_valid)
         return gh_page_go(r, "/login", GH_STR(""));
     r->effects = (struct gh_effects){ 0 };
-    enum gh_reason reason = gh_session_touch(r);
+    if (reason == GH_OK)
+        reason = gh_session_touch(r);
     gh_issuer_name(r, r->session.user, GH_STR(""));
     return reason == GH_OK ? gh_issuer_commit(r) : gh_issuer_refuse(r, reason);
 }
@@ -48,8 +50,12 @@ static enum gh_step_end show(struct gh_issuer_request *r)
 }
 
 const struct gh_step gh_steps_account[] = {
-    { "session", read_session }, { "session", need_session }, { "session", need_person },
-    { "account", read_grants },  { "answer", show },          { NULL, NULL },
+    { "session", gh_step_session },
+    { "session", gh_step_need_session },
+    { "session", gh_step_need_person },
+    { "account", read_grants },
+    { "answer", show },
+    { NULL, NULL },
 };
 
 /* ---- ending one ---- */
@@ -62,22 +68,10 @@ static enum gh_step_end read_form(struct gh_issuer_request *r)
     return reason == GH_OK ? GH_STEP_NEXT : gh_issuer_refuse(r, reason);
 }
 
-/* An id as we make them: nobody chooses a key with it (threats.md X4). */
-static bool is_id(gh_str id)
-{
-    for (size_t i = 0; i < id.len; i++) {
-        char c = id.ptr[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-              c == '_'))
-            return false;
-    }
-    return id.len > 0 && id.len <= 64;
-}
-
 static enum gh_step_end read_grant(struct gh_issuer_request *r)
 {
     gh_str id = gh_form_get(&r->posted, GH_STR("grant"));
-    if (!is_id(id))
+    if (!gh_person_id_is_sound(id))
         return gh_issuer_refuse(r, GH_FORM_MALFORMED);
     gh_str key = gh_grant_key(r->x->arena, r->session.user, id);
     return gh_issuer_read(r, &key, 1);
@@ -131,8 +125,12 @@ static enum gh_step_end ended(struct gh_issuer_request *r)
 }
 
 const struct gh_step gh_steps_account_post[] = {
-    { "form", read_form },       { "session", read_session },
-    { "session", need_session }, { "session", need_person },
-    { "account", read_grant },   { "account", end_grant },
-    { "answer", ended },         { NULL, NULL },
+    { "form", read_form },
+    { "session", gh_step_session },
+    { "session", gh_step_need_session },
+    { "session", gh_step_need_person },
+    { "account", read_grant },
+    { "account", end_grant },
+    { "answer", ended },
+    { NULL, NULL },
 };

@@ -1,7 +1,7 @@
 /* issuer/answer.c: what an issuer answers outside its pages: JSON, never kept by a cache unless it is a
  * document. */
 #include "base/str.h"
-#include "issuer/page.h"
+#include "issuer/flow.h"
 
 static bool add(struct gh_headers *headers, const char *name, gh_str value)
 {
@@ -100,4 +100,17 @@ enum gh_step_end gh_issuer_preflight(struct gh_issuer_request *r)
         return give_up(r);
     r->x->reason = GH_PREFLIGHT;
     return send(r, 204, &headers, GH_STR_NONE);
+}
+
+void gh_issuer_name(struct gh_issuer_request *r, gh_str user, gh_str client)
+{
+    struct gh_principal *principal = GH_ARENA_NEW(r->x->arena, struct gh_principal);
+    if (principal == NULL) /* the line says less, then */
+        return;
+    principal->issuer_name = r->managed->name;
+    principal->issuer = r->managed->policy.issuer;
+    principal->subject = user;
+    principal->client = client;
+    principal->scopes = r->request.scopes;
+    r->x->principal = principal;
 }

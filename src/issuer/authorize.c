@@ -195,11 +195,17 @@ static enum gh_step_end read_person(struct gh_issuer_request *r)
     return gh_issuer_read(r, keys, GH_ARRAY_LEN(keys));
 }
 
+static enum gh_step_end take_person(struct gh_issuer_request *r)
+{
+    enum gh_reason reason = r->session.is_valid ? gh_session_person(r, &r->rows.at[0]) : GH_OK;
+    return reason == GH_OK ? GH_STEP_NEXT : gh_issuer_refuse(r, reason);
+}
+
 /* Somebody is signed in, and has signed in for this request where the client asks for that. */
 static bool is_signed_in(const struct gh_issuer_request *r)
 {
-    bool is_there = r->session.is_valid && r->rows.count == 2 && r->rows.at[0].version != 0;
-    return is_there && (!r->request.prompt_login || gh_str_eq(r->transaction.signed_in, r->session.key));
+    return r->session.is_valid &&
+           (!r->request.prompt_login || gh_str_eq(r->transaction.signed_in, r->session.key));
 }
 
 static bool has_agreed(const struct gh_issuer_request *r)
@@ -232,6 +238,8 @@ static enum gh_reason give_code(struct gh_issuer_request *r)
     struct gh_moment moment;
     gh_issuer_chance(r);
     enum gh_reason reason = gh_issuer_moment(r, r->client.id, r->session.user, &moment);
+    if (reason == GH_OK) /* who is disabled meanwhile gives nothing any more */
+        reason = gh_effects_expect(&r->effects, r->person.key, r->person.version);
     if (reason == GH_OK)
         reason = gh_code_issue(r->x->arena, &r->managed->policy, &r->request, &approval, &r->random, &moment,
                                &r->effects, &code);
@@ -315,6 +323,7 @@ const struct gh_step gh_steps_authorize[] = {
     { "client", find_redirect },
     { "request", read_request },
     { "person", read_person },
+    { "person", take_person },
     { "person", decide },
     { "answer", go_on },
     { NULL, NULL },
@@ -384,6 +393,7 @@ const struct gh_step gh_steps_consent[] = {
     { "client", find_redirect },
     { "request", read_request },
     { "person", read_person },
+    { "person", take_person },
     { "consent", judge_answer },
     { "answer", go_on },
     { NULL, NULL },

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "core/grant/rows.h"
-#include "issuer/request.h"
+#include "issuer/flow.h"
 
 #define SECRET_TEXT 43  /* base64url of 32 bytes */
 #define TOUCH_S     300 /* a session's row is written anew at most this often */
@@ -198,6 +198,25 @@ enum gh_reason gh_session_touch(struct gh_issuer_request *r)
     return reason == GH_OK ? write_session(r, session) : reason;
 }
 
+enum gh_reason gh_session_person(struct gh_issuer_request *r, const struct gh_stored_row *row)
+{
+    bool is_there = row->version != 0;
+    r->person = (struct gh_person){ 0 };
+    enum gh_reason reason = is_there ? gh_person_read(r->x->arena, row, &r->person) : GH_OK;
+    if (!is_there || r->person.disabled || r->session.created <= r->person.since)
+        r->session.is_valid = false;
+    return reason;
+}
+
+enum gh_reason gh_session_end_all(struct gh_issuer_request *r)
+{
+    int64_t epoch, now = gh_issuer_now(r);
+    enum gh_reason reason = gh_issuer_epoch(r, GH_STR(""), r->person.id, &epoch);
+    if (reason == GH_OK)
+        (void)gh_person_end_sessions(&r->person, epoch > now && epoch != GH_REVOKED_ALWAYS ? epoch : now);
+    return reason;
+}
+
 /* A session is younger than every revocation that is known by now (issuer.md section 10). */
 enum gh_reason gh_session_new(struct gh_issuer_request *r, gh_str user, gh_str name)
 {
@@ -211,6 +230,8 @@ enum gh_reason gh_session_new(struct gh_issuer_request *r, gh_str user, gh_str n
         return reason;
     if (epoch == INT64_MAX) /* over for ever */
         return GH_LOGIN_FAILED;
+    if (r->person.since > epoch)
+        epoch = r->person.since;
     r->session = (struct gh_session){ .secret = secret, .key = key, .user = user, .name = name, .used = now };
     r->session.created = now > epoch ? now : epoch + 1;
     if (old.len > 0)

@@ -45,7 +45,7 @@ GH_MUST_USE enum gh_reason gh_session_begin(struct gh_issuer_request *r);
 GH_MUST_USE enum gh_reason gh_session_take(struct gh_issuer_request *r);
 /* Writes that it was used, when the row says another time. */
 GH_MUST_USE enum gh_reason gh_session_touch(struct gh_issuer_request *r);
-/* A new one for this user, under a new id; the old one ends. */
+/* A new one for this user, under a new id, behind r->person's since; the old one ends. */
 GH_MUST_USE enum gh_reason gh_session_new(struct gh_issuer_request *r, gh_str user, gh_str name);
 
 #endif

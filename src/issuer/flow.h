@@ -16,15 +16,21 @@ GH_MUST_USE enum gh_reason gh_transaction_end(struct gh_issuer_request *r);
 /* A redirect URI as CSP names its origin; ptr NULL when out of memory. */
 gh_str gh_transaction_target(struct gh_arena *arena, gh_str redirect_uri);
 
-/* ---- person.c: accounts ---- */
-gh_str gh_person_key(struct gh_arena *arena, gh_str id);
-/* Names differ in more than the case of ASCII letters. */
-gh_str gh_person_name_key(struct gh_arena *arena, gh_str name);
-GH_MUST_USE enum gh_reason gh_person_read(struct gh_arena *arena, const struct gh_stored_row *row,
-                                          struct gh_person *ret_person);
-GH_MUST_USE enum gh_reason gh_person_put(struct gh_issuer_request *r, const struct gh_person *person);
-/* The id that a row of a name holds. */
-GH_MUST_USE enum gh_reason gh_person_id(struct gh_arena *arena, gh_str value, gh_str *ret_id);
+/* ---- tries.c: tries to sign in with a password, from every page that asks for one ---- */
+/* What must be read before the next two: of the account of that name, and of the address. */
+gh_str gh_tries_account_key(const struct gh_issuer_request *r, gh_str name);
+gh_str gh_tries_address_key(const struct gh_issuer_request *r);
+/* Counts a try at that account. r->retry_after_s: how long until there may be one, 0: now. */
+GH_MUST_USE enum gh_reason gh_tries_begin(struct gh_issuer_request *r, gh_str name);
+/* It has failed. */
+GH_MUST_USE enum gh_reason gh_tries_failed(struct gh_issuer_request *r);
+
+/* ---- who has the session ---- */
+/* r->session and r->person of the row of its user: is_valid only of an account that is there, lets in, and
+ * has not ended the session. */
+GH_MUST_USE enum gh_reason gh_session_person(struct gh_issuer_request *r, const struct gh_stored_row *row);
+/* All sessions of r->person of before are over, also those begun behind an epoch of this second. */
+GH_MUST_USE enum gh_reason gh_session_end_all(struct gh_issuer_request *r);
 
 /* ---- throttle.c: tries that are counted before they are made (threats.md A23) ---- */
 gh_str gh_throttle_key(struct gh_arena *arena, const char *kind, gh_str who);
@@ -46,10 +52,10 @@ GH_MUST_USE enum gh_reason gh_throttle_spend(struct gh_issuer_request *r, gh_str
                                              const struct gh_rate *rate);
 
 /* ---- hasher.c: passwords on other threads ---- */
-/* Compares r->posted's password with r->person's, or makes its text where r->person has none; then goes on.
- * r->verdict: GH_OK or GH_LOGIN_FAILED; r->reply: a text to store, or empty. GH_OVERLOADED when too many
- * wait. */
-enum gh_step_end gh_issuer_hash(struct gh_issuer_request *r, bool is_new);
+/* Compares a password with the stored text, or makes its text where that is empty; then goes on. r->verdict:
+ * GH_OK or GH_LOGIN_FAILED, which it is without a stored text; r->reply: a text to store, or empty.
+ * GH_OVERLOADED when too many wait. */
+enum gh_step_end gh_issuer_hash(struct gh_issuer_request *r, gh_str password, gh_str stored);
 
 /* What an audit line says of who acted. */
 void gh_issuer_name(struct gh_issuer_request *r, gh_str user, gh_str client);

@@ -53,10 +53,8 @@ static void open_answer(struct gh_letter *letter, void *owner)
         gh_issuer_run(r);
 }
 
-enum gh_step_end gh_issuer_hash(struct gh_issuer_request *r, bool is_new)
+enum gh_step_end gh_issuer_hash(struct gh_issuer_request *r, gh_str password, gh_str stored)
 {
-    gh_str password = gh_form_get(&r->posted, GH_STR("password"));
-    gh_str stored = is_new ? GH_STR("") : r->person.password;
     struct gh_issuer_server *server = r->server;
     struct hash_job *job = stored.len < GH_PASSWORD_TEXT ? gh_calloc(1, sizeof(*job) + password.len) : NULL;
     if (job == NULL)

@@ -2,9 +2,6 @@
 #include "base/str.h"
 #include "issuer/flow.h"
 
-/* From one address, all accounts together. */
-static const struct gh_rate failures = { .tries = 10, .span_s = 60 };
-
 static bool has_transaction(const struct gh_issuer_request *r)
 {
     return r->transaction.key.len > 0;
@@ -63,16 +60,6 @@ static gh_str name_of(const struct gh_issuer_request *r)
     return gh_form_get(&r->posted, GH_STR("username"));
 }
 
-static gh_str account_key(const struct gh_issuer_request *r)
-{
-    return gh_throttle_key(r->x->arena, "login-tries", gh_person_name_key(r->x->arena, name_of(r)));
-}
-
-static gh_str address_key(const struct gh_issuer_request *r)
-{
-    return gh_throttle_key(r->x->arena, "login-failures", r->x->client_ip);
-}
-
 static enum gh_step_end read_form(struct gh_issuer_request *r)
 {
     enum gh_reason reason = gh_form_read(r->x->arena, gh_buf_peek(&r->body), &r->posted);
@@ -87,8 +74,8 @@ static enum gh_step_end read_form(struct gh_issuer_request *r)
 /* A conflict begins here again. */
 static enum gh_step_end read_rows(struct gh_issuer_request *r)
 {
-    gh_str keys[4] = { gh_person_name_key(r->x->arena, name_of(r)), account_key(r), address_key(r),
-                       r->transaction.key };
+    gh_str keys[4] = { gh_person_name_key(r->x->arena, name_of(r)), gh_tries_account_key(r, name_of(r)),
+                       gh_tries_address_key(r), r->transaction.key };
     r->again = r->step - 1;
     r->person = (struct gh_person){ 0 };
     return gh_issuer_read(r, keys, has_transaction(r) ? 4 : 3);
@@ -97,16 +84,12 @@ static enum gh_step_end read_rows(struct gh_issuer_request *r)
 /* Whether the account is there or not, the same is done from here on. */
 static enum gh_step_end count_try(struct gh_issuer_request *r)
 {
-    int64_t wait = 0, address_wait = 0;
     r->effects = (struct gh_effects){ 0 };
     enum gh_reason reason = has_transaction(r) ? gh_transaction_take(r) : GH_OK;
-    if (reason == GH_OK && !r->x->shared_source)
-        reason = gh_throttle_look(r, address_key(r), &failures, &address_wait);
-    if (reason == GH_OK && address_wait == 0)
-        reason = gh_throttle_account(r, account_key(r), &wait);
+    if (reason == GH_OK)
+        reason = gh_tries_begin(r, name_of(r));
     if (reason != GH_OK)
         return gh_issuer_refuse(r, reason);
-    r->retry_after_s = address_wait > 0 ? address_wait : wait;
     if (r->retry_after_s > 0)
         return show(r, GH_LOGIN_THROTTLED);
     return gh_issuer_commit(r);
@@ -114,7 +97,7 @@ static enum gh_step_end count_try(struct gh_issuer_request *r)
 
 static enum gh_step_end read_person(struct gh_issuer_request *r)
 {
-    gh_str id = GH_STR(""), keys[2] = { address_key(r) };
+    gh_str id = GH_STR(""), keys[2] = { gh_tries_address_key(r) };
     bool is_there = r->rows.at[0].version != 0;
     enum gh_reason reason = is_there ? gh_person_id(r->x->arena, r->rows.at[0].value, &id) : GH_OK;
     if (reason != GH_OK)
@@ -131,7 +114,9 @@ static enum gh_step_end check_password(struct gh_issuer_request *r)
     gh_str password = gh_form_get(&r->posted, GH_STR("password"));
     if (reason == GH_OK && password.len > GH_PASSWORD_MAX)
         reason = GH_FORM_MALFORMED;
-    return reason == GH_OK ? gh_issuer_hash(r, false) : gh_issuer_refuse(r, reason);
+    if (r->person.disabled) /* as if it were not there, and as costly */
+        r->person = (struct gh_person){ 0 };
+    return reason == GH_OK ? gh_issuer_hash(r, password, r->person.password) : gh_issuer_refuse(r, reason);
 }
 
 /* threats.md A23: a new id at every login; the request that waits knows by whom it was met. */
@@ -142,10 +127,12 @@ static enum gh_reason let_in(struct gh_issuer_request *r)
     if (reason == GH_OK)
         reason = gh_session_new(r, person.id, person.name);
     if (reason == GH_OK)
-        reason = gh_effects_delete(&r->effects, account_key(r));
+        reason = gh_effects_delete(&r->effects, gh_tries_account_key(r, name_of(r)));
+    if (reason == GH_OK) /* who was disabled meanwhile is not let in */
+        reason = gh_effects_expect(&r->effects, person.key, person.version);
     if (reason == GH_OK && r->reply.len > 0) {
         person.password = r->reply; /* as costly as the settings ask by now */
-        reason = gh_person_put(r, &person);
+        reason = gh_person_put(r->x->arena, &person, &r->effects);
     }
     if (reason == GH_OK && has_transaction(r)) {
         r->transaction.signed_in = r->session.key;
@@ -163,8 +150,8 @@ static enum gh_step_end judge(struct gh_issuer_request *r)
         reason = GH_OUT_OF_MEMORY;
     else if (r->verdict == GH_OK)
         reason = let_in(r);
-    else if (!r->x->shared_source)
-        reason = gh_throttle_count(r, address_key(r), &failures);
+    else
+        reason = gh_tries_failed(r);
     if (reason == GH_LOGIN_FAILED) /* revoked for ever */
         r->effects = (struct gh_effects){ 0 };
     if (reason == GH_LOGIN_FAILED)

@@ -47,6 +47,15 @@ struct gh_page_setup {
 };
 enum gh_step_end gh_page_setup(struct gh_issuer_request *r, const struct gh_page_setup *setup);
 
+/* ---- page_password.c ---- */
+struct gh_page_password {
+    gh_str csrf, name;
+    gh_str token;        /* of the link */
+    enum gh_reason told; /* GH_OK, or why nothing was changed */
+};
+enum gh_step_end gh_page_choose(struct gh_issuer_request *r, const struct gh_page_password *page);
+enum gh_step_end gh_page_change(struct gh_issuer_request *r, const struct gh_page_password *page);
+
 /* ---- page_consent.c: of r->client, r->request, r->session, r->transaction ---- */
 enum gh_step_end gh_page_consent(struct gh_issuer_request *r, gh_str csrf);
 

@@ -36,6 +36,11 @@ enum gh_step_end gh_page_account(struct gh_issuer_request *r, gh_str csrf)
     gh_html_markup(&html, "</strong>.</p>\n");
     gh_page_form_begin(&html, r, &(struct gh_page_form){ .path = "/logout", .csrf = csrf });
     gh_html_markup(&html, "<button type=\"submit\">Sign out</button>\n</form>\n");
+    if (r->person.password.len > 0) {
+        gh_html_markup(&html, "<p><a href=\"");
+        gh_html_text(&html, r->managed->base);
+        gh_html_markup(&html, "/account/password\">Change your password</a></p>\n");
+    }
     for (size_t i = 0; i < r->rows.count; i++) {
         struct gh_grant grant;
         if (gh_grant_read(r->x->arena, r->rows.at[i].value, &grant) == GH_OK)

@@ -87,3 +87,8 @@ bool gh_password_matches(gh_str text, gh_str password, unsigned *ret_cost)
         return false;
     return strlen(again) == text.len && CRYPTO_memcmp(again, text.ptr, text.len) == 0;
 }
+
+bool gh_password_is_usable(gh_str password, gh_str again)
+{
+    return password.len >= GH_PASSWORD_MIN && password.len <= GH_PASSWORD_MAX && gh_str_eq(password, again);
+}

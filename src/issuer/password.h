@@ -17,4 +17,7 @@ bool gh_password_hash(gh_str password, unsigned cost, const unsigned char salt[1
 /* False also for a text that is none of ours. *ret_cost: what it was made with, 0 when it cannot be read. */
 bool gh_password_matches(gh_str text, gh_str password, unsigned *ret_cost) GH_MUST_USE;
 
+/* May it be one, typed the same way twice? */
+bool gh_password_is_usable(gh_str password, gh_str again);
+
 #endif

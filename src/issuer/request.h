@@ -8,15 +8,7 @@
 #include "issuer/browser.h"
 #include "issuer/issuer.h"
 #include "issuer/password.h"
-
-/* Somebody with an account here. */
-struct gh_person {
-    gh_str id, name;
-    gh_str key; /* of the row */
-    uint64_t version;
-    gh_str password; /* PHC text */
-    int64_t created;
-};
+#include "issuer/person.h"
 
 #define GH_ISSUER_KEYS_MAX (2 * GH_ISSUER_SITE_MAX) /* a new site's come before the old one's go */
 struct gh_named_keys {
@@ -114,7 +106,7 @@ struct gh_issuer_request {
     enum gh_next next;
     gh_str location;         /* where an answer sends the browser once its effects are durable */
     int64_t retry_after_s;   /* of a refusal; 0: as usual */
-    struct gh_person person; /* who signs in, or made an account */
+    struct gh_person person; /* who signs in, made an account, or has the session */
     uint64_t ticket;         /* of what other threads do for it, a password or a fetch; 0: nothing */
 
     /* Clients with a document. */
@@ -175,6 +167,11 @@ GH_MUST_USE enum gh_reason gh_issuer_authenticate(struct gh_issuer_request *r);
 /* The client of that id among those of the settings, or NULL. */
 const struct gh_client *gh_issuer_own_client(const struct gh_managed *managed, gh_str client_id);
 
+/* ---- account.c: the steps of pages for somebody who is signed in: the others go to the login ---- */
+enum gh_step_end gh_step_session(struct gh_issuer_request *r);
+enum gh_step_end gh_step_need_session(struct gh_issuer_request *r);
+enum gh_step_end gh_step_need_person(struct gh_issuer_request *r);
+
 /* ---- the endpoints' steps ---- */
 /* token.c: of the row of a code or refresh token, which was read: its grant's. */
 enum gh_step_end gh_step_grant(struct gh_issuer_request *r);
@@ -182,6 +179,7 @@ extern const struct gh_step gh_steps_metadata[], gh_steps_jwks[], gh_steps_token
     gh_steps_revoke[], gh_steps_introspect[];
 extern const struct gh_step gh_steps_authorize[], gh_steps_consent[], gh_steps_login[], gh_steps_login_post[],
     gh_steps_logout[], gh_steps_setup[], gh_steps_setup_post[], gh_steps_account[], gh_steps_account_post[],
+    gh_steps_choose[], gh_steps_choose_post[], gh_steps_password[], gh_steps_password_post[],
     gh_steps_style[];
 
 #endif

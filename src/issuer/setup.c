@@ -5,8 +5,6 @@
 #include "core/grant/secret.h"
 #include "issuer/flow.h"
 
-#define NAME_MAX_BYTES 64
-
 /* ---- the link ---- */
 
 /* One at a time: a newer one takes the older one's place. */
@@ -88,8 +86,7 @@ static enum gh_step_end read_rows(struct gh_issuer_request *r)
 static bool is_usable(const struct gh_issuer_request *r)
 {
     gh_str name = posted(r, "username"), password = posted(r, "password");
-    return name.len > 0 && name.len <= NAME_MAX_BYTES && password.len >= GH_PASSWORD_MIN &&
-           password.len <= GH_PASSWORD_MAX && gh_str_eq(password, posted(r, "again"));
+    return gh_person_name_is_sound(name) && gh_password_is_usable(password, posted(r, "again"));
 }
 
 static enum gh_step_end make_password(struct gh_issuer_request *r)
@@ -99,7 +96,7 @@ static enum gh_step_end make_password(struct gh_issuer_request *r)
         return gh_issuer_refuse(r, reason);
     if (!is_usable(r))
         return show(r, posted(r, "token"), GH_PASSWORD_REFUSED);
-    return gh_issuer_hash(r, true);
+    return gh_issuer_hash(r, posted(r, "password"), GH_STR(""));
 }
 
 static enum gh_reason put_person(struct gh_issuer_request *r)
@@ -107,21 +104,12 @@ static enum gh_reason put_person(struct gh_issuer_request *r)
     struct gh_arena *arena = r->x->arena;
     unsigned char random[16];
     gh_random_fill(random, sizeof(random));
-    struct gh_text text = { .arena = arena };
-    struct gh_person person = { .id = gh_id_text(arena, "usr_", random),
+    struct gh_person person = { .id = gh_id_text(arena, GH_PERSON_ID, random),
                                 .name = posted(r, "username"),
                                 .password = r->reply,
                                 .created = gh_issuer_now(r) };
-    gh_put_text(&text, "user", person.id);
-    gh_str value = gh_put_end(&text), name_key = gh_person_name_key(arena, person.name);
-    if (person.id.ptr == NULL || value.ptr == NULL || name_key.ptr == NULL)
-        return GH_OUT_OF_MEMORY;
     person.key = gh_person_key(arena, person.id);
-    enum gh_reason reason = person.key.ptr != NULL ? gh_person_put(r, &person) : GH_OUT_OF_MEMORY;
-    if (reason == GH_OK)
-        reason = gh_effects_expect(&r->effects, name_key, 0);
-    if (reason == GH_OK)
-        reason = gh_effects_write(&r->effects, name_key, value, 0);
+    enum gh_reason reason = gh_person_add(arena, &person, &r->effects);
     if (reason == GH_OK)
         reason = gh_session_begin(r);
     if (reason == GH_OK)

@@ -127,6 +127,7 @@ size_t gh_audit_write(const struct gh_audit_record *record, char out[GH_AUDIT_LI
     }
     if (record->principal != NULL)
         who(&line, record->principal);
+    text(&line, "by", record->by, 64);
     text(&line, "method", record->method, 32);
     text(&line, "host", record->host, 256);
     text(&line, "path", record->path, 1024);

@@ -15,6 +15,7 @@ struct gh_audit_record {
     int status;                           /* sent to the client; 0: none */
     const struct gh_policy *policy;       /* NULL: no route */
     const struct gh_principal *principal; /* NULL: nobody proven */
+    gh_str by;                            /* who asked at the admin listener; may be empty */
     gh_str method, host, path;            /* path without query; empty host when it was not a name of ours */
     gh_str client_ip, http_version;
     uint64_t bytes_in, bytes_out;

@@ -1,0 +1,34 @@
+/* issuer/tries.c: tries to sign in with a password: counted before they are made, by account and by address.
+ */
+#include "base/str.h"
+#include "issuer/flow.h"
+
+/* From one address, all accounts together. */
+static const struct gh_rate failures = { .tries = 10, .span_s = 60 };
+
+gh_str gh_tries_account_key(const struct gh_issuer_request *r, gh_str name)
+{
+    return gh_throttle_key(r->x->arena, "login-tries", gh_person_name_key(r->x->arena, name));
+}
+
+gh_str gh_tries_address_key(const struct gh_issuer_request *r)
+{
+    return gh_throttle_key(r->x->arena, "login-failures", r->x->client_ip);
+}
+
+enum gh_reason gh_tries_begin(struct gh_issuer_request *r, gh_str name)
+{
+    int64_t wait = 0, address_wait = 0;
+    enum gh_reason reason = GH_OK;
+    if (!r->x->shared_source)
+        reason = gh_throttle_look(r, gh_tries_address_key(r), &failures, &address_wait);
+    if (reason == GH_OK && address_wait == 0)
+        reason = gh_throttle_account(r, gh_tries_account_key(r, name), &wait);
+    r->retry_after_s = address_wait > 0 ? address_wait : wait;
+    return reason;
+}
+
+enum gh_reason gh_tries_failed(struct gh_issuer_request *r)
+{
+    return r->x->shared_source ? GH_OK : gh_throttle_count(r, gh_tries_address_key(r), &failures);
+}
