@@ -78,6 +78,7 @@ struct gh_grant_token {
     bool is_service; /* the subject is the client itself */
     int64_t issued, expires;
     gh_str refresh_token; /* empty: none */
+    bool in_grace;        /* of a refresh that was answered before: its refresh token is the same */
 };
 /* The claims of RFC 9068 section 2.2. */
 gh_str gh_grant_claims(struct gh_arena *arena, const struct gh_grant_policy *policy,

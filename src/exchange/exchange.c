@@ -95,6 +95,7 @@ static void write_audit(struct gh_exchange *x, int64_t total_us)
         .policy = x->policy,
         .principal = x->principal,
         .by = x->by,
+        .act = x->act,
         .method = gh_method_text(x->method),
         .host = x->authority.host,
         .path = x->target.path,

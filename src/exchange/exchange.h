@@ -89,6 +89,7 @@ struct gh_exchange {
     /* The verdict: written by the handler. */
     const struct gh_policy *policy;
     const struct gh_principal *principal;
+    const struct gh_audit_act *act; /* NULL: no issuer's */
     struct gh_route_stats *route_stats;
     bool is_quiet; /* no audit line: health, metrics */
     gh_str by;     /* who asked at the admin listener, or empty */

@@ -33,7 +33,7 @@ enum gh_step_end gh_step_need_person(struct gh_issuer_request *r)
     r->effects = (struct gh_effects){ 0 };
     if (reason == GH_OK)
         reason = gh_session_touch(r);
-    gh_issuer_name(r, r->session.user, GH_STR(""));
+    (void)gh_issuer_name(r, r->session.user, GH_STR(""));
     return reason == GH_OK ? gh_issuer_commit(r) : gh_issuer_refuse(r, reason);
 }
 
@@ -102,6 +102,14 @@ static enum gh_reason forget_consent(struct gh_issuer_request *r, const struct g
     return GH_OK;
 }
 
+static void tell_ended(struct gh_issuer_request *r, const struct gh_grant *grant)
+{
+    struct gh_principal *principal = gh_issuer_name(r, r->session.user, grant->client);
+    if (principal != NULL)
+        principal->grant = grant->id;
+    r->act.resource = grant->resource;
+}
+
 static enum gh_step_end end_grant(struct gh_issuer_request *r)
 {
     struct gh_grant grant;
@@ -115,12 +123,14 @@ static enum gh_step_end end_grant(struct gh_issuer_request *r)
     if (reason == GH_OK)
         reason = forget_consent(r, &grant);
     if (reason == GH_OK)
-        gh_issuer_name(r, r->session.user, grant.client);
+        tell_ended(r, &grant);
     return reason == GH_OK ? gh_issuer_commit(r) : gh_issuer_refuse(r, reason);
 }
 
 static enum gh_step_end ended(struct gh_issuer_request *r)
 {
+    if (r->effects.revocation_count > 0)
+        gh_issuer_tell(r, GH_EVENT_CONSENT_REVOKED);
     return gh_page_go(r, "/account", GH_STR(""));
 }
 

@@ -80,6 +80,7 @@ enum gh_step_end gh_issuer_refuse(struct gh_issuer_request *r, enum gh_reason wh
     int status = gh_reason_row(why)->status;
     if (r->endpoint->is_page)
         return gh_page_refuse(r, why);
+    gh_issuer_tell_refused(r);
     gh_str body = gh_reason_body(r->x->arena, why);
     if (body.ptr == NULL || !begin(r, &headers) || !add(&headers, "cache-control", GH_STR("no-store")) ||
         !add_refusal(r, status, &headers))
@@ -100,17 +101,4 @@ enum gh_step_end gh_issuer_preflight(struct gh_issuer_request *r)
         return give_up(r);
     r->x->reason = GH_PREFLIGHT;
     return send(r, 204, &headers, GH_STR_NONE);
-}
-
-void gh_issuer_name(struct gh_issuer_request *r, gh_str user, gh_str client)
-{
-    struct gh_principal *principal = GH_ARENA_NEW(r->x->arena, struct gh_principal);
-    if (principal == NULL) /* the line says less, then */
-        return;
-    principal->issuer_name = r->managed->name;
-    principal->issuer = r->managed->policy.issuer;
-    principal->subject = user;
-    principal->client = client;
-    principal->scopes = r->request.scopes;
-    r->x->principal = principal;
 }

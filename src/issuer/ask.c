@@ -56,6 +56,8 @@ static void commit_done(void *ctx, const struct gh_store_answer *answer)
     } else if (answer->reason != GH_OK) {
         refuse_and_go(r, answer->reason == GH_STORE_CONFLICT ? GH_OVERLOADED : answer->reason);
         return;
+    } else {
+        gh_issuer_tell_effects(r);
     }
     gh_issuer_run(r);
 }

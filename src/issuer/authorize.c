@@ -159,6 +159,7 @@ static enum gh_step_end send_to_person(struct gh_issuer_request *r)
 static enum gh_step_end bounce(struct gh_issuer_request *r, enum gh_reason why)
 {
     r->x->reason = why;
+    gh_issuer_tell_refused(r);
     return gh_page_redirect(
         r, gh_authorization_answer(r->x->arena, &r->managed->policy, r->request.redirect_uri,
                                    gh_form_get(&r->form, GH_STR("state")), GH_STR_NONE, why));
@@ -169,7 +170,18 @@ static enum gh_step_end bounce(struct gh_issuer_request *r, enum gh_reason why)
 static enum gh_step_end find_redirect(struct gh_issuer_request *r)
 {
     enum gh_reason reason = gh_authorization_redirect(&r->client, &r->form, &r->request.redirect_uri);
+    r->is_proven = reason == GH_OK; /* as far as a public client can be: the answer goes to it alone */
+    gh_issuer_tell_asked(r);
     return reason == GH_OK ? GH_STEP_NEXT : gh_issuer_refuse(r, reason);
+}
+
+/* Told anew when its person comes back from the sign-in: who it is, is known then. */
+static void tell_request(struct gh_issuer_request *r)
+{
+    if (r->x->method != GH_METHOD_POST)
+        gh_issuer_tell(r, GH_EVENT_AUTHZ_REQUEST);
+    (void)gh_issuer_name(r, r->session.is_valid ? r->session.user : GH_STR(""), r->client.id);
+    r->act.resource = r->request.resource;
 }
 
 static enum gh_step_end read_request(struct gh_issuer_request *r)
@@ -179,7 +191,10 @@ static enum gh_step_end read_request(struct gh_issuer_request *r)
                                                   redirect_uri, &r->request);
     if (reason == GH_OUT_OF_MEMORY)
         return gh_issuer_refuse(r, reason);
-    return reason == GH_OK ? GH_STEP_NEXT : bounce(r, reason);
+    if (reason != GH_OK)
+        return bounce(r, reason);
+    tell_request(r);
+    return GH_STEP_NEXT;
 }
 
 /* ---- who answers ---- */
@@ -255,7 +270,6 @@ static enum gh_reason give_code(struct gh_issuer_request *r)
     r->verdict = GH_OK;
     r->location = gh_authorization_answer(r->x->arena, &r->managed->policy, r->request.redirect_uri,
                                           r->request.state, code, GH_OK);
-    gh_issuer_name(r, r->session.user, r->client.id);
     return r->location.ptr != NULL ? GH_OK : GH_OUT_OF_MEMORY;
 }
 
@@ -291,6 +305,17 @@ static enum gh_step_end decide(struct gh_issuer_request *r)
     return reason == GH_OK ? gh_issuer_commit(r) : gh_issuer_refuse(r, reason);
 }
 
+static void tell_answer(struct gh_issuer_request *r)
+{
+    bool is_given = r->verdict == GH_OK;
+    if (r->x->method == GH_METHOD_POST)
+        gh_issuer_tell(r, is_given ? GH_EVENT_CONSENT_GRANTED : GH_EVENT_CONSENT_DENIED);
+    if (is_given)
+        r->act.given = gh_scope_write(r->x->arena, r->request.scopes);
+    else
+        r->x->reason = r->verdict;
+}
+
 /* What was decided is durable now. */
 static enum gh_step_end go_on(struct gh_issuer_request *r)
 {
@@ -302,8 +327,7 @@ static enum gh_step_end go_on(struct gh_issuer_request *r)
         csrf = gh_browser_token(r->x->arena, r->session.secret, "consent", r->transaction.handle);
         return csrf.ptr != NULL ? gh_page_consent(r, csrf) : gh_issuer_refuse(r, GH_OUT_OF_MEMORY);
     case GH_NEXT_CLIENT:
-        if (r->verdict != GH_OK)
-            r->x->reason = r->verdict;
+        tell_answer(r);
         return gh_page_redirect(r, r->location);
     }
     return gh_issuer_refuse(r, GH_INTERNAL);
@@ -348,7 +372,6 @@ static enum gh_reason deny(struct gh_issuer_request *r)
     r->verdict = GH_ACCESS_DENIED;
     r->location = gh_authorization_answer(r->x->arena, &r->managed->policy, r->request.redirect_uri,
                                           r->request.state, GH_STR_NONE, GH_ACCESS_DENIED);
-    gh_issuer_name(r, r->session.user, r->client.id);
     return r->location.ptr != NULL ? gh_transaction_end(r) : GH_OUT_OF_MEMORY;
 }
 

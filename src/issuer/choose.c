@@ -117,12 +117,13 @@ static enum gh_step_end put_password(struct gh_issuer_request *r)
         reason = gh_session_begin(r);
     if (reason == GH_OK)
         reason = gh_session_new(r, person->id, person->name);
-    gh_issuer_name(r, person->id, GH_STR(""));
     return reason == GH_OK ? gh_issuer_commit(r) : gh_issuer_refuse(r, reason);
 }
 
 static enum gh_step_end chosen(struct gh_issuer_request *r)
 {
+    gh_issuer_tell(r, GH_EVENT_LOGIN_OK);
+    (void)gh_issuer_name(r, r->session.user, GH_STR(""));
     return gh_page_go(r, "/account", GH_STR(""));
 }
 

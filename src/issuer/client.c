@@ -79,6 +79,7 @@ enum gh_reason gh_issuer_authenticate(struct gh_issuer_request *r)
         reason = gh_client_verify(r->x->arena, r->managed->policy.issuer, &r->client, &r->credential, set,
                                   gh_issuer_now(r), &r->effects);
     gh_jwks_unref(set);
+    r->is_proven = reason == GH_OK;
     return reason;
 }
 

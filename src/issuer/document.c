@@ -56,6 +56,14 @@ static enum gh_reason write_document(struct gh_issuer_request *r, const struct g
                                                 : GH_OUT_OF_MEMORY;
 }
 
+static bool same_strs(struct gh_strs a, struct gh_strs b)
+{
+    bool same = a.count == b.count;
+    for (size_t i = 0; same && i < a.count; i++)
+        same = gh_str_eq(a.at[i], b.at[i]);
+    return same;
+}
+
 /* A failure is remembered for a minute, and takes nothing from those who have tokens: the last good document
  * stays beside it. Behind its freshness that serves token requests for a day; once it led to a code its row
  * lives longer, and is asked for anew. */
@@ -67,6 +75,9 @@ static enum gh_reason put_row(struct gh_issuer_request *r, enum gh_reason failed
     if (reason != GH_OK)
         return reason;
     life = life < FRESH_MIN_S ? FRESH_MIN_S : life > FRESH_MAX_S ? FRESH_MAX_S : life;
+    r->fetched.is_changed = failed == GH_OK && document.has_client &&
+                            (!gh_str_eq(document.client.jwks, r->fetched.client.jwks) ||
+                             !same_strs(document.client.redirect_uris, r->fetched.client.redirect_uris));
     document.failed = failed;
     document.fresh = now + (failed == GH_OK ? life : FAILED_S);
     if (failed == GH_OK) {
@@ -135,6 +146,12 @@ static bool is_theirs(enum gh_reason reason)
     return reason == GH_CLIENT_DOCUMENT_REFUSED || reason == GH_FETCH_FAILED || reason == GH_FETCH_REFUSED;
 }
 
+static void tell_rejected(struct gh_issuer_request *r)
+{
+    gh_issuer_tell(r, GH_EVENT_CLIENT_REJECTED);
+    r->act.about = r->wanted;
+}
+
 enum gh_step_end gh_step_keep_document(struct gh_issuer_request *r)
 {
     struct gh_jwks *set = NULL;
@@ -147,6 +164,9 @@ enum gh_step_end gh_step_keep_document(struct gh_issuer_request *r)
         reason = reason == GH_KEYS_MALFORMED ? GH_CLIENT_DOCUMENT_REFUSED : reason;
         r->fetched.client.jwks = r->fetched.body;
     }
+    r->fetched.reason = reason;
+    if (is_theirs(reason))
+        tell_rejected(r);
     /* A client that has been let in keeps its row through an outage of its host; tokens are asked for again.
      */
     if (reason != GH_OK && (!is_theirs(reason) || !r->endpoint->is_page))
@@ -158,8 +178,13 @@ enum gh_step_end gh_step_keep_document(struct gh_issuer_request *r)
 
 enum gh_step_end gh_step_look_again(struct gh_issuer_request *r)
 {
-    if (r->wanted.len > 0)
+    if (r->wanted.len > 0) {
         r->step = r->again;
+        if (r->fetched.reason == GH_OK) {
+            gh_issuer_tell(r, r->fetched.is_changed ? GH_EVENT_CLIENT_CHANGED : GH_EVENT_CLIENT_FETCHED);
+            r->act.about = r->wanted;
+        }
+    }
     r->wanted = GH_STR("");
     return GH_STEP_NEXT;
 }

@@ -57,7 +57,4 @@ GH_MUST_USE enum gh_reason gh_throttle_spend(struct gh_issuer_request *r, gh_str
  * GH_OVERLOADED when too many wait. */
 enum gh_step_end gh_issuer_hash(struct gh_issuer_request *r, gh_str password, gh_str stored);
 
-/* What an audit line says of who acted. */
-void gh_issuer_name(struct gh_issuer_request *r, gh_str user, gh_str client);
-
 #endif

@@ -90,8 +90,13 @@ static enum gh_step_end count_try(struct gh_issuer_request *r)
         reason = gh_tries_begin(r, name_of(r));
     if (reason != GH_OK)
         return gh_issuer_refuse(r, reason);
-    if (r->retry_after_s > 0)
+    if (r->retry_after_s > 0) {
+        gh_issuer_tell(r, GH_EVENT_LOGIN_LOCKED);
+        if (r->rows.at[0].version != 0 &&
+            gh_person_id(r->x->arena, r->rows.at[0].value, &r->act.about) != GH_OK)
+            r->act.about = GH_STR("");
         return show(r, GH_LOGIN_THROTTLED);
+    }
     return gh_issuer_commit(r);
 }
 
@@ -138,7 +143,6 @@ static enum gh_reason let_in(struct gh_issuer_request *r)
         r->transaction.signed_in = r->session.key;
         reason = gh_transaction_put(r);
     }
-    gh_issuer_name(r, person.id, GH_STR(""));
     return reason;
 }
 
@@ -163,8 +167,13 @@ static enum gh_step_end judge(struct gh_issuer_request *r)
 
 static enum gh_step_end answer(struct gh_issuer_request *r)
 {
-    if (r->verdict != GH_OK)
+    if (r->verdict != GH_OK) {
+        gh_issuer_tell(r, GH_EVENT_LOGIN_FAILED);
+        r->act.about = r->person.id; /* whose account it was tried at; what was typed is told nobody */
         return show(r, r->verdict);
+    }
+    gh_issuer_tell(r, GH_EVENT_LOGIN_OK);
+    (void)gh_issuer_name(r, r->session.user, GH_STR(""));
     return has_transaction(r) ? gh_page_go(r, "/oauth/authorize", r->transaction.handle)
                               : gh_page_go(r, "/account", GH_STR(""));
 }

@@ -212,6 +212,7 @@ enum gh_step_end gh_page_refuse(struct gh_issuer_request *r, enum gh_reason why)
     gh_html_text(&html, gh_str_of(r->x->request_id, sizeof(r->x->request_id) - 1));
     gh_html_markup(&html, "</p>\n");
     r->x->reason = why;
+    gh_issuer_tell_refused(r);
     /* RFC 9110 section 15.5.2 asks 401 for a challenge, which means nothing to a person. */
     return gh_page_answer(r, row->status == 401 ? 400 : row->status, &html, GH_STR(""));
 }

@@ -45,6 +45,8 @@ static enum gh_step_end take(struct gh_issuer_request *r)
 
 static enum gh_step_end answer(struct gh_issuer_request *r)
 {
+    gh_issuer_tell(r, GH_EVENT_CLIENT_REGISTERED);
+    (void)gh_issuer_name(r, GH_STR(""), r->client.id);
     return gh_issuer_json(r, 201, r->reply);
 }
 

@@ -51,6 +51,7 @@ struct gh_endpoint {
     bool is_alias;               /* where older clients look: only of an issuer without a path */
     const struct gh_step *steps; /* ends with run NULL */
     const struct gh_step *post;  /* those of a POST, where they differ */
+    enum gh_audit_event refused; /* what a refusal is, for the audit line */
 };
 extern const struct gh_endpoint gh_endpoints[];
 extern const size_t gh_endpoint_count;
@@ -94,7 +95,9 @@ struct gh_issuer_request {
     struct gh_grant_token token;
     enum gh_reason verdict; /* of the grant: told once its effects are durable */
     gh_str signed_token;
-    gh_str reply; /* a body that waits for a commit */
+    gh_str reply;            /* a body that waits for a commit */
+    struct gh_audit_act act; /* what the audit line says of it */
+    bool is_proven;          /* `client` is the one who asks */
 
     /* Pages. */
     gh_str set_cookies[2]; /* by enum gh_cookie; ptr NULL: left as it is */
@@ -118,6 +121,7 @@ struct gh_issuer_request {
         gh_str body;
         int64_t max_age_s;
         struct gh_client client; /* what the document says */
+        bool is_changed;         /* other redirects or keys than before */
     } fetched;
 };
 
@@ -155,6 +159,20 @@ enum gh_step_end gh_issuer_refuse(struct gh_issuer_request *r, enum gh_reason wh
 enum gh_step_end gh_issuer_preflight(struct gh_issuer_request *r);
 /* A document that may be kept for `max_age` seconds. */
 enum gh_step_end gh_issuer_document(struct gh_issuer_request *r, gh_str body, int max_age);
+
+/* ---- audit.c: for the line of this exchange; nothing is told before it is durable ---- */
+/* Before anything else: what is told later reaches the line. */
+void gh_issuer_tell_from(struct gh_issuer_request *r);
+void gh_issuer_tell(struct gh_issuer_request *r, enum gh_audit_event event);
+/* Who acted; either may be empty. NULL when out of memory: the line says less, then. */
+struct gh_principal *gh_issuer_name(struct gh_issuer_request *r, gh_str user, gh_str client);
+/* Which token it is about. */
+void gh_issuer_tell_token(struct gh_issuer_request *r, const struct gh_grant_token *token);
+/* The scopes of r->form. */
+void gh_issuer_tell_asked(struct gh_issuer_request *r);
+/* What r->effects, committed, has revoked. */
+void gh_issuer_tell_effects(struct gh_issuer_request *r);
+void gh_issuer_tell_refused(struct gh_issuer_request *r);
 
 /* ---- client.c: the steps that find and authenticate the client of a form ---- */
 enum gh_step_end gh_step_form(struct gh_issuer_request *r);

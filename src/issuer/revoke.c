@@ -42,11 +42,13 @@ static enum gh_reason end_what_it_names(struct gh_issuer_request *r)
         enum gh_reason reason = gh_grant_read(r->x->arena, r->rows.at[0].value, &grant);
         if (reason != GH_OK || !gh_str_eq(grant.client, r->client.id))
             return reason;
+        r->act.about = grant.id;
         return gh_grant_end(r->x->arena, policy, &r->rows.at[0], gh_issuer_now(r), &r->effects);
     }
     if (!read_access_token(r, gh_form_get(&r->form, GH_STR("token")), &token) ||
         !gh_str_eq(token.client, r->client.id))
         return GH_OK;
+    gh_issuer_tell_token(r, &token);
     const struct gh_revocation revocation = { .level = GH_REVOKED_TOKEN,
                                               .tenant = policy->tenant,
                                               .issuer_name = policy->issuer_name,
@@ -68,6 +70,8 @@ static enum gh_step_end revoke(struct gh_issuer_request *r)
  * revoked successfully or if the client submitted an invalid token." */
 static enum gh_step_end revoked(struct gh_issuer_request *r)
 {
+    gh_issuer_tell(r, GH_EVENT_REVOKE);
+    (void)gh_issuer_name(r, GH_STR(""), r->client.id);
     return gh_issuer_json(r, 200, GH_STR("{}"));
 }
 
@@ -120,11 +124,17 @@ static enum gh_step_end introspect(struct gh_issuer_request *r)
                   gh_strs_has(r->client.resources, token.resource) && !is_revoked(r, &token);
     r->reply = active ? gh_grant_introspection(r->x->arena, &r->managed->policy, &token)
                       : GH_STR("{\"active\":false}");
+    if (active) { /* nobody is told about a token of others, not even the log */
+        gh_issuer_tell_token(r, &token);
+        r->act.about = token.subject;
+    }
     return gh_issuer_commit(r);
 }
 
 static enum gh_step_end introspected(struct gh_issuer_request *r)
 {
+    gh_issuer_tell(r, GH_EVENT_INTROSPECT);
+    (void)gh_issuer_name(r, GH_STR(""), r->client.id);
     return gh_issuer_json(r, 200, r->reply);
 }
 

@@ -236,6 +236,7 @@ static void start(struct gh_exchange *x)
     bool is_post = x->method == GH_METHOD_POST && r->endpoint->post != NULL;
     r->steps = is_post ? r->endpoint->post : r->endpoint->steps;
     x->handler_state = r;
+    gh_issuer_tell_from(r);
     x->route_stats =
         gh_registry_route_stats(server->with.registry, server->with.worker, r->managed->stats_id);
     gh_list_append(&server->requests, &r->link);

@@ -114,7 +114,6 @@ static enum gh_reason put_person(struct gh_issuer_request *r)
         reason = gh_session_begin(r);
     if (reason == GH_OK)
         reason = gh_session_new(r, person.id, person.name);
-    gh_issuer_name(r, person.id, GH_STR(""));
     return reason;
 }
 
@@ -134,6 +133,8 @@ static enum gh_step_end make_account(struct gh_issuer_request *r)
 
 static enum gh_step_end made(struct gh_issuer_request *r)
 {
+    gh_issuer_tell(r, GH_EVENT_LOGIN_OK);
+    (void)gh_issuer_name(r, r->session.user, GH_STR(""));
     return gh_page_go(r, "/account", GH_STR(""));
 }
 

@@ -12,6 +12,14 @@ static gh_str grant_type(const struct gh_issuer_request *r)
     return gh_form_get(&r->form, GH_STR("grant_type"));
 }
 
+/* The word, where it is one of those that are answered. */
+static gh_str known_grant_type(const struct gh_issuer_request *r)
+{
+    bool is_known = gh_str_eq(grant_type(r), CODE) || gh_str_eq(grant_type(r), REFRESH) ||
+                    gh_str_eq(grant_type(r), CREDENTIALS);
+    return is_known ? grant_type(r) : GH_STR("");
+}
+
 /* ---- the rows of a code or refresh token ---- */
 
 static enum gh_step_end read_secret(struct gh_issuer_request *r)
@@ -20,6 +28,8 @@ static enum gh_step_end read_secret(struct gh_issuer_request *r)
     bool is_code = gh_str_eq(grant_type(r), CODE), is_refresh = gh_str_eq(grant_type(r), REFRESH);
     gh_str secret = gh_form_get(&r->form, is_code ? GH_STR("code") : GH_STR("refresh_token"));
     r->redemption.secret = r->redemption.grant = (struct gh_stored_row){ 0 };
+    r->act.grant_type = known_grant_type(r);
+    gh_issuer_tell_asked(r);
     if (grant_type(r).ptr == NULL)
         return gh_issuer_refuse(r, GH_PARAMETER_MISSING);
     if (!is_code && !is_refresh)
@@ -119,10 +129,41 @@ static enum gh_step_end decide(struct gh_issuer_request *r)
 
 /* ---- the answer ---- */
 
+/* Whose grant it was that a client presented something of, when it is that client's. */
+static void tell_whose(struct gh_issuer_request *r)
+{
+    struct gh_grant grant;
+    const struct gh_stored_row *row = &r->redemption.grant;
+    if (row->version == 0 || gh_grant_read(r->x->arena, row->value, &grant) != GH_OK ||
+        !gh_str_eq(grant.client, r->client.id))
+        return;
+    struct gh_principal *principal = gh_issuer_name(r, grant.user, grant.client);
+    if (principal != NULL)
+        principal->grant = grant.id;
+}
+
+static void tell_issued(struct gh_issuer_request *r)
+{
+    struct gh_principal *principal = gh_issuer_name(r, r->token.subject, r->token.client);
+    if (principal != NULL) {
+        principal->grant = r->token.grant;
+        principal->kind = r->token.is_service ? GH_PRINCIPAL_SERVICE : GH_PRINCIPAL_USER;
+    }
+    gh_issuer_tell(r, GH_EVENT_TOKEN_ISSUED);
+    if (gh_str_eq(grant_type(r), REFRESH))
+        gh_issuer_tell(r, r->token.in_grace ? GH_EVENT_REFRESH_GRACE : GH_EVENT_REFRESH_ROTATED);
+    gh_issuer_tell_token(r, &r->token);
+}
+
 static enum gh_step_end answer(struct gh_issuer_request *r)
 {
-    if (r->verdict != GH_OK)
+    if (r->verdict == GH_REFRESH_REUSED)
+        gh_issuer_tell(r, GH_EVENT_REFRESH_REUSE);
+    if (r->verdict != GH_OK) {
+        tell_whose(r);
         return gh_issuer_refuse(r, r->verdict);
+    }
+    tell_issued(r);
     return gh_issuer_json(r, 200, gh_grant_answer(r->x->arena, &r->token, r->signed_token));
 }
 

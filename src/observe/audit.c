@@ -110,6 +110,52 @@ static void who(struct line *line, const struct gh_principal *principal)
     text(line, "jti", principal->jti, 256);
 }
 
+static const char *const events[GH_EVENT_COUNT] = {
+#define GH_AUDIT_EVENT_NAME(id, name) [GH_EVENT_##id] = (name),
+    GH_AUDIT_EVENTS(GH_AUDIT_EVENT_NAME)
+#undef GH_AUDIT_EVENT_NAME
+};
+
+/* `"events":["a","b"]`: room for all of them is looked at first, as for every member. */
+static void put_events(struct line *line, uint64_t bits)
+{
+    bool is_first = true;
+    if (bits == 0 || line->len + 512 + TAIL > GH_AUDIT_LINE)
+        return;
+    put_name(line, "events");
+    put(line, GH_STR("["));
+    for (size_t i = 1; i < GH_EVENT_COUNT; i++) {
+        if ((bits & GH_EVENT_BIT(i)) == 0)
+            continue;
+        put(line, is_first ? GH_STR("\"") : GH_STR(",\""));
+        put(line, gh_str_from(events[i]));
+        put(line, GH_STR("\""));
+        is_first = false;
+    }
+    put(line, GH_STR("]"));
+}
+
+/* What happened at an issuer of ours. */
+static void what(struct line *line, const struct gh_audit_act *act)
+{
+    put_events(line, act->events);
+    text(line, "about", act->about, 512);
+    text(line, "grant_type", act->grant_type, 64);
+    text(line, "asked", act->asked, 512);
+    text(line, "given", act->given, 512);
+    text(line, "jti_hash", act->jti_hash, 64);
+    text(line, "revoked", act->revoked, 32);
+    if (act->revoked.len > 0)
+        number(line, "revoked_count", (int64_t)act->revoked_count);
+    text(line, "user_agent", act->user_agent, 256);
+}
+
+static gh_str resource_of(const struct gh_audit_record *record)
+{
+    gh_str of_route = record->policy->resource_text;
+    return of_route.len == 0 && record->act != NULL ? record->act->resource : of_route;
+}
+
 size_t gh_audit_write(const struct gh_audit_record *record, char out[GH_AUDIT_LINE])
 {
     struct line line = { .out = out };
@@ -123,11 +169,13 @@ size_t gh_audit_write(const struct gh_audit_record *record, char out[GH_AUDIT_LI
     if (record->policy != NULL) {
         text(&line, "tenant", record->policy->tenant, 128);
         text(&line, "route", record->policy->route, 128);
-        text(&line, "resource", record->policy->resource_text, 512);
+        text(&line, "resource", resource_of(record), 512);
     }
     if (record->principal != NULL)
         who(&line, record->principal);
     text(&line, "by", record->by, 64);
+    if (record->act != NULL)
+        what(&line, record->act);
     text(&line, "method", record->method, 32);
     text(&line, "host", record->host, 256);
     text(&line, "path", record->path, 1024);

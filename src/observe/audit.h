@@ -5,6 +5,45 @@
 
 #include "gatehouse/policy.h"
 
+/* What can happen at an issuer of ours (issuer.md section 13): a line names all that did. */
+#define GH_AUDIT_EVENTS(X)                                                                                   \
+    X(TOKEN_ISSUED, "token.issued")                                                                          \
+    X(TOKEN_REFUSED, "token.refused")                                                                        \
+    X(REFRESH_ROTATED, "refresh.rotated")                                                                    \
+    X(REFRESH_GRACE, "refresh.grace")                                                                        \
+    X(REFRESH_REUSE, "refresh.reuse")                                                                        \
+    X(CLIENT_REGISTERED, "client.registered")                                                                \
+    X(CLIENT_FETCHED, "client.fetched")                                                                      \
+    X(CLIENT_CHANGED, "client.changed")                                                                      \
+    X(CLIENT_REJECTED, "client.rejected")                                                                    \
+    X(AUTHZ_REQUEST, "authz.request")                                                                        \
+    X(AUTHZ_DENIED, "authz.denied")                                                                          \
+    X(LOGIN_OK, "login.ok")                                                                                  \
+    X(LOGIN_FAILED, "login.failed")                                                                          \
+    X(LOGIN_LOCKED, "login.locked")                                                                          \
+    X(CONSENT_GRANTED, "consent.granted")                                                                    \
+    X(CONSENT_DENIED, "consent.denied")                                                                      \
+    X(CONSENT_REVOKED, "consent.revoked")                                                                    \
+    X(REVOKE, "revoke")                                                                                      \
+    X(INTROSPECT, "introspect")
+#define GH_AUDIT_EVENT_ID(id, name) GH_EVENT_##id,
+enum gh_audit_event { GH_EVENT_NONE, GH_AUDIT_EVENTS(GH_AUDIT_EVENT_ID) GH_EVENT_COUNT };
+#undef GH_AUDIT_EVENT_ID
+
+/* What such a line says beside who it was. Never a token, code, secret, verifier or cookie. */
+struct gh_audit_act {
+    uint64_t events;     /* bits by enum gh_audit_event; 0: there is nothing to say */
+    gh_str about;        /* an account, client or document, of which nobody has proven to be it */
+    gh_str grant_type;   /* a word that we know */
+    gh_str resource;     /* canonical */
+    gh_str asked, given; /* scopes: as the request has them, as they were granted */
+    gh_str jti_hash;     /* base64url of SHA-256 */
+    gh_str revoked;      /* the level of what was revoked; empty: nothing */
+    uint64_t revoked_count;
+    gh_str user_agent; /* what the client says of itself: a label */
+};
+#define GH_EVENT_BIT(event) ((uint64_t)1 << (event))
+
 /* What an exchange knows when it ends. Slices are lent for the call. */
 struct gh_audit_record {
     int64_t wall_us; /* when it began */
@@ -16,6 +55,7 @@ struct gh_audit_record {
     const struct gh_policy *policy;       /* NULL: no route */
     const struct gh_principal *principal; /* NULL: nobody proven */
     gh_str by;                            /* who asked at the admin listener; may be empty */
+    const struct gh_audit_act *act;       /* NULL: no issuer's */
     gh_str method, host, path;            /* path without query; empty host when it was not a name of ours */
     gh_str client_ip, http_version;
     uint64_t bytes_in, bytes_out;

@@ -179,11 +179,14 @@ enum gh_reason gh_refresh_redeem(struct gh_arena *arena, const struct gh_redempt
         reason = check(arena, redemption, &grant);
     if (reason == GH_OK)
         reason = narrow(arena, redemption, &grant, &scopes);
+    bool is_current = reason == GH_OK && gh_str_eq(grant.current, redemption->secret.key);
     if (reason == GH_OK)
         reason = succeed(arena, redemption, &grant, presented, effects, &successor);
     if (reason == GH_OK)
         reason = gh_grant_mint(arena, redemption, &grant, scopes, ret_token);
-    if (reason == GH_OK)
+    if (reason == GH_OK) {
         ret_token->refresh_token = successor;
+        ret_token->in_grace = !is_current;
+    }
     return reason;
 }

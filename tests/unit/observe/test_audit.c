@@ -9,27 +9,51 @@
 
 static struct gh_policy policy;
 static struct gh_principal principal;
+static struct gh_audit_act act;
 static struct gh_audit_record record;
 static char out[GH_AUDIT_LINE];
 
 /* Every text that may come from outside, or from a token. */
 static gh_str *const texts[] = {
-    &record.request_id, &record.trace_id,      &record.method,         &record.host,
-    &record.path,       &record.client_ip,     &record.http_version,   &policy.tenant,
-    &policy.route,      &policy.resource_text, &principal.issuer_name, &principal.subject,
-    &principal.client,  &principal.jti,        &principal.tenant_id,   &principal.actors[0].sub,
+    &record.request_id,
+    &record.trace_id,
+    &record.method,
+    &record.host,
+    &record.path,
+    &record.client_ip,
+    &record.http_version,
+    &policy.tenant,
+    &policy.route,
+    &policy.resource_text,
+    &principal.issuer_name,
+    &principal.subject,
+    &principal.client,
+    &principal.jti,
+    &principal.tenant_id,
+    &principal.actors[0].sub,
+    &principal.grant,
+    &act.about,
+    &act.grant_type,
+    &act.resource,
+    &act.asked,
+    &act.given,
+    &act.jti_hash,
+    &act.revoked,
+    &act.user_agent,
 };
 
 static int set_up(void **state)
 {
     policy = (struct gh_policy){ 0 };
     principal = (struct gh_principal){ .actor_count = 2 };
+    act = (struct gh_audit_act){ .events = GH_EVENT_BIT(GH_EVENT_COUNT) - 2, .revoked_count = 3 };
     record = (struct gh_audit_record){ .wall_us = 1700000000123456,
                                        .reason = GH_OK,
                                        .stage = "relay",
                                        .status = 200,
                                        .policy = &policy,
                                        .principal = &principal,
+                                       .act = &act,
                                        .verify_us = -1,
                                        .upstream_us = -1 };
     for (size_t i = 0; i < GH_ARRAY_LEN(texts); i++)
@@ -65,6 +89,22 @@ static void the_plain_line(void **state)
     assert_int_equal(json_integer_value(json_object_get(line, "agents")), 2);
     assert_int_equal(json_integer_value(json_object_get(line, "status")), 200);
     assert_null(json_object_get(line, "verify_us"));
+    json_decref(line);
+}
+
+/* Each event by its name; a line of the gateway has none. */
+static void what_an_issuer_did(void **state)
+{
+    json_t *line = written(), *events = json_object_get(line, "events");
+    assert_int_equal(json_array_size(events), GH_EVENT_COUNT - 1);
+    assert_string_equal(json_string_value(json_array_get(events, 0)), "token.issued");
+    assert_string_equal(json_string_value(json_array_get(events, GH_EVENT_COUNT - 2)), "introspect");
+    assert_int_equal(json_integer_value(json_object_get(line, "revoked_count")), 3);
+    json_decref(line);
+    record.act = NULL;
+    line = written();
+    assert_null(json_object_get(line, "events"));
+    assert_null(json_object_get(line, "about"));
     json_decref(line);
 }
 
@@ -145,10 +185,8 @@ static void the_longest_line(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_plain_line),
-        TEST(every_byte_in_every_field),
-        TEST(lines_cannot_be_forged),
-        TEST(the_longest_line),
+        TEST(the_plain_line),         TEST(what_an_issuer_did), TEST(every_byte_in_every_field),
+        TEST(lines_cannot_be_forged), TEST(the_longest_line),
     };
     return cmocka_run_group_tests_name("audit lines", tests, NULL, NULL);
 }
