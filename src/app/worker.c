@@ -342,6 +342,7 @@ static bool build_issuer(struct gh_worker *worker)
                                           .store = worker->store,
                                           .index = with->revocations,
                                           .ports = &worker->issuer_ports,
+                                          .offload = with->offload,
                                           .passwords = with->passwords,
                                           .mailbox = worker->mailbox,
                                           .registry = with->registry,

@@ -40,6 +40,7 @@ struct gh_issuer_new {
     struct gh_store_client *store;
     const struct gh_index *index; /* epochs; NULL: none */
     const struct gh_issuer_ports *ports;
+    struct gh_offload *offload;   /* for costly signatures */
     struct gh_offload *passwords; /* threads of their own: each of these jobs takes half a second */
     struct gh_mailbox *mailbox;   /* this worker's */
     struct gh_registry *registry;

@@ -174,6 +174,10 @@ void gh_issuer_tell_asked(struct gh_issuer_request *r);
 void gh_issuer_tell_effects(struct gh_issuer_request *r);
 void gh_issuer_tell_refused(struct gh_issuer_request *r);
 
+/* ---- signer.c: an access token of these claims, by the key that is active; then goes on. r->verdict, and
+ * r->signed_token. Refuses when too many wait. ---- */
+enum gh_step_end gh_issuer_sign(struct gh_issuer_request *r, gh_str claims);
+
 /* ---- client.c: the steps that find and authenticate the client of a form ---- */
 enum gh_step_end gh_step_form(struct gh_issuer_request *r);
 enum gh_step_end gh_step_credential(struct gh_issuer_request *r);

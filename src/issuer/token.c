@@ -94,17 +94,6 @@ static enum gh_reason redeem(struct gh_issuer_request *r)
     return gh_credentials_redeem(arena, redemption, &r->token);
 }
 
-static enum gh_reason sign(struct gh_issuer_request *r)
-{
-    const struct gh_issuer_keys *keys = gh_issuer_keys_of(r);
-    if (keys == NULL)
-        return GH_KEYS_UNAVAILABLE;
-    gh_str claims = gh_grant_claims(r->x->arena, &r->managed->policy, &r->token);
-    if (claims.ptr == NULL)
-        return GH_OUT_OF_MEMORY;
-    return gh_token_sign(r->x->arena, keys->active, GH_STR("at+jwt"), claims, &r->signed_token);
-}
-
 /* Did the decision itself fail? Its effects are then half of something: a spent code without its grant. */
 static bool is_fault(enum gh_reason reason)
 {
@@ -122,8 +111,15 @@ static enum gh_step_end decide(struct gh_issuer_request *r)
     if (reason != GH_OK)
         return gh_issuer_refuse(r, reason);
     r->verdict = redeem(r);
-    if (r->verdict == GH_OK)
-        r->verdict = sign(r);
+    if (r->verdict != GH_OK)
+        return is_fault(r->verdict) ? gh_issuer_refuse(r, r->verdict) : GH_STEP_NEXT;
+    gh_str claims = gh_grant_claims(r->x->arena, &r->managed->policy, &r->token);
+    return claims.ptr != NULL ? gh_issuer_sign(r, claims) : gh_issuer_refuse(r, GH_OUT_OF_MEMORY);
+}
+
+/* What changed while a thread signed is a conflict, and decided anew. */
+static enum gh_step_end commit(struct gh_issuer_request *r)
+{
     return is_fault(r->verdict) ? gh_issuer_refuse(r, r->verdict) : gh_issuer_commit(r);
 }
 
@@ -180,6 +176,7 @@ const struct gh_step gh_steps_token[] = {
     { "grant", read_secret },
     { "grant", gh_step_grant },
     { "grant", decide },
+    { "grant", commit },
     { "answer", answer },
     { NULL, NULL },
 };

@@ -2,6 +2,7 @@
 import base64
 import json
 import os
+import threading
 import time
 import urllib.parse
 import uuid
@@ -232,3 +233,26 @@ def test_a_client_that_was_revoked_gets_good_tokens_anew(house):
         answer = connection.read()
     assert answer.status == 200 and json.loads(answer.body)["epoch"] <= time.time()
     house.refused(house.post(old), 401, reason="token_revoked", good=house.post(token_of(house)))
+
+
+@pytest.mark.threads
+def test_costly_signatures_come_from_another_thread(house):
+    """RS256 takes over a millisecond: the one worker answers others meanwhile (tests/unit/issuer/test_signer.c sees that)."""
+    house.settings["workers"] = 1
+    house.settings["issuers"]["house"]["managed"]["signing"] = "RS256"
+    house.start()
+    spent, answers = assertion(house), []
+    forms = [({"grant_type": "client_credentials"}, basic("svc", SECRET))] * 12 + [(spent, None)] * 4
+    threads = [threading.Thread(target=lambda form=form, client=client: answers.append(ask(house, "/oauth/token", form, client)))
+               for form, client in forms]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    good = [body["access_token"] for status, body, _ in answers if status == 200]
+    assert len(good) == len(set(good)) == 13  # each of the first, and of those that share an assertion one
+    assert {body["error"] for status, body, _ in answers if status != 200} == {"invalid_client"}
+    header = json.loads(base64.urlsafe_b64decode(good[0].split(".")[0] + "=="))
+    assert header["alg"] == "RS256" and header["typ"] == "at+jwt"
+    for token in good:
+        assert house.send(house.post(token)).status == 200
