@@ -112,6 +112,8 @@
     X(PARAMETER_MISSING,     "parameter_missing",         400,  "invalid_request",     "A parameter is missing") \
     X(RESPONSE_TYPE,         "response_type",             400,  "unsupported_response_type", "Only the response type code is supported") \
     X(REQUEST_OBJECT,        "request_object",            400,  "request_not_supported", "Request objects are not supported") \
+    X(REQUEST_URI_UNKNOWN,   "request_uri_unknown",       400,  "invalid_request_uri", "The request URI is unknown, expired or used") \
+    X(PUSH_REQUIRED,         "push_required",             400,  "invalid_request",     "Authorization requests must be pushed first") \
     X(PROMPT,                "prompt",                    400,  "invalid_request",     "The prompt is contradictory") \
     X(PKCE_MISSING,          "pkce_missing",              400,  "invalid_request",     "PKCE with S256 is needed") \
     X(PKCE_MISMATCH,         "pkce_mismatch",             400,  "invalid_grant",       "The grant is not valid") \

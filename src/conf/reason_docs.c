@@ -102,6 +102,11 @@ static const struct gh_reason_doc docs[GH_REASON_COUNT] = {
     [GH_RESPONSE_TYPE] = { "A response type other than `code`, or a response mode other than `query`.", "Use the authorization code flow." },
     [GH_REQUEST_OBJECT] = { "`request` or a foreign `request_uri` came: neither is read nor fetched.", "Send plain parameters." },
     [GH_PROMPT] = { "`prompt=none` together with another value.", "Look at the client." },
+    [GH_REQUEST_URI_UNKNOWN] = { "A `request_uri` of `/oauth/par` was used before, is older than a minute, or is "
+                                 "another client's.", "Connect once more from the application." },
+    [GH_PUSH_REQUIRED] = { "An authorization request came by the browser alone, and the issuer wants it pushed.",
+                           "Use a client that pushes its requests (RFC 9126), or leave "
+                           "`require_pushed_authorization_requests` out." },
     [GH_PKCE_MISSING] = { "No `code_challenge`, or not of S256.", "Use a client that follows OAuth 2.1." },
     [GH_PKCE_MISMATCH] = { "The `code_verifier` does not belong to the code's challenge; the code is used up.", "A stolen code, or a client that mixes up two sign-ins." },
     [GH_CLIENT_UNKNOWN] = { "A client id that is neither registered nor the URL of a metadata document, or whose registration has expired.", "Clients register again after this answer; others need a registration." },

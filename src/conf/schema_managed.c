@@ -55,6 +55,9 @@ static const struct gh_row managed_rows[] = {
       .doc = "Dynamic client registration (RFC 7591). Clients with a metadata document need none." },
     { "redirect_schemes", GH_ROW_TEXTS, AT(redirect_schemes), GH_ROW_LOWER, .max = 32, .unset = "none",
       .doc = "Private-use schemes without a dot that clients may be sent back to, such as `cursor`." },
+    { "require_pushed_authorization_requests", GH_ROW_BOOL, AT(push_required), .fallback = "false",
+      .doc = "Must clients hand in their authorization requests at `/oauth/par` (RFC 9126) before a browser "
+             "brings them? Most MCP clients do not." },
     { "code", GH_ROW_SECONDS, AT(code_s), .fallback = "60s", .min = 10, .max = 600,
       .doc = "Life of an authorization code." },
     { "access_token", GH_ROW_SECONDS, AT(access_s), .fallback = "10m", .min = 60, .max = 3600,

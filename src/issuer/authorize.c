@@ -131,6 +131,8 @@ static enum gh_step_end need_person(struct gh_issuer_request *r)
     enum gh_redirect_kind kind;
     if (r->client.id.len > 0 || r->wanted.len > 0)
         return GH_STEP_NEXT;
+    if (gh_push_is_missing(r))
+        return gh_issuer_refuse(r, GH_PUSH_REQUIRED);
     if (gh_words_have(gh_form_get(&r->form, GH_STR("prompt")), GH_STR("none")))
         return gh_issuer_refuse(r, GH_LOGIN_REQUIRED);
     if (r->transaction.version != 0)
@@ -187,6 +189,8 @@ static void tell_request(struct gh_issuer_request *r)
 static enum gh_step_end read_request(struct gh_issuer_request *r)
 {
     gh_str redirect_uri = r->request.redirect_uri;
+    if (gh_push_is_missing(r))
+        return bounce(r, GH_PUSH_REQUIRED);
     enum gh_reason reason = gh_authorization_read(r->x->arena, &r->managed->policy, &r->client, &r->form,
                                                   redirect_uri, &r->request);
     if (reason == GH_OUT_OF_MEMORY)
@@ -336,6 +340,9 @@ static enum gh_step_end go_on(struct gh_issuer_request *r)
 const struct gh_step gh_steps_authorize[] = {
     { "request", read_query },
     { "request", open_transaction },
+    { "request", gh_step_pushed_read },
+    { "request", gh_step_pushed_take },
+    { "request", gh_step_pushed_open },
     { "client", read_rows },
     { "client", take_rows },
     { "client", need_person },

@@ -32,6 +32,13 @@ GH_MUST_USE enum gh_reason gh_session_person(struct gh_issuer_request *r, const 
 /* All sessions of r->person of before are over, also those begun behind an epoch of this second. */
 GH_MUST_USE enum gh_reason gh_session_end_all(struct gh_issuer_request *r);
 
+/* ---- push.c: the way of a pushed request into r->form; nothing happens without one ---- */
+enum gh_step_end gh_step_pushed_read(struct gh_issuer_request *r);
+enum gh_step_end gh_step_pushed_take(struct gh_issuer_request *r);
+enum gh_step_end gh_step_pushed_open(struct gh_issuer_request *r);
+/* It came by the browser alone, and the settings want it pushed. */
+bool gh_push_is_missing(const struct gh_issuer_request *r);
+
 /* ---- throttle.c: tries that are counted before they are made (threats.md A23) ---- */
 gh_str gh_throttle_key(struct gh_arena *arena, const char *kind, gh_str who);
 /* How long until the next try may be made; 0: now. Written: one more try. */

@@ -78,13 +78,16 @@ static bool put_code_flow(struct gh_buf *out)
 
 static bool put_all(struct gh_buf *out, const struct gh_managed *managed)
 {
-    bool ok = gh_buf_printf(out, "{\"issuer\":\"%.*s\"", GH_STR_FMT(managed->policy.issuer)) &&
-              put_url(out, managed, "authorization_endpoint", "/oauth/authorize") &&
-              put_url(out, managed, "token_endpoint", "/oauth/token") &&
-              put_url(out, managed, "jwks_uri", "/oauth/jwks") &&
-              put_url(out, managed, "revocation_endpoint", "/oauth/revoke") &&
-              put_url(out, managed, "introspection_endpoint", "/oauth/introspect") &&
-              put_url(out, managed, "registration_endpoint", "/oauth/register");
+    bool ok =
+        gh_buf_printf(out, "{\"issuer\":\"%.*s\"", GH_STR_FMT(managed->policy.issuer)) &&
+        put_url(out, managed, "authorization_endpoint", "/oauth/authorize") &&
+        put_url(out, managed, "token_endpoint", "/oauth/token") &&
+        put_url(out, managed, "jwks_uri", "/oauth/jwks") &&
+        put_url(out, managed, "revocation_endpoint", "/oauth/revoke") &&
+        put_url(out, managed, "introspection_endpoint", "/oauth/introspect") &&
+        put_url(out, managed, "pushed_authorization_request_endpoint", "/oauth/par") &&
+        put_url(out, managed, "registration_endpoint", "/oauth/register") &&
+        (!managed->push_required || gh_buf_printf(out, ",\"require_pushed_authorization_requests\":true"));
     return ok && put_methods(out) && (!has(managed, "/oauth/authorize") || put_code_flow(out)) &&
            put_scopes(out, &managed->policy) && put_resources(out, &managed->policy) &&
            gh_buf_printf(out, "}");

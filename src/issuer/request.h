@@ -104,6 +104,7 @@ struct gh_issuer_request {
     struct gh_form posted; /* the form of a page, where `form` is the client's request */
     struct gh_session session;
     struct gh_transaction transaction;
+    gh_str pushed;                   /* the query that was pushed for it; empty: none */
     struct gh_stored_row client_row; /* of the client, where it has one */
     struct gh_authorization request;
     enum gh_next next;
@@ -198,7 +199,7 @@ enum gh_step_end gh_step_need_person(struct gh_issuer_request *r);
 /* token.c: of the row of a code or refresh token, which was read: its grant's. */
 enum gh_step_end gh_step_grant(struct gh_issuer_request *r);
 extern const struct gh_step gh_steps_metadata[], gh_steps_jwks[], gh_steps_token[], gh_steps_register[],
-    gh_steps_revoke[], gh_steps_introspect[];
+    gh_steps_revoke[], gh_steps_introspect[], gh_steps_push[];
 extern const struct gh_step gh_steps_authorize[], gh_steps_consent[], gh_steps_login[], gh_steps_login_post[],
     gh_steps_logout[], gh_steps_setup[], gh_steps_setup_post[], gh_steps_account[], gh_steps_account_post[],
     gh_steps_choose[], gh_steps_choose_post[], gh_steps_password[], gh_steps_password_post[],

@@ -30,6 +30,7 @@ struct gh_managed {
     gh_str keys_folder, kek_file; /* of its signing keys */
     enum gh_alg signing;          /* of new keys */
     int64_t key_life_s, key_lead_s;
+    bool push_required;                /* authorization requests come by RFC 9126 alone */
     unsigned password_cost;            /* ln of scrypt */
     struct gh_grant_policy policy;     /* what it may grant */
     struct gh_managed_client *clients; /* of the settings */

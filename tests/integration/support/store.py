@@ -19,9 +19,11 @@ def at_rest(site):
     return found
 
 
-def rewrite(site, prefix, change):
-    """What rows of this kind hold is changed behind the gateway's back, while it does not run."""
+def rewrite(site, prefix, change, expires=None):
+    """What rows of this kind hold, and when they end, is changed behind the gateway's back, while it does not run."""
     changed = [(json.dumps(change(json.loads(value))).encode(), key.encode()) for key, value, _ in rows_of(site) if key.startswith(prefix)]
     assert changed, f"no row begins with {prefix}"
     with sqlite3.connect(os.path.join(site.folder, "store.db")) as database:
         database.executemany("update gh_rows set value = ? where key = ?", changed)
+        if expires is not None:
+            database.executemany("update gh_rows set expires = ? where key = ?", [(expires, key) for _, key in changed])
