@@ -18,6 +18,7 @@ suites, and prints a line for each with its count and its time. Exit status 0 wh
 Names select suites of any tier: tests/run.sh unit lint
 CI=true: nothing may be skipped. JOBS=N: parallel jobs, default one per processor. SECONDS_PER_TARGET=N: fuzzing, 10.
 RUNS_PER_TARGET=N: long fuzzing, 10000000. Logs: build-test/logs/SUITE.log
+Screenshots of the managed issuer's pages, by the suite interop: build-test/screenshots/
 TEXT
 }
 
@@ -88,6 +89,7 @@ missing_packages() {
         openssl procps python3)
     selected integration threads "${long[@]:2}" && wanted+=(python3-pytest python3-cryptography python3-jwt python3-yaml)
     selected interop conformance && ! command -v npm >/dev/null && wanted+=(npm)
+    selected interop && wanted+=(chromium)
     selected planted && wanted+=(patch)
     for package in "${wanted[@]}"; do
         [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
@@ -252,7 +254,7 @@ node_suite() { # PART... of tests/interop/run.sh, which installs the npm package
     return "$status"
 }
 
-suite_interop() { node_suite matrix issuer grants; }
+suite_interop() { node_suite matrix issuer grants pages; }
 suite_conformance() { node_suite conformance authorization; }
 
 # ---- fuzzing

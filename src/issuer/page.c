@@ -49,7 +49,12 @@ static enum gh_step_end send(struct gh_issuer_request *r, int status, struct gh_
     return GH_STEP_DONE;
 }
 
-/* ---- the frame ---- */
+/* ---- the frame: whose page this is, and its heading ---- */
+
+/* The mark, a gate; drawn in the page, for nothing is loaded. */
+#define ARCH                                                                                                 \
+    "<svg width=\"24\" height=\"24\" viewBox=\"0 0 24 24\" aria-hidden=\"true\">"                            \
+    "<path d=\"M3 22V10a9 9 0 0 1 18 0v12h-4.5V10a4.5 4.5 0 0 0-9 0v12zm7-11h4v11h-4z\"/></svg>"
 
 struct gh_html gh_page_begin(const struct gh_issuer_request *r, gh_str heading)
 {
@@ -60,7 +65,9 @@ struct gh_html gh_page_begin(const struct gh_issuer_request *r, gh_str heading)
     gh_html_text(&html, heading);
     gh_html_markup(&html, "</title>\n<link rel=\"stylesheet\" href=\"");
     gh_html_text(&html, r->managed->base);
-    gh_html_markup(&html, "/style.css\">\n</head>\n<body>\n<main>\n<h1>");
+    gh_html_markup(&html, "/style.css\">\n</head>\n<body>\n<header>" ARCH "<span>");
+    gh_html_text(&html, gh_redirect_host(r->managed->policy.issuer));
+    gh_html_markup(&html, "</span></header>\n<main>\n<h1>");
     gh_html_text(&html, heading);
     gh_html_markup(&html, "</h1>\n");
     return html;

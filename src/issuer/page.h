@@ -57,6 +57,8 @@ enum gh_step_end gh_page_choose(struct gh_issuer_request *r, const struct gh_pag
 enum gh_step_end gh_page_change(struct gh_issuer_request *r, const struct gh_page_password *page);
 
 /* ---- page_consent.c: of r->client, r->request, r->session, r->transaction ---- */
+/* A list of what scopes mean, in words. */
+void gh_page_scopes(struct gh_html *html, struct gh_strs scopes);
 enum gh_step_end gh_page_consent(struct gh_issuer_request *r, gh_str csrf);
 
 /* ---- page_account.c: of r->session and the grants in r->rows ---- */

@@ -14,10 +14,7 @@ static void put_grant(struct gh_html *html, const struct gh_issuer_request *r, c
     gh_html_markup(html, "</dd>\n<dt>Server</dt><dd>");
     gh_html_cut(html, grant->resource, 500);
     gh_html_markup(html, "</dd>\n<dt>May</dt><dd>");
-    for (size_t i = 0; i < grant->scopes.count; i++) {
-        gh_html_cut(html, grant->scopes.at[i], 200);
-        gh_html_markup(html, " ");
-    }
+    gh_page_scopes(html, grant->scopes);
     gh_html_markup(html, "</dd>\n<dt>Since</dt><dd>");
     gh_page_date(html, grant->created);
     gh_html_markup(html, "</dd>\n<dt>Last renewed</dt><dd>");
@@ -25,7 +22,10 @@ static void put_grant(struct gh_html *html, const struct gh_issuer_request *r, c
     gh_html_markup(html, "</dd>\n</dl>\n");
     gh_page_form_begin(html, r,
                        &(struct gh_page_form){ .path = "/account", .csrf = csrf, .grant = grant->id });
-    gh_html_markup(html, "<button type=\"submit\">End this access</button>\n</form>\n</section>\n");
+    /* Whoever hears one button after the other hears whose access it ends. */
+    gh_html_markup(html, "<button type=\"submit\">End this access<span class=\"unseen\"> of ");
+    gh_html_cut(html, grant->client_name.len > 0 ? grant->client_name : grant->client, 100);
+    gh_html_markup(html, "</span></button>\n</form>\n</section>\n");
 }
 
 enum gh_step_end gh_page_account(struct gh_issuer_request *r, gh_str csrf)

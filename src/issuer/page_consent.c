@@ -11,7 +11,8 @@ static void put_client(struct gh_html *html, const struct gh_issuer_request *r)
     gh_html_markup(html, "<p><strong>");
     gh_html_cut(html, client->name.len > 0 ? client->name : GH_STR("An application without a name"),
                 NAME_CHARACTERS);
-    gh_html_markup(html, "</strong> wants to use your account.</p>\n<dl>\n<dt>Application</dt><dd>");
+    gh_html_markup(
+        html, "</strong> wants to use this server with your account.</p>\n<dl>\n<dt>Application</dt><dd>");
     switch (client->kind) {
     case GH_CLIENT_DOCUMENT:
         gh_html_cut(html, gh_redirect_host(client->id), 255);
@@ -64,22 +65,22 @@ static void put_scope(struct gh_html *html, gh_str scope)
     if (gh_str_eq(scope, GH_STR("mcp:read")))
         gh_html_markup(html, "<li>read what the server offers");
     else if (gh_str_eq(scope, GH_STR("mcp:write")))
-        gh_html_markup(html, "<li><strong>change and delete</strong> what the server keeps");
+        gh_html_markup(html, "<li class=\"strong\"><strong>change and delete</strong> what the server keeps");
     else if (gh_str_eq(scope, GH_STR("mcp:execute")))
-        gh_html_markup(html, "<li><strong>run the tools</strong> of the server");
+        gh_html_markup(html, "<li class=\"strong\"><strong>run the tools</strong> of the server");
     else
         gh_html_markup(html, "<li>what the server calls so:");
-    gh_html_markup(html, " <span class=\"small\">");
+    gh_html_markup(html, " <code>");
     gh_html_cut(html, scope, 200);
-    gh_html_markup(html, "</span></li>\n");
+    gh_html_markup(html, "</code></li>\n");
 }
 
-static void put_scopes(struct gh_html *html, const struct gh_issuer_request *r)
+void gh_page_scopes(struct gh_html *html, struct gh_strs scopes)
 {
-    gh_html_markup(html, "<h2>It may then</h2>\n<ul>\n");
-    for (size_t i = 0; i < r->request.scopes.count; i++)
-        put_scope(html, r->request.scopes.at[i]);
-    if (r->request.scopes.count == 0)
+    gh_html_markup(html, "<ul class=\"scopes\" role=\"list\">\n");
+    for (size_t i = 0; i < scopes.count; i++)
+        put_scope(html, scopes.at[i]);
+    if (scopes.count == 0)
         gh_html_markup(html, "<li>use the server as you do</li>\n");
     gh_html_markup(html, "</ul>\n");
 }
@@ -95,7 +96,8 @@ enum gh_step_end gh_page_consent(struct gh_issuer_request *r, gh_str csrf)
     put_client(&html, r);
     put_place(&html, r);
     put_life(&html, r);
-    put_scopes(&html, r);
+    gh_html_markup(&html, "<h2>It may then</h2>\n");
+    gh_page_scopes(&html, r->request.scopes);
     if (is_loopback(r->request.redirect_uri))
         gh_html_markup(&html,
                        "<p class=\"warn\">You return to a program on this computer. Nobody can prove which "
@@ -106,7 +108,8 @@ enum gh_step_end gh_page_consent(struct gh_issuer_request *r, gh_str csrf)
     gh_page_form_begin(
         &html, r, &(struct gh_page_form){ .path = "/consent", .csrf = csrf, .txn = r->transaction.handle });
     gh_html_markup(&html,
+                   "<div class=\"answers\">\n"
                    "<button class=\"go\" type=\"submit\" name=\"answer\" value=\"allow\">Allow</button>\n"
-                   "<button type=\"submit\" name=\"answer\" value=\"deny\">Deny</button>\n</form>\n");
+                   "<button type=\"submit\" name=\"answer\" value=\"deny\">Deny</button>\n</div>\n</form>\n");
     return gh_page_answer(r, 200, &html, r->transaction.target);
 }

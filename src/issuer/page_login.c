@@ -6,7 +6,7 @@ static void put_trouble(struct gh_html *html, const struct gh_issuer_request *r,
 {
     if (told == GH_OK)
         return;
-    gh_html_markup(html, "<p class=\"bad\" role=\"alert\">");
+    gh_html_markup(html, "<p class=\"bad\" role=\"alert\" id=\"trouble\">");
     if (told == GH_LOGIN_THROTTLED) {
         gh_html_markup(html, "There were too many tries. Wait ");
         gh_html_text(html, gh_arena_printf(r->x->arena, "%lld", (long long)r->retry_after_s));
@@ -15,6 +15,15 @@ static void put_trouble(struct gh_html *html, const struct gh_issuer_request *r,
         gh_html_markup(html, "Name or password are wrong. Try again.");
     }
     gh_html_markup(html, "</p>\n");
+}
+
+/* Of a field: is something wrong with it, and is it the one to be filled in next? */
+static void put_state(struct gh_html *html, const struct gh_page_login *login, bool is_next)
+{
+    if (login->told == GH_LOGIN_FAILED)
+        gh_html_markup(html, " aria-invalid=\"true\" aria-describedby=\"trouble\"");
+    if (is_next)
+        gh_html_markup(html, " autofocus");
 }
 
 enum gh_step_end gh_page_login(struct gh_issuer_request *r, const struct gh_page_login *login)
@@ -30,12 +39,14 @@ enum gh_step_end gh_page_login(struct gh_issuer_request *r, const struct gh_page
                        &(struct gh_page_form){ .path = "/login", .csrf = login->csrf, .txn = login->txn });
     gh_html_markup(&html, "<label for=\"username\">Name</label>\n<input type=\"text\" id=\"username\" "
                           "name=\"username\" autocomplete=\"username\" autocapitalize=\"none\" "
-                          "spellcheck=\"false\" maxlength=\"64\" required autofocus");
+                          "spellcheck=\"false\" maxlength=\"64\" required");
     gh_html_attribute(&html, "value", login->name);
+    put_state(&html, login, login->name.len == 0);
     gh_html_markup(&html,
                    ">\n<label for=\"password\">Password</label>\n<input type=\"password\" id=\"password\" "
-                   "name=\"password\" autocomplete=\"current-password\" required>\n"
-                   "<button class=\"go\" type=\"submit\">Sign in</button>\n</form>\n");
+                   "name=\"password\" autocomplete=\"current-password\" required");
+    put_state(&html, login, login->name.len > 0);
+    gh_html_markup(&html, ">\n<button class=\"go wide\" type=\"submit\">Sign in</button>\n</form>\n");
     if (login->told != GH_OK)
         r->x->reason = login->told;
     return gh_page_answer(r, login->told == GH_OK ? 200 : gh_reason_row(login->told)->status, &html,

@@ -25,7 +25,7 @@ enum gh_step_end gh_page_setup(struct gh_issuer_request *r, const struct gh_page
                    "<label for=\"again\">The same password once more</label>\n"
                    "<input type=\"password\" id=\"again\" name=\"again\" autocomplete=\"new-password\" "
                    "minlength=\"8\" required>\n"
-                   "<button class=\"go\" type=\"submit\">Make the account</button>\n</form>\n");
+                   "<button class=\"go wide\" type=\"submit\">Make the account</button>\n</form>\n");
     if (setup->told != GH_OK)
         r->x->reason = setup->told;
     return gh_page_answer(r, setup->told == GH_OK ? 200 : gh_reason_row(setup->told)->status, &html,
