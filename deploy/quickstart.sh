@@ -1,20 +1,21 @@
 #!/usr/bin/env bash
 # Builds Gatehouse on Debian 12, starts it in front of a demo MCP server, and shows a first protected call step by step.
 set -euo pipefail
+command_at=${EPOCHREALTIME/[.,]/} # microseconds
 
 usage() {
     cat <<'TEXT'
 usage: deploy/quickstart.sh [--once]
 
-Installs what is missing (apt as root or by sudo; npm packages into deploy/demo), builds a release into build/, starts
-three programs on loopback - an issuer that plays your identity provider, a demo MCP server, the gateway between client
-and server - and shows a first protected call as a real MCP client makes it. Then it stays up and says what to paste
-into your own MCP client. Ctrl-C ends everything.
+Installs what is missing (apt as root or by sudo; npm packages into deploy/demo), builds a release into build/, starts a
+demo MCP server and, in front of it, `gatehouse serve --upstream URL` and nothing else. Then it makes an account by the
+printed link, shows a first protected call as a real MCP client makes it, and says how long that took. It stays up and
+says what to paste into your own MCP client. Ctrl-C ends everything.
 
   --once    end after the call; exit status 0 when each step was seen
   --help    this text
 
-Ports: gateway 8080, its admin listener 9901, issuer 9400, server 3000; another one where one of them is taken.
+Ports: gateway 8080, server 3000; another one where one of them is taken.
 GATEHOUSE=FILE uses that binary and builds nothing. NO_COLOR=1 prints without colour.
 TEXT
 }
@@ -119,14 +120,14 @@ fi
 job "Install the demo's Node side" install_node_side
 [ -n "${GATEHOUSE:-}" ] || job "Build a release into build/" build_release
 gatehouse=${GATEHOUSE:-$root/build/gatehouse}
-node=$demo/node_modules/.bin/node # the locked one: Debian's is too old for the issuer
+node=$demo/node_modules/.bin/node # the locked one: Debian's is too old for the MCP SDK
 
-# ---- the three programs
+# ---- the two programs
 
 start() { # NAME COMMAND...
     local name=$1
     shift
-    "$@" >"$run/$name.log" 2>&1 &
+    "$@" >"$run/$name.out" 2>"$run/$name.log" &
     pids+=($!)
 }
 
@@ -145,33 +146,27 @@ up() { # NAME URL STATUS...
     done
 }
 
-read -r gateway_port admin_port issuer_port server_port < <("$node" "$demo/ports.mjs" 8080 9901 9400 3000)
-issuer=http://127.0.0.1:$issuer_port
+read -r gateway_port server_port < <("$node" "$demo/ports.mjs" 8080 3000)
+upstream=http://127.0.0.1:$server_port/mcp
 endpoint=http://127.0.0.1:$gateway_port/mcp
 
-cat >"$run/gatehouse.yaml" <<YAML
-listen: [ { address: "127.0.0.1:$gateway_port" } ]
-admin: { address: "127.0.0.1:$admin_port" }
-fetch: { allow_http_loopback: true }      # the demo's issuer has no TLS
-audit: { file: "$run/audit.jsonl" }
-issuers:
-  idp: { issuer: "$issuer" }
-tenants:
-  demo: { hosts: ["127.0.0.1:$gateway_port"], issuers: [idp] }
-routes:
-  - { name: demo, tenant: demo, resource: "$endpoint", upstream: "http://127.0.0.1:$server_port/mcp", scopes: ["mcp:read"] }
-YAML
-
-start issuer env PORT="$issuer_port" AT_TTL=3600 "$node" "$demo/issuer.mjs"
-job "Start the issuer, port $issuer_port" up issuer "$issuer/.well-known/oauth-authorization-server" 200
 start server env PORT="$server_port" "$node" "$demo/server.mjs"
 job "Start the MCP server, port $server_port" up server "http://127.0.0.1:$server_port/" 404
-start gateway "$gatehouse" serve -c "$run/gatehouse.yaml"
-job "Start the gateway, port $gateway_port" up gateway "http://127.0.0.1:$admin_port/readyz" 200
+echo "${bold}gatehouse serve --upstream $upstream${plain}"
+serve_at=${EPOCHREALTIME/[.,]/}
+start gateway env STATE_DIRECTORY="$run/state" "$gatehouse" serve --upstream "$upstream" --listen "127.0.0.1:$gateway_port"
+job "Start the gateway, port $gateway_port" up gateway "$endpoint" 401
 
-# ---- the call
+# ---- the account and the call: the link as the gateway printed it, for a person to open
 
-"$node" "$demo/first-call.mjs" "$endpoint" || { tail -n 20 "$run/gateway.log" >&2; exit 1; }
+setup_link() { sed -n 's|^ *\(http://[^ ]*/setup?token=[^ ]*\)$|\1|p' "$run/gateway.log"; }
+for _ in {1..50}; do
+    [ -z "$(setup_link)" ] || break
+    sleep 0.1
+done
+name=demo password=$(head -c 12 /dev/urandom | base64)
+SETUP_LINK=$(setup_link) WALK_AS=$name:$password COMMAND_AT=$command_at SERVE_AT=$serve_at \
+    "$node" "$demo/first-call.mjs" "$endpoint" || { tail -n 20 "$run/gateway.log" >&2; exit 1; }
 [ "$once" = no ] || exit 0
 
 cat <<TEXT
@@ -181,11 +176,11 @@ ${bold}Still running.${plain} The MCP endpoint, behind the gateway:   ${bold}$en
   other clients   {"mcpServers": {"gatehouse-demo": {"type": "http", "url": "$endpoint"}}}
   over stdio      npx mcp-remote $endpoint
 
-  settings        $run/gatehouse.yaml
-  audit           tail -f $run/audit.jsonl
-  metrics         http://127.0.0.1:$admin_port/metrics
+  A client opens your browser; sign in there as   ${bold}$name${plain}   with   ${bold}$password${plain}
+  What you have allowed, and can end              http://127.0.0.1:$gateway_port/account
+  Who called what: the audit log                  tail -f $run/gateway.out
 
-${dim}Ctrl-C ends everything.${plain}
+${dim}Ctrl-C ends everything, the account too. For your own server:  gatehouse serve --upstream URL${plain}
 TEXT
 wait -n || true
 echo "${red}One of the programs ended.${plain}" >&2

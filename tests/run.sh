@@ -254,7 +254,12 @@ node_suite() { # PART... of tests/interop/run.sh, which installs the npm package
     return "$status"
 }
 
-suite_interop() { node_suite matrix issuer grants pages; }
+suite_interop() {
+    node_suite matrix issuer grants pages
+    local status=$?
+    GATEHOUSE=$(binary_of clang) try "the quick start reaches a first protected call" deploy/quickstart.sh --once
+    return "$status"
+}
 suite_conformance() { node_suite conformance authorization; }
 
 # ---- fuzzing

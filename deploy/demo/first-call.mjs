@@ -1,7 +1,8 @@
 // Shows a first protected call step by step: a real MCP client (SDK v2) at a gateway, every exchange as it happens.
-// first-call.mjs MCP_URL; exit status 0 when each step was seen and the tool answered.
+// first-call.mjs MCP_URL; exit status 0 when each step was seen and the tool answered. The environment: SETUP_LINK, by which the account
+// WALK_AS=NAME:PASSWORD is made first; COMMAND_AT and SERVE_AT, microseconds at which the command and the gateway were started.
 import { Client, StreamableHTTPClientTransport, UnauthorizedError } from '@modelcontextprotocol/client';
-import { HeadlessProvider } from './user.mjs';
+import { HeadlessProvider, walk } from './user.mjs';
 
 const [, , endpoint] = process.argv;
 if (!endpoint) {
@@ -85,10 +86,10 @@ globalThis.fetch = async (input, init) => {
 
 const provider = new HeadlessProvider({
   fetch: plain,
-  say: ({ url, hops, callback, ms }) => step('code', 'The user signs in and consents (here: without a page), PKCE and resource in the request',
+  say: ({ url, hops, callback, ms }) => step('code', 'The user signs in and allows it (here a script fills in the pages), PKCE and resource in the request',
     `GET ${url.origin}${url.pathname}`, undefined, ms, [
       ...pick(Object.fromEntries(url.searchParams), 'resource', 'scope', 'code_challenge_method'),
-      `${hops} redirects to ${provider.redirectUrl}`, ...pick(Object.fromEntries(callback), 'code', 'iss', 'error', 'error_description')]),
+      `${hops} pages and redirects to ${provider.redirectUrl}`, ...pick(Object.fromEntries(callback), 'code', 'iss', 'error', 'error_description')]),
 });
 const open = async () => {
   const client = new Client({ name: 'first-call', version: '1.0.0' }, { versionNegotiation: { mode: { pin: '2026-07-28' } } });
@@ -104,15 +105,28 @@ const open = async () => {
   return client;
 };
 
+// What is asked of a person, and nothing else: a name and a password.
+async function makeAccount(link) {
+  const began = performance.now();
+  const { url, status } = await walk(link, { fetch: plain });
+  if (status !== 200 || !url.endsWith('/account')) throw new Error(`the setup link ended at ${url} with ${status}`);
+  step('account', 'The printed link makes the first account: a name and a password', `GET ${new URL(link).origin}/setup?token=...`, status, performance.now() - began);
+}
+const since = (at) => `${(Date.now() / 1000 - at / 1e6).toFixed(1)} s`;
+
 const started = performance.now();
 try {
+  if (process.env.SETUP_LINK) await makeAccount(process.env.SETUP_LINK);
   const client = await open();
   await client.listTools();
   const { isError } = await client.callTool({ name: 'get_forecast', arguments: { region: 'Oslo', days: 3 } });
+  const { COMMAND_AT, SERVE_AT } = process.env;
+  const took = COMMAND_AT && `${since(COMMAND_AT)} after the command, ${since(SERVE_AT)} after the gateway was started`;
   await client.close();
   const missing = ['challenge', 'resource', 'issuer', 'register', 'code', 'token', 'tools/list', 'tools/call'].filter((name) => !seen.has(name));
   if (isError || missing.length) throw new Error(isError ? 'the tool reported an error' : `never seen: ${missing.join(', ')}`);
-  console.log(`\n    ${green('done')}: ${steps} steps in ${(performance.now() - started).toFixed(0)} ms\n`);
+  console.log(`\n    ${green('done')}: ${steps} steps in ${(performance.now() - started).toFixed(0)} ms`);
+  console.log(took ? `    ${bold('first protected call')}: ${took}\n` : '');
 } catch (error) {
   console.log(`\n    ${red('failed')}: ${error.message}\n`);
   process.exitCode = 1;

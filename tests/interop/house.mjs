@@ -11,7 +11,7 @@ import { freePorts } from '../../deploy/demo/ports.mjs';
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
 export const paths = {
   node: at('../../deploy/demo/node_modules/.bin/node'),
-  issuer: at('../../deploy/demo/issuer.mjs'),
+  issuer: at('provider.mjs'),
   demo: at('../../deploy/demo/server.mjs'),
   everything: at('node_modules/@modelcontextprotocol/server-everything/dist/index.js'),
   conformanceServer: at('conformance-server.mjs'),

@@ -1,4 +1,4 @@
-// A small authorization server on loopback that plays the customer's identity provider, for the demo and for tests.
+// A small authorization server on loopback that plays the customer's identity provider, for tests.
 //
 //   PORT=9400            0 picks a free one; READY_FILE=f gets {issuer, port, pid} once it listens
 //   ISSUER_HOST          name in the issuer's URL, 127.0.0.1; the program listens on 127.0.0.1 only
