@@ -49,7 +49,7 @@ enum gh_step_end gh_page_choose(struct gh_issuer_request *r, const struct gh_pag
     gh_page_form_begin(
         &html, r, &(struct gh_page_form){ .path = "/password", .csrf = page->csrf, .token = page->token });
     put_new(&html);
-    gh_html_markup(&html, "<button class=\"go\" type=\"submit\">Save the password</button>\n</form>\n");
+    gh_html_markup(&html, "<button class=\"go wide\" type=\"submit\">Save the password</button>\n</form>\n");
     return answer(r, &html, page->told);
 }
 
@@ -65,6 +65,7 @@ enum gh_step_end gh_page_change(struct gh_issuer_request *r, const struct gh_pag
                    "<label for=\"current\">Present password</label>\n<input type=\"password\" id=\"current\" "
                    "name=\"current\" autocomplete=\"current-password\" required autofocus>\n");
     put_new(&html);
-    gh_html_markup(&html, "<button class=\"go\" type=\"submit\">Change the password</button>\n</form>\n");
+    gh_html_markup(&html,
+                   "<button class=\"go wide\" type=\"submit\">Change the password</button>\n</form>\n");
     return answer(r, &html, page->told);
 }

@@ -128,6 +128,21 @@ await press('End this access of Notebook');
 verdict('an access that was ended is gone', same(await page.getByRole('heading', { level: 2 }).count(), 1));
 await house.wait(async () => (await fetch(house.url, { method: 'POST', headers: { authorization: `Bearer ${documented.tokens().access_token}` } })).status === 401);
 
+// ---- another password
+await page.getByRole('link', { name: 'Change your password' }).click();
+verdict('the page for another password', await look(page, 'password'));
+const change = async (present, next) => {
+  await page.getByLabel('Present password').fill(present);
+  await page.getByLabel('New password').fill(next);
+  await page.getByLabel('once more').fill(next);
+  await press('Change the password');
+};
+await change('wrong password', 'correct horses');
+verdict('it says what is wrong', [same(await page.getByRole('alert').count(), 1), ...await look(page, 'password-error')]);
+await change(account.password, 'correct horses');
+account.password = 'correct horses';
+verdict('the password was changed', same(await heading(), 'Your account'));
+
 // ---- what the SDK does not ask for by itself
 const much = new URL(`${house.origin}/oauth/authorize`);
 much.search = new URLSearchParams({ response_type: 'code', client_id: house.publish('Editor'), redirect_uri: `${back}/callback`, resource: house.url,
