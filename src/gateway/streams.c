@@ -120,9 +120,11 @@ static void count_out(struct gh_streams *streams, uint32_t at)
 bool gh_streams_are_full(const struct gh_streams *streams, struct gh_stream_owner owner,
                          const struct gh_stream_limits *limits)
 {
+    int64_t all = (int64_t)load(&streams->all);
+    if (all < limits->per_principal && all < limits->per_tenant && all < limits->all)
+        return false; /* nobody has more than all have: no cell need be looked for, they are far in memory */
     return (int64_t)find(streams, owner.principal).count >= limits->per_principal ||
-           (int64_t)find(streams, owner.tenant).count >= limits->per_tenant ||
-           (int64_t)load(&streams->all) >= limits->all;
+           (int64_t)find(streams, owner.tenant).count >= limits->per_tenant || all >= limits->all;
 }
 
 enum gh_reason gh_streams_enter(struct gh_streams *streams, struct gh_stream_owner owner,
