@@ -130,6 +130,7 @@ for group in tree.parse(sys.argv[1]).iter("testsuite"):
         lines = (group.findtext("system-out") or "").splitlines()
         print(*(line for line in lines if line.startswith(("#", "not ok", "Bail"))), sep="\n", file=sys.stderr)
 print(passed, failed, skipped)
+sys.exit(failed > 0)
 PYTHON
 }
 
@@ -227,14 +228,24 @@ suite_tables() { build_clang && meson_suite clang tables; }
 suite_corpora() { build_clang && meson_suite clang corpora; }
 suite_replay() { build_clang && meson_suite clang replay; }
 
+# A process per file, a few side by side, the largest file first; each has loopback ports of its own (support/wait.py).
 pytest_with() { # BUILD PYTEST-ARGUMENT...
-    local report=$logs/$suite.xml binary
+    local reports=$logs/$suite.reports file binary
     binary=$(binary_of "$1") || return 1
     shift
-    rm -f "$report"
-    GATEHOUSE=$binary timeout 1200 python3 -B -m pytest -p no:cacheprovider --junitxml="$report" "$@" tests/integration
+    rm -rf "$reports" && mkdir -p "$reports"
+    find tests/integration -maxdepth 1 -name 'test_*.py' -printf '%s %f\n' | sort -rn | cut -d ' ' -f 2 |
+        REPORTS=$reports GATEHOUSE=$binary timeout 1200 xargs -P "$jobs" -I FILE bash -c \
+            'python3 -B -m pytest -p no:cacheprovider --junitxml="$REPORTS/FILE.xml" "$@" tests/integration/FILE \
+                >"$REPORTS/FILE.log" 2>&1 || [ $? -eq 5 ]' pytest "$@" # 5: no test of the file is wanted
     local status=$?
-    [ ! -f "$report" ] || tally_junit "$report"
+    for file in "$reports"/*.log; do
+        tail -n 1 "$file" | sed "s/^/$(basename "$file" .log): /"
+        [ -f "${file%.log}.xml" ] || status=1
+    done
+    for file in "$reports"/*.xml; do
+        tally_junit "$file" || cat "${file%.xml}.log"
+    done
     return "$status"
 }
 
