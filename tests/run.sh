@@ -87,7 +87,7 @@ missing_packages() {
         ca-certificates clang-14 clang-format-14 libclang-rt-14-dev llvm-14 libc6-dev gcc meson ninja-build pkg-config
         libssl-dev libevent-dev libnghttp2-dev libjansson-dev libcurl4-openssl-dev libyaml-dev libsqlite3-dev libseccomp-dev libcmocka-dev
         openssl procps python3)
-    selected integration threads "${long[@]:2}" && wanted+=(python3-pytest python3-cryptography python3-jwt python3-yaml)
+    selected integration threads "${long[@]:2}" && wanted+=(python3-pytest python3-cryptography python3-jwt python3-yaml systemd)
     selected interop conformance && ! command -v npm >/dev/null && wanted+=(npm)
     selected interop && wanted+=(chromium)
     selected planted && wanted+=(patch)

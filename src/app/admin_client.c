@@ -85,17 +85,28 @@ static bool read_answer(gh_str text, struct gh_admin_answer *ret_answer)
     return true;
 }
 
-bool gh_admin_post(const struct gh_conf *conf, gh_str path, gh_str body, struct gh_admin_answer *ret_answer)
+static bool ask(const struct gh_conf *conf, const char *method, gh_str path, gh_str body,
+                struct gh_admin_answer *ret_answer)
 {
     int fd = conf->admin.address_text.len > 0 ? connect_admin(conf) : -1;
     if (fd < 0)
         return false;
     gh_str head = gh_arena_printf(conf->arena,
-                                  "POST %.*s HTTP/1.1\r\nHost: localhost\r\n%.*s"
+                                  "%s %.*s HTTP/1.1\r\nHost: localhost\r\n%.*s"
                                   "Content-Length: %zu\r\nConnection: close\r\n\r\n",
-                                  GH_STR_FMT(path), GH_STR_FMT(authorization(conf)), body.len);
+                                  method, GH_STR_FMT(path), GH_STR_FMT(authorization(conf)), body.len);
     bool sent = head.ptr != NULL && send_all(fd, head) && send_all(fd, body);
     gh_str text = sent ? receive_all(conf->arena, fd) : GH_STR("");
     (void)close(fd);
     return read_answer(text, ret_answer);
+}
+
+bool gh_admin_post(const struct gh_conf *conf, gh_str path, gh_str body, struct gh_admin_answer *ret_answer)
+{
+    return ask(conf, "POST", path, body, ret_answer);
+}
+
+bool gh_admin_get(const struct gh_conf *conf, gh_str path, struct gh_admin_answer *ret_answer)
+{
+    return ask(conf, "GET", path, GH_STR(""), ret_answer);
 }

@@ -13,6 +13,7 @@ struct gh_admin_answer {
  * conf->arena. */
 bool gh_admin_post(const struct gh_conf *conf, gh_str path, gh_str body, struct gh_admin_answer *ret_answer)
     GH_MUST_USE;
+bool gh_admin_get(const struct gh_conf *conf, gh_str path, struct gh_admin_answer *ret_answer) GH_MUST_USE;
 /* The settings, or NULL with what is wrong on standard error. */
 struct gh_conf *gh_admin_settings(const char *file);
 

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "app/control.h"
-#include "app/notify.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "io/passing.h"
@@ -228,10 +227,7 @@ bool gh_control_listen(struct gh_control *control)
     for (size_t i = 0; i < conf->front.listener_count; i++)
         if (!share(control, i))
             return false;
-    if (conf->admin.address_text.len != 0 && (!make_admin_front(control) || !listen_for_admin(control)))
-        return false;
-    gh_notify("READY=1");
-    return true;
+    return conf->admin.address_text.len == 0 || (make_admin_front(control) && listen_for_admin(control));
 }
 
 void gh_control_close_doors(struct gh_control *control, bool admin_too)

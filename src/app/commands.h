@@ -9,6 +9,7 @@ int gh_command_serve(int argc, char **argv);
 int gh_command_check(int argc, char **argv);
 int gh_command_explain(int argc, char **argv);
 int gh_command_revoke(int argc, char **argv);
+int gh_command_health(int argc, char **argv);
 int gh_command_version(int argc, char **argv);
 int gh_command_print(int argc, char **argv);
 int gh_command_key(int argc, char **argv);

@@ -185,17 +185,7 @@ static bool enter_sandbox(const struct gh_control *control)
     return gh_sandbox_enter(&sandbox);
 }
 
-static bool find_sockets(struct gh_control *control)
-{
-    struct gh_inherited found = { 0 };
-    bool bound = gh_inherited_from_environment(&found) &&
-                 gh_takeover_begin(control, control->snapshot->conf, &found) &&
-                 gh_control_bind(control, &found);
-    gh_inherited_done(&found);
-    return bound;
-}
-
-static bool start_up(struct gh_control *control, struct gh_conf *conf)
+static bool start_up(struct gh_control *control, struct gh_conf *conf, struct gh_inherited *sockets)
 {
     if (!open_files(control, conf) || !make_parts(control, conf) || !open_state(control, conf) ||
         !read_admin_token(control, conf)) {
@@ -210,22 +200,30 @@ static bool start_up(struct gh_control *control, struct gh_conf *conf)
         return false;
     }
     gh_notify_open();
-    return gh_control_make_workers(control) && gh_control_tell_snapshot(control) && find_sockets(control) &&
-           enter_sandbox(control) && (control->takeover != NULL || gh_control_listen(control));
+    return gh_control_make_workers(control) && gh_control_tell_snapshot(control) &&
+           gh_takeover_begin(control, control->snapshot->conf, sockets) &&
+           gh_control_bind(control, sockets) && enter_sandbox(control) &&
+           (control->takeover != NULL || gh_control_listen(control));
 }
 
 int gh_control_init(struct gh_control *control, const struct gh_settings_source *source)
 {
     *control = (struct gh_control){ .source = *source };
-    gh_descriptors_raise();
+    /* Before anything is open that could have the number of one. */
+    struct gh_inherited sockets = { 0 };
     struct gh_conf_errors errors;
-    if (gh_conf_errors_init(&errors) != GH_OK)
+    if (!gh_inherited_from_environment(&sockets) || gh_conf_errors_init(&errors) != GH_OK) {
+        gh_inherited_done(&sockets);
         return 1;
+    }
+    gh_descriptors_raise();
     struct gh_conf *conf = NULL;
     enum gh_reason reason = gh_control_read_settings(source, &conf, &errors);
     gh_conf_errors_print(&errors, stderr);
     gh_conf_errors_done(&errors);
-    return reason == GH_OK && start_up(control, conf) ? 0 : 1;
+    bool started = reason == GH_OK && start_up(control, conf, &sockets);
+    gh_inherited_done(&sockets);
+    return started ? 0 : 1;
 }
 
 /* ---- running ---- */
@@ -233,6 +231,8 @@ int gh_control_init(struct gh_control *control, const struct gh_settings_source 
 void gh_control_drain(struct gh_control *control, bool admin_too)
 {
     gh_handover_close_door(control->handover);
+    gh_takeover_free(control->takeover); /* it is not taken over any more */
+    control->takeover = NULL;
     gh_control_close_doors(control, admin_too);
     if (admin_too && control->admin_front != NULL)
         gh_front_drain(control->admin_front, true, NULL, NULL);
@@ -325,6 +325,8 @@ int gh_control_run(struct gh_control *control)
                    (control->takeover != NULL ? gh_takeover_run(control) : gh_handover_start(control));
     if (started) {
         gh_control_offer_setup(control);
+        if (control->takeover == NULL)
+            gh_notify("READY=1");
         gh_loop_run(control->loop);
     } else {
         gh_log(GH_LOG_ERROR, "the process could not be started: out of memory or threads");

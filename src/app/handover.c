@@ -13,18 +13,23 @@
 #include "io/passing.h"
 #include "io/watch.h"
 
+/* Longer than a successor waits for its keys. */
+#define SESSION_MS 60000
+
 struct gh_handover {
     struct gh_control *control;
     int door;
     struct gh_watch *at_door;
     int session; /* -1: nobody is there */
     struct gh_watch *at_session;
+    struct gh_deadline patience;
     size_t given; /* of control->bound */
     pid_t successor;
 };
 
 static void on_door(void *ctx, int fd, unsigned ready);
 static void on_session(void *ctx, int fd, unsigned ready);
+static void on_silence(struct gh_deadline *patience);
 
 static gh_str number(char out[24], long value)
 {
@@ -46,6 +51,7 @@ bool gh_handover_start(struct gh_control *control)
     if (handover == NULL)
         return false;
     *handover = (struct gh_handover){ .control = control, .door = door, .session = -1 };
+    gh_deadline_init(&handover->patience, on_silence);
     handover->at_door = gh_watch_new(control->loop, door, on_door, handover);
     control->handover = handover;
     return handover->at_door != NULL && gh_watch_set(handover->at_door, GH_WATCH_READ, -1);
@@ -61,6 +67,7 @@ void gh_handover_close_door(struct gh_handover *handover)
 
 static void end_session(struct gh_handover *handover)
 {
+    gh_deadline_clear(&handover->patience);
     gh_watch_free(handover->at_session);
     handover->at_session = NULL;
     if (handover->session >= 0)
@@ -115,6 +122,7 @@ static void on_door(void *ctx, int fd, unsigned ready)
     }
     handover->session = session;
     handover->given = 0;
+    gh_deadline_set(handover->control->loop, &handover->patience, SESSION_MS);
     handover->at_session = gh_watch_new(handover->control->loop, session, on_session, handover);
     if (handover->at_session == NULL || !gh_watch_set(handover->at_session, GH_WATCH_READ, -1) ||
         !gh_pass_send(session, GH_SAY_HELLO, NULL, 0))
@@ -154,6 +162,15 @@ static void lose_successor(struct gh_handover *handover)
     gh_log(GH_LOG_WARN, "handover: a successor ended before it was ready; this process goes on",
            GH_FIELD("pid", number(pid, (long)handover->successor)));
     end_session(handover);
+}
+
+/* It hangs, and others may try. Should it wake up, the word tells it from the end of this process. */
+static void on_silence(struct gh_deadline *patience)
+{
+    struct gh_handover *handover = GH_LIST_ENTRY(patience, struct gh_handover, patience);
+    if (!gh_pass_send(handover->session, GH_SAY_BUSY, NULL, 0))
+        gh_log(GH_LOG_WARN, "handover: a successor that hangs could not be told so");
+    lose_successor(handover);
 }
 
 static void on_session(void *ctx, int fd, unsigned ready)

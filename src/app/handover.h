@@ -15,7 +15,7 @@
  *                 <-   "draining"        and the running one no longer does
  *
  * The running process goes on as before when the connection ends before "ready". While one successor is at
- * it, another is told "busy".
+ * it, another is told "busy"; so is the one itself when it takes too long, and ends.
  */
 #define GH_SAY_HELLO    "gatehouse 1"
 #define GH_SAY_TAKE     "take"

@@ -17,6 +17,7 @@ static const struct command commands[] = {
     { "key", gh_command_key, "show the public keys of the identity that is passed on" },
     { "user", gh_command_user, "list, make and end accounts of the managed issuer" },
     { "revoke", gh_command_revoke, "end tokens before they expire" },
+    { "health", gh_command_health, "say whether the gateway that runs is well, or ready" },
     { "version", gh_command_version, "versions of Gatehouse and of the libraries it is linked with" },
     { "print", gh_command_print, "print a reference made from the program's own tables" },
 };

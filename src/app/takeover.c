@@ -7,6 +7,7 @@
 
 #include "app/control.h"
 #include "app/handover.h"
+#include "app/notify.h"
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -42,13 +43,10 @@ static bool refuse(gh_str at, const char *why)
 static bool is_trusted(int session, gh_str at)
 {
     uid_t uid;
-    pid_t pid;
-    char text[24];
+    pid_t pid; /* of who made the door, maybe several processes ago */
     if (!gh_pass_peer(session, &uid, &pid) || (uid != 0 && uid != geteuid()))
         return refuse(at, "belongs to a process of another user");
-    (void)snprintf(text, sizeof(text), "%ld", (long)pid);
-    gh_log(GH_LOG_INFO, "handover: taking the sockets of the running process",
-           GH_FIELD("pid", gh_str_from(text)));
+    gh_log(GH_LOG_INFO, "handover: taking the sockets of the running process");
     return true;
 }
 
@@ -139,7 +137,9 @@ static void start_listening(struct gh_takeover *takeover)
     if (!gh_control_listen(control)) {
         gh_log(GH_LOG_ERROR, "handover: the sockets that were taken cannot be listened on");
         gh_control_fail(control);
+        return;
     }
+    gh_notify("READY=1");
 }
 
 static void look(struct gh_deadline *deadline)
@@ -173,6 +173,11 @@ static void on_session(void *ctx, int fd, unsigned ready)
         return;
     if (said)
         gh_passed_close(&passed);
+    if (said && strcmp(passed.word, GH_SAY_DRAINING) != 0) {
+        gh_log(GH_LOG_ERROR, "handover: this took too long; the running process goes on, this one ends");
+        gh_control_fail(takeover->control);
+        return;
+    }
     gh_log(said ? GH_LOG_INFO : GH_LOG_WARN,
            said ? "handover: the old process drains" : "handover: the old process has ended");
     if (!takeover->listens)

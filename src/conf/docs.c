@@ -15,7 +15,10 @@ static const char settings_head[] =
     "Durations are written `500ms`, `30s`, `10m`, `1h`, `1d`; sizes `512`, `64KiB`, `4MiB`; booleans `true` "
     "and "
     "`false`.\n"
-    "Secrets are never written here, only the names of files that hold them, which nobody else may read.\n";
+    "Secrets are never written here, only the names of files that hold them, which nobody else may read.\n"
+    "`credential:NAME` is the file that the service manager gave under that name (`LoadCredential=`), "
+    "wherever "
+    "a file is read.\n";
 
 void gh_conf_write_settings_md(FILE *out)
 {

@@ -1,6 +1,7 @@
 /* conf/values.c: one value of the settings: what each row type takes, in words and in code. */
 #include <ctype.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -220,26 +221,79 @@ static bool note_file(struct gh_fill *fill, gh_str path, enum gh_row_type type)
     return true;
 }
 
-static void fill_file(struct gh_fill *fill, const struct gh_row *row, const struct gh_node *node, gh_str *at)
+/* systemd.exec(5), LoadCredential=: the service manager puts a file of that name into a folder of its own,
+ * closed to everybody else. */
+#define CREDENTIAL "credential:"
+
+/* What we write, not what we are given. */
+static bool is_ours(const struct gh_row *row)
+{
+    return row->type == GH_ROW_OUTPUT || row->type == GH_ROW_PATH;
+}
+
+static const char *credentials(void)
+{
+    const char *folder = getenv("CREDENTIALS_DIRECTORY");
+    return folder != NULL && folder[0] == '/' ? folder : NULL;
+}
+
+static bool is_credential(struct gh_teller *teller, const struct gh_node *node, gh_str name)
+{
+    if (gh_str_is_empty(name) || name.ptr[0] == '.' || memchr(name.ptr, '/', name.len) != NULL)
+        gh_tell_wrong(teller, node, NULL, GH_STR("credential: and its name, without a folder"));
+    else if (credentials() == NULL)
+        gh_tell_error(teller, node, NULL,
+                      gh_tell_text(teller, "%s and no CREDENTIALS_DIRECTORY in the environment",
+                                   gh_tell_quoted(teller, node->text).ptr),
+                      GH_STR("a credential where the service manager gives some"));
+    else
+        return true;
+    return false;
+}
+
+static bool fill_path(struct gh_fill *fill, const struct gh_row *row, const struct gh_node *node, gh_str *at)
 {
     gh_str text = node->text, base = fill->teller->base_dir;
+    if (gh_str_is_empty(text) || has_control(text) || text.len > 4000) {
+        gh_tell_wrong(fill->teller, node, NULL, gh_row_allowed(fill->teller->errors->arena, row));
+        return false;
+    }
+    if (!is_ours(row) && gh_str_starts(text, GH_STR(CREDENTIAL))) {
+        gh_str name = gh_str_skip(text, sizeof(CREDENTIAL) - 1);
+        if (!is_credential(fill->teller, node, name))
+            return false;
+        *at = gh_arena_printf(fill->arena, "%s/%.*s", credentials(), GH_STR_FMT(name));
+    } else if (text.ptr[0] == '/' || base.len == 0) {
+        *at = gh_fill_copy(fill, text);
+    } else {
+        *at = gh_arena_printf(fill->arena, "%.*s/%.*s", GH_STR_FMT(base), GH_STR_FMT(text));
+    }
+    return true;
+}
+
+static void fill_file(struct gh_fill *fill, const struct gh_row *row, const struct gh_node *node, gh_str *at)
+{
+    gh_str text = node->text;
     bool is_stream = gh_str_eq(text, GH_STR("stdout")) || gh_str_eq(text, GH_STR("stderr"));
     if (row->type == GH_ROW_OUTPUT && is_stream) {
         *at = gh_fill_copy(fill, text);
         return;
     }
-    if (gh_str_is_empty(text) || has_control(text) || text.len > 4000) {
-        gh_tell_wrong(fill->teller, node, NULL, gh_row_allowed(fill->teller->errors->arena, row));
+    if (!fill_path(fill, row, node, at))
         return;
-    }
-    if (text.ptr[0] == '/' || base.len == 0)
-        *at = gh_fill_copy(fill, text);
-    else
-        *at = gh_arena_printf(fill->arena, "%.*s/%.*s", GH_STR_FMT(base), GH_STR_FMT(text));
     if (at->ptr == NULL || !note_file(fill, *at, row->type))
         fill->teller->out_of_memory = true;
-    else if (row->type != GH_ROW_OUTPUT && row->type != GH_ROW_PATH)
+    else if (!is_ours(row))
         check_file(fill->teller, row, node, at->ptr);
+}
+
+/* Newer systemd lets the user in by an ACL, whose mask shows as the group's bits. */
+static bool is_secret(const char *path, mode_t mode)
+{
+    const char *folder = credentials();
+    size_t len = folder != NULL ? strlen(folder) : 0;
+    bool given = len > 0 && strncmp(path, folder, len) == 0 && path[len] == '/';
+    return (mode & (given ? 037 : 077)) == 0;
 }
 
 /* Whether its content is any good is for those who read it. Where we may not even look (a folder of another
@@ -259,7 +313,7 @@ static void check_file(struct gh_teller *teller, const struct gh_row *row, const
     }
     if (!S_ISREG(facts.st_mode) && !S_ISFIFO(facts.st_mode))
         gh_tell_wrong(teller, node, NULL, GH_STR("a file"));
-    else if ((row->flags & GH_ROW_SECRET) != 0 && (facts.st_mode & 077) != 0)
+    else if ((row->flags & GH_ROW_SECRET) != 0 && !is_secret(path, facts.st_mode))
         gh_tell_error(teller, node, NULL,
                       gh_tell_text(teller, "a file with mode %04o", (unsigned)facts.st_mode & 07777u),
                       GH_STR("0600 or 0400: nobody else may read a secret"));

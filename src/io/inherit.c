@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #define FIRST   3
 #define FDS_MAX 1024
 
+static void never_wait(int fd);
 static bool is_there(const struct gh_inherited *set, int fd);
 static bool does_listen(int fd);
 static bool is_bound_to(int fd, const struct gh_address *address);
@@ -63,9 +65,18 @@ bool gh_inherited_add(struct gh_inherited *set, int fd)
         set->fds = grown;
         set->cap = cap;
     }
+    never_wait(fd);
     gh_listen_set_nodelay(fd); /* refused by unix sockets, which have no delay */
     set->fds[set->count++] = fd;
     return true;
+}
+
+/* O_NONBLOCK belongs to all who share the socket, and any of them can take it away (systemd does, for a
+ * service without NonBlocking=): a limit on the wait for connections cannot be meant by anybody else. */
+static void never_wait(int fd)
+{
+    const struct timeval least = { .tv_usec = 1 };
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &least, sizeof(least));
 }
 
 static bool is_there(const struct gh_inherited *set, int fd)

@@ -8,6 +8,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -93,9 +94,15 @@ static int bind_to(int fd, const struct gh_address *address)
     return bind(fd, at, address->len);
 }
 
-/* A socket file that nobody listens on any more refuses; anything else is somebody's. */
+/* A socket file that nobody listens on any more refuses; anything else is somebody's. A file that is no
+ * socket refuses too. */
 static bool is_dead_socket(const struct gh_address *address)
 {
+    struct sockaddr_un un;
+    struct stat facts;
+    memcpy(&un, &address->storage, sizeof(un));
+    if (lstat(un.sun_path, &facts) != 0 || !S_ISSOCK(facts.st_mode))
+        return false;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return false;

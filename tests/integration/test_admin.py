@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from support.gateway import BINARY
+from support.wait import free_port, until
 
 pytestmark = pytest.mark.threads
 
@@ -112,3 +113,23 @@ def test_not_ready_without_keys(site):
     site.start(ready="/healthz")
     status, text = site.admin("/readyz")
     assert status == 503 and "Not ready" in text  # reason: not_ready
+
+
+def health(site, *options):
+    done = subprocess.run([BINARY, "health", "-c", "gatehouse.yaml", *options], cwd=site.folder, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_health_of_what_runs(site):
+    """Well, but not ready without the keys of an issuer; neither before and after; no admin token is needed."""
+    site.settings["issuers"]["idp"] = {"issuer": f"http://127.0.0.1:{free_port()}"}
+    site.write("gatehouse.yaml", site.settings)
+    assert health(site) == (1, "gatehouse health: no gateway answers at admin.address of gatehouse.yaml\n")
+    site.start(ready="/healthz")
+    assert health(site)[0] == 0 and health(site, "--ready")[0] == 1
+    site.settings["issuers"]["idp"] = {"issuer": site.issuer.url, "jwks_file": "jwks.json"}
+    site.reload()
+    until(lambda: health(site, "--ready")[0] == 0, "readiness")
+    site.stop()
+    assert health(site)[0] == 1
+    assert subprocess.run([BINARY, "health"], capture_output=True, check=False).returncode == 2

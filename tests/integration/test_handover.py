@@ -188,6 +188,26 @@ def test_a_successor_serves_when_the_old_process_dies(waiting):
     goes_on(site)
 
 
+def test_a_successor_that_is_told_to_give_up(upgraded):
+    """It was too slow, and the running one serves on: whoever both served would be served by two sets of settings."""
+    path = os.path.join(upgraded.folder, "handover")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door, socket.create_server(("127.0.0.1", upgraded.port)) as public:
+        door.bind(path)
+        door.listen()
+        door.settimeout(30)
+        second = start_next(upgraded)
+        upgraded.old.append(second)
+        with door.accept()[0] as session:
+            session.settimeout(30)
+            session.send(b"gatehouse 1")
+            assert session.recv(100) == b"take"
+            socket.send_fds(session, [b"last"], [public.fileno(), door.fileno()])
+            assert session.recv(100) == b"ready"
+            session.send(b"busy")
+            assert second.wait(60) == 1
+    assert "this took too long; the running process goes on" in upgraded.log()
+
+
 # ---- others at the door
 
 def ask(site, *words):

@@ -60,6 +60,25 @@ def test_every_queue_is_served_whatever_the_number_of_workers(site, held, worker
     assert holder.stop() == 0
 
 
+def test_a_variable_that_says_too_much(site, held):
+    """What is behind the sockets is no socket of the manager's, but soon a descriptor of our own."""
+    holder = held(claimed=40)
+    until(lambda: is_ready(site), "readiness")
+    site.accepted(site.post())
+    assert holder.stop() == 0
+
+
+def test_sockets_that_somebody_makes_blocking_again(site, held):
+    """The flag is the socket's, not the process's: systemd takes it away from all when it starts another service with them."""
+    holder = held()
+    until(lambda: is_ready(site), "readiness")
+    for shared in holder.sockets:
+        shared.setblocking(True)
+    for _ in range(4):  # each worker comes to an empty queue
+        site.accepted(site.post())
+    assert is_ready(site) and holder.stop() == 0
+
+
 def test_a_socket_that_fits_no_listener_is_told(site, held):
     other = site.settings["listen"][0]["address"]
     site.settings["listen"] = [{"address": f"127.0.0.1:{free_port()}"}]

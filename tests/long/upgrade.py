@@ -71,6 +71,22 @@ def fail_once(site, chance, silent):
     site.settings.update(good)
 
 
+def hang_once(site):
+    """A process that takes the sockets and says nothing more: given up, and the next one is not kept waiting for long."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as hanging:
+        hanging.settimeout(90)
+        hanging.connect(os.path.join(site.folder, "handover"))
+        assert hanging.recv(100) == b"gatehouse 1"
+        hanging.send(b"take")
+        for fd in socket.recv_fds(hanging, 100, 300)[1]:
+            os.close(fd)
+        began = time.monotonic()
+        said = hanging.recv(100)
+    waited = time.monotonic() - began
+    upgrade(site)
+    return said == b"busy" and waited < 70, f"a process that hangs while it takes over was given up after {waited:.0f} s"
+
+
 def end_of_old(site):
     """Takes those away that have ended: how many of them badly."""
     ended = [process for process in site.old if process.poll() is not None]
@@ -93,8 +109,9 @@ def run(site, chance):
                 if number % 10 == 9:
                     fail_once(site, chance, silent)
                 bad += end_of_old(site)
+            hung = hang_once(site)
     until(lambda: all(process.poll() is not None for process in site.old), "end of every old process", 60)
-    return tally, bad + end_of_old(site)
+    return tally, bad + end_of_old(site), hung
 
 
 def main():
@@ -103,12 +120,13 @@ def main():
     report = Report()
     with running_site(stream_or_echo(EVENTS, lambda: time.sleep(PAUSE))) as site:
         try:
-            tally, bad = run(site, random.Random(seed))
+            tally, bad, hung = run(site, random.Random(seed))
             site.stop()
         finally:
             end_all(site)
     report.say(tally.refused == 0, f"{UPGRADES} upgrades, {tally.answered} answers and streams, {tally.refused} connections refused")
     report.say(tally.failed == [], f"{len(tally.failed)} requests and streams failed; the slowest took {tally.slowest:.2f} s")
+    report.say(*hung)
     report.say(bad == 0, f"{bad} of the old processes ended badly")
     for what in tally.failed[:10]:
         print(what)

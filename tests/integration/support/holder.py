@@ -7,10 +7,11 @@ import time
 
 
 class Holder:
-    """`command` is run in `folder`; each address of `addresses` is a (host, port) whose socket outlives the process."""
+    """`command` is run in `folder`; each address of `addresses` is a (host, port) whose socket outlives the process.
+    `claimed`: how many sockets the variable says there are, if not as many as there are."""
 
-    def __init__(self, command, folder, addresses, log, backlog=4096, sockets_each=1):
-        self.command, self.folder, self.log, self.pid = command, folder, log, None
+    def __init__(self, command, folder, addresses, log, backlog=4096, sockets_each=1, claimed=0):
+        self.command, self.folder, self.log, self.pid, self.claimed = command, folder, log, None, claimed
         self.sockets = [self.listen(address, backlog, sockets_each > 1) for address in addresses for _ in range(sockets_each)]
 
     @staticmethod
@@ -37,7 +38,7 @@ class Holder:
             os.closerange(3 + len(fds), 1024)
             os.chdir(self.folder)
             signal.pthread_sigmask(signal.SIG_SETMASK, [])
-            os.execve(self.command[0], self.command, {**os.environ, "LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(len(fds))})
+            os.execve(self.command[0], self.command, {**os.environ, "LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(self.claimed or len(fds))})
         finally:
             os._exit(127)
 

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -112,6 +113,38 @@ static void test_process_wide(void **state)
     assert_int_equal(conf->sandbox, GH_SWITCH_ON);
     assert_int_equal(conf->user.len, 0);
     gh_conf_free(conf);
+}
+
+/* In their own folder they may have the mask of an ACL in the group's place; elsewhere, and for others,
+ * never. */
+static void test_credentials(void **state)
+{
+    static const char with[] =
+        "sessions: { key_file: \"credential:key\" }\nassertion: { issuer: \"https://gw.example\","
+        " key_files: \"credential:signing.pem\" }\n";
+    char text[sizeof(sample) + sizeof(with)], outside[sizeof(sample) + 200];
+    const char *rest = strstr(sample, "issuers:");
+    (void)snprintf(text, sizeof(text), "%s%s", with, rest);
+    (void)snprintf(outside, sizeof(outside), "sessions: { key_file: \"%s\" }\n%s", path_of("key"), rest);
+    int fd = open(path_of("key"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    assert_true(fd >= 0 && fchmod(fd, 0440) == 0 && close(fd) == 0);
+    assert_int_equal(setenv("CREDENTIALS_DIRECTORY", folder, 1), 0);
+    struct gh_conf *conf = load(text);
+    assert_text(conf->session_key_file, path_of("key"));
+    gh_conf_free(conf);
+    struct gh_conf_errors errors;
+    assert_int_equal(gh_conf_errors_init(&errors), GH_OK);
+    assert_int_equal(chmod(path_of("key"), 0444), 0);
+    assert_int_equal(
+        gh_conf_from_text(GH_STR("sample.yaml"), gh_str_from(text), gh_str_from(folder), &conf, &errors),
+        GH_SETTINGS_INVALID);
+    assert_int_equal(chmod(path_of("key"), 0440), 0);
+    assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
+    assert_int_equal(
+        gh_conf_from_text(GH_STR("sample.yaml"), gh_str_from(outside), gh_str_from(folder), &conf, &errors),
+        GH_SETTINGS_INVALID);
+    gh_conf_errors_done(&errors);
+    assert_int_equal(unlink(path_of("key")), 0);
 }
 
 /* Every file that is named anywhere, whoever reads it: the sandbox leaves these folders open. */
@@ -442,6 +475,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_process_wide),
+        cmocka_unit_test(test_credentials),
         cmocka_unit_test(test_files_are_listed),
         cmocka_unit_test(test_site),
         cmocka_unit_test(test_assertion),

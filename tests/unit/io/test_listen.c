@@ -145,6 +145,12 @@ static void test_unix_sockets_replace_the_dead_only(void **state)
     assert_int_equal(accepted, 1);
     close(client);
     unlink(text + 5);
+    fd = open(text + 5, O_WRONLY | O_CREAT | O_EXCL, 0600); /* refuses as a dead one does */
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(gh_listen_open(&at, false), -1);
+    assert_int_equal(errno, EADDRINUSE);
+    assert_int_equal(unlink(text + 5), 0);
 }
 
 /* What is wrong is said as it is. */
