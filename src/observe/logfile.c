@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -85,9 +86,16 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* A named pipe that nobody reads is an error here, and no wait. */
 static int open_path(const char *path)
 {
-    return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    return open(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC, 0640);
+}
+
+static bool is_file(int fd)
+{
+    struct stat info;
+    return fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
 }
 
 /* Standard error could be a full pipe, which must not hold up this thread. */
@@ -111,6 +119,7 @@ static void reopen(struct gh_logfile *file)
     }
     (void)close(file->fd);
     file->fd = fd;
+    file->is_plain = is_file(fd);
     file->kept = false;
 }
 
@@ -123,14 +132,27 @@ static bool was_rotated(const struct gh_logfile *file)
            named.st_dev != open_now.st_dev;
 }
 
+/* Whole lines at once: others write to the same pipe or file (the other log, the process that takes over),
+ * and theirs come between two writes. A pipe takes PIPE_BUF bytes whole; only a longer line is cut. */
+static size_t at_once(const struct gh_logfile *file, const struct gh_lane *lane, size_t tail, size_t len)
+{
+    if (file->is_plain || len <= PIPE_BUF)
+        return len;
+    for (size_t n = PIPE_BUF; n > 0; n--)
+        if (lane->bytes[(tail + n - 1) & lane->mask] == '\n')
+            return n;
+    return PIPE_BUF;
+}
+
 static size_t write_some(struct gh_logfile *file, struct gh_lane *lane)
 {
     size_t tail = lane->tail;
     size_t head = __atomic_load_n(&lane->head, __ATOMIC_ACQUIRE);
     if (head == tail)
         return 0;
-    size_t at = tail & lane->mask;
-    size_t len = head - tail < lane->mask + 1 - at ? head - tail : lane->mask + 1 - at;
+    size_t at = tail & lane->mask, len = at_once(file, lane, tail, head - tail);
+    size_t first = len < lane->mask + 1 - at ? len : lane->mask + 1 - at;
+    const struct iovec parts[] = { { lane->bytes + at, first }, { lane->bytes, len - first } };
     /* A pipe that is full would hold this thread beyond any bound: asked first, and then given no more than
      * fits. */
     struct pollfd ready = { .fd = file->fd, .events = POLLOUT };
@@ -138,9 +160,7 @@ static size_t write_some(struct gh_logfile *file, struct gh_lane *lane)
         errno = EAGAIN;
         return 0;
     }
-    if (!file->is_plain && len > PIPE_BUF)
-        len = PIPE_BUF;
-    ssize_t wrote = write(file->fd, lane->bytes + at, len);
+    ssize_t wrote = writev(file->fd, parts, len > first ? 2 : 1);
     if (wrote <= 0)
         return 0;
     __atomic_store_n(&lane->tail, tail + (size_t)wrote, __ATOMIC_RELEASE);
@@ -221,8 +241,7 @@ struct gh_logfile *gh_logfile_open(gh_str destination)
     if (file == NULL)
         return NULL;
     file->fd = open_destination(destination, &file->path);
-    struct stat info;
-    file->is_plain = file->fd >= 0 && fstat(file->fd, &info) == 0 && S_ISREG(info.st_mode);
+    file->is_plain = file->fd >= 0 && is_file(file->fd);
     if (file->fd >= 0)
         return file;
     int error = errno;

@@ -1,4 +1,5 @@
 """What is written about traffic: nothing a client sends can forge, flood or multiply it, and no secret is in it."""
+import glob
 import json
 import os
 import random
@@ -12,6 +13,7 @@ from support.gateway import BINARY
 from support.http1 import Connection
 from support.introspection import Introspection
 from support.issuer import Issuer, Key, respond
+from support.load import KeepAlive, Load, Tally, same
 from support.wait import free_port, until
 
 
@@ -131,6 +133,57 @@ def test_an_audit_log_that_nobody_reads(site):
             assert send_on(connection, site.post(site.issuer.token(sub="s" * 500, client_id="c" * 500))).status == 200
         assert metric(site, "audit_dropped_total") >= before + 49
     site.process.stdout.close()
+
+
+def test_an_error_log_that_nobody_reads(site):
+    """The same for the other one: the pipe is full before the process starts; it serves, reloads and ends."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with open(reading, "rb"), open(writing, "wb", buffering=0) as full:
+        while full.write(b"x" * 65536):
+            pass
+        os.set_blocking(writing, True)
+        site.write("gatehouse.yaml", site.settings)
+        site.process = subprocess.Popen([BINARY, "serve", "-c", "gatehouse.yaml"], cwd=site.folder, stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=full)
+        until(lambda: site.admin("/readyz")[0] == 200, "readiness")
+        assert site.send(site.post()).status == 200
+        site.route["scopes"] = ["mcp:other"]
+        site.write("gatehouse.yaml", site.settings)
+        site.process.send_signal(signal.SIGHUP)
+        until(lambda: site.send(site.post()).status == 403, "new settings")
+        site.process.send_signal(signal.SIGTERM)
+        assert site.process.wait(60) == 0
+    site.process = None
+
+
+def test_rotation_loses_no_line(site):
+    """Both logs, in the three ways they are opened anew: told to, at a reload, and by itself; under load."""
+    site.settings["log"] = {"level": "info", "file": "error.log"}
+    site.start()
+    tally, paths = Tally(), (site.audit_path, os.path.join(site.folder, "error.log"))
+    with Load(tally, [KeepAlive(tally, site.port, same(site.post().wire())) for _ in range(2)]):
+        for number, told in enumerate((signal.SIGUSR1, signal.SIGHUP, None)):
+            before = tally.answered
+            until(lambda: tally.answered > before + 50, "load")
+            for path in paths:
+                os.rename(path, f"{path}.{number}")
+            if told is not None:
+                site.process.send_signal(told)
+            until(lambda: all(map(os.path.exists, paths)), "new logs")
+    site.process.send_signal(signal.SIGTERM)
+    assert site.process.wait(60) == 0
+    site.process = None
+    audit, errors = ([json.loads(line) for name in sorted(glob.glob(f"{path}*")) for line in read_lines(name)] for path in paths)
+    assert tally.failed == [] and len(audit) == tally.answered and len({line["request_id"] for line in audit}) == len(audit)
+    said = [line["message"] for line in errors]
+    assert said.count("settings reloaded") == 1 and sum(text.startswith("draining") for text in said) == 1
+    assert not [line for line in errors if "reason" in line] and not [line for line in audit if "message" in line], "they are apart"
+
+
+def read_lines(name):
+    with open(name, encoding="utf-8") as file:
+        return file.readlines()
 
 
 # ---- M1: cardinality
