@@ -13,7 +13,7 @@ static void run(struct gh_task *t);
 
 const struct gh_task_kind *gh_task_find(gh_str path)
 {
-    static const struct gh_task_kind *const lists[] = { gh_task_users };
+    static const struct gh_task_kind *const lists[] = { gh_task_users, gh_task_clients };
     for (size_t i = 0; i < GH_ARRAY_LEN(lists); i++)
         for (const struct gh_task_kind *kind = lists[i]; kind->path.ptr != NULL; kind++)
             if (gh_str_eq(kind->path, path))

@@ -33,7 +33,7 @@ struct gh_task_kind {
     const gh_task_step *steps;            /* ends with NULL */
 };
 /* One list a file; they end with path.ptr NULL. */
-extern const struct gh_task_kind gh_task_users[];
+extern const struct gh_task_kind gh_task_users[], gh_task_clients[];
 
 struct gh_task {
     struct gh_exchange *x;
@@ -51,6 +51,9 @@ struct gh_task {
     struct gh_effects effects;
     gh_str reply;            /* what is answered once the effects are durable */
     struct gh_person person; /* whom it is about */
+    struct gh_client client; /* or what */
+    struct gh_rows listed;   /* of the list, while the rows that it names are read */
+    size_t shown;
 };
 
 /* Of a request with this path: NULL when it is none of these. */

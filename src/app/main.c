@@ -16,6 +16,7 @@ static const struct command commands[] = {
     { "explain", gh_command_explain, "say which check decides about a token at a route" },
     { "key", gh_command_key, "show the public keys of the identity that is passed on" },
     { "user", gh_command_user, "list, make and end accounts of the managed issuer" },
+    { "client", gh_command_client, "list, make, rotate and end clients of the managed issuer" },
     { "revoke", gh_command_revoke, "end tokens before they expire" },
     { "health", gh_command_health, "say whether the gateway that runs is well, or ready" },
     { "version", gh_command_version, "versions of Gatehouse and of the libraries it is linked with" },

@@ -1,0 +1,176 @@
+/* admin/client_rules.c: the rules of pre-registered clients, each with its words. */
+#include "admin/client_rules.h"
+
+#include "base/arena.h"
+#include "base/str.h"
+#include "core/grant/client_words.h"
+#include "core/json/json.h"
+
+#define REDIRECTS_MAX 20u
+
+static bool has_secret(const struct gh_client *client)
+{
+    return client->auth == GH_CLIENT_AUTH_BASIC || client->auth == GH_CLIENT_AUTH_POST;
+}
+
+void gh_client_fill_in(struct gh_client *client)
+{
+    if (client->grants == GH_CLIENT_GRANTS_UNSAID)
+        client->grants = client->redirect_uris.count > 0 ? GH_GRANT_CODE | GH_GRANT_REFRESH : 0;
+    if (client->name.len == 0)
+        client->name = client->id;
+}
+
+bool gh_client_id_is_sound(gh_str id)
+{
+    for (size_t i = 0; i < id.len; i++) {
+        char c = id.ptr[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+              c == '_'))
+            return false;
+    }
+    return id.len > 0 && id.len <= 64;
+}
+
+/* ---- redirect URIs and grants ---- */
+
+/* The operator may name any private-use scheme. */
+static gh_str wrong_redirects(struct gh_arena *arena, const struct gh_client *client)
+{
+    if (client->redirect_uris.count > REDIRECTS_MAX)
+        return GH_STR("redirect_uris: allowed: at most 20");
+    for (size_t i = 0; i < client->redirect_uris.count; i++) {
+        enum gh_redirect_kind kind;
+        gh_str uri = client->redirect_uris.at[i], own = gh_str_take(uri, gh_str_find(uri, ':'));
+        enum gh_reason reason = gh_redirect_check(arena, uri, (struct gh_strs){ &own, 1 }, &kind);
+        if (reason == GH_OUT_OF_MEMORY)
+            return GH_STR_NONE;
+        if (reason != GH_OK)
+            return gh_arena_printf(arena,
+                                   "redirect_uris: found %.*s; allowed: https, http on loopback or a "
+                                   "private-use scheme; no fragment, user or wildcard",
+                                   GH_STR_FMT(uri));
+    }
+    return GH_STR("");
+}
+
+static gh_str wrong_grants(const struct gh_client *client)
+{
+    unsigned grants = client->grants;
+    bool redirects = client->redirect_uris.count > 0, proves = client->auth != GH_CLIENT_AUTH_NONE;
+    if (((grants & GH_GRANT_CODE) != 0) != redirects)
+        return redirects ? GH_STR("grants: redirect_uris are for authorization_code, which is not among them")
+                         : GH_STR("redirect_uris: found none; authorization_code needs one");
+    if ((grants & GH_GRANT_REFRESH) != 0 && (grants & GH_GRANT_CODE) == 0)
+        return GH_STR("grants: refresh_token needs authorization_code beside it");
+    if ((grants & GH_GRANT_CREDENTIALS) != 0 && !proves)
+        return GH_STR("grants: client_credentials needs a client that proves itself by a secret or a key");
+    if (grants == 0 && !proves)
+        return GH_STR("grants: found none; a client without a secret or key has nothing else to do here");
+    return GH_STR("");
+}
+
+/* ---- keys ---- */
+
+static gh_str wrong_keys(struct gh_arena *arena, const struct gh_client *client)
+{
+    struct gh_json set;
+    struct gh_jwks *read = NULL;
+    if ((client->jwks.len > 0) != (client->auth == GH_CLIENT_AUTH_KEY))
+        return GH_STR("jwks: allowed with private_key_jwt, which needs it, and only there");
+    if (client->jwks.len == 0)
+        return GH_STR("");
+    enum gh_reason reason = gh_jwks_read(client->jwks, (1u << GH_ALG_COUNT) - 1u, NULL, &read);
+    gh_jwks_unref(read);
+    if (reason == GH_OK)
+        reason = gh_json_read(arena, client->jwks, &gh_json_control_limits, GH_KEYS_MALFORMED, &set);
+    if (reason == GH_OUT_OF_MEMORY)
+        return GH_STR_NONE;
+    if (reason != GH_OK)
+        return GH_STR("jwks: is no JWK set, or none of its keys can be used");
+    const struct gh_json *keys = gh_json_get(&set, GH_STR("keys"));
+    for (size_t i = 0; i < keys->count; i++)
+        if (gh_json_get(&keys->items[i], GH_STR("d")) != NULL ||
+            gh_json_get(&keys->items[i], GH_STR("k")) != NULL)
+            return GH_STR("jwks: found a private or shared key; allowed: public keys");
+    return GH_STR("");
+}
+
+/* ---- resources and scopes ---- */
+
+static const struct gh_grant_resource *find_resource(const struct gh_grant_policy *policy, gh_str canonical)
+{
+    for (size_t i = 0; i < policy->resource_count; i++)
+        if (gh_str_eq(policy->resources[i].canonical, canonical))
+            return &policy->resources[i];
+    return NULL;
+}
+
+static gh_str wrong_resources(struct gh_arena *arena, const struct gh_grant_policy *policy,
+                              const struct gh_client *client)
+{
+    for (size_t i = 0; i < client->resources.count; i++)
+        if (find_resource(policy, client->resources.at[i]) == NULL)
+            return gh_arena_printf(arena,
+                                   "resources: found %.*s; allowed: resources of routes that trust %.*s",
+                                   GH_STR_FMT(client->resources.at[i]), GH_STR_FMT(policy->issuer_name));
+    return GH_STR("");
+}
+
+static gh_str wrong_scopes(struct gh_arena *arena, const struct gh_grant_policy *policy,
+                           const struct gh_client *client)
+{
+    for (size_t i = 0; i < client->scopes.count; i++) {
+        bool found = false;
+        for (size_t k = 0; k < policy->resource_count; k++)
+            found |= (client->resources.count == 0 ||
+                      gh_strs_has(client->resources, policy->resources[k].canonical)) &&
+                     gh_strs_has(policy->resources[k].scopes, client->scopes.at[i]);
+        if (!found)
+            return gh_arena_printf(arena, "scopes: found %.*s, which none of the client's resources has",
+                                   GH_STR_FMT(client->scopes.at[i]));
+    }
+    return GH_STR("");
+}
+
+gh_str gh_client_wrong(struct gh_arena *arena, const struct gh_grant_policy *policy,
+                       const struct gh_client *client)
+{
+    if (!gh_client_id_is_sound(client->id))
+        return GH_STR("client: allowed: 1 to 64 letters, digits, - and _");
+    if (!gh_str_eq(gh_client_name_cut(client->name), client->name))
+        return GH_STR("name: allowed: at most 100 characters, no control characters");
+    gh_str words = wrong_redirects(arena, client);
+    if (words.ptr != NULL && words.len == 0)
+        words = wrong_grants(client);
+    if (words.ptr != NULL && words.len == 0)
+        words = wrong_keys(arena, client);
+    if (words.ptr != NULL && words.len == 0)
+        words = wrong_resources(arena, policy, client);
+    if (words.ptr != NULL && words.len == 0)
+        words = wrong_scopes(arena, policy, client);
+    return words;
+}
+
+/* ---- secrets: the newest last ---- */
+
+bool gh_client_add_secret(struct gh_arena *arena, struct gh_client *client, gh_str hash)
+{
+    gh_str *at = gh_arena_calloc(arena, GH_CLIENT_SECRETS_MAX, sizeof(*at));
+    size_t count = client->secrets.count;
+    if (at == NULL || count >= GH_CLIENT_SECRETS_MAX || !has_secret(client))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        at[i] = client->secrets.at[i];
+    at[count] = hash;
+    client->secrets = (struct gh_strs){ at, count + 1 };
+    return true;
+}
+
+bool gh_client_drop_secret(struct gh_client *client)
+{
+    if (client->secrets.count < GH_CLIENT_SECRETS_MAX)
+        return false;
+    client->secrets = (struct gh_strs){ client->secrets.at + 1, client->secrets.count - 1 };
+    return true;
+}
