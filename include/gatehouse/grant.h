@@ -179,5 +179,8 @@ GH_MUST_USE enum gh_reason gh_grant_read(struct gh_arena *arena, gh_str value, s
 GH_MUST_USE enum gh_reason gh_grant_end(struct gh_arena *arena, const struct gh_grant_policy *policy,
                                         const struct gh_stored_row *grant_row, int64_t now,
                                         struct gh_effects *effects);
+/* Who ends an access means to be asked before it comes back: the consent behind it goes too. */
+GH_MUST_USE enum gh_reason gh_consent_forget(struct gh_arena *arena, const struct gh_grant *grant,
+                                             struct gh_effects *effects);
 
 #endif

@@ -6,7 +6,15 @@
 #include "exchange/exchange.h"
 #include "issuer/site.h"
 #include "keys/keyring.h"
+#include "keys/signing.h"
 #include "store/store.h"
+
+/* A signing key of a managed issuer, lent for this turn. */
+struct gh_admin_key {
+    gh_str kid;
+    enum gh_signing_state state;
+    int64_t created;
+};
 
 /* What the process can be told to do; app implements it. */
 struct gh_control_table {
@@ -27,6 +35,12 @@ struct gh_control_table {
     enum gh_reason (*complete)(void *ctx, struct gh_revocation *revocation, const char **ret_wrong);
     /* The managed issuers of the settings in force, lent for this turn. */
     struct gh_issuer_site *(*issuers)(void *ctx);
+    /* The i-th signing key of that issuer, oldest first; false behind the last. */
+    bool (*key_at)(void *ctx, const struct gh_managed *managed, size_t i, struct gh_admin_key *ret_key);
+    /* Makes a next key, or with `at_once` one that signs from now on; false when it cannot be written. */
+    bool (*key_rotate)(void *ctx, const struct gh_managed *managed, bool at_once);
+    /* Gone at once, here; false when there is none of that name, or it cannot be deleted. */
+    bool (*key_drop)(void *ctx, const struct gh_managed *managed, gh_str kid);
 };
 
 struct gh_admin {

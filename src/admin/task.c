@@ -13,7 +13,8 @@ static void run(struct gh_task *t);
 
 const struct gh_task_kind *gh_task_find(gh_str path)
 {
-    static const struct gh_task_kind *const lists[] = { gh_task_users, gh_task_clients };
+    static const struct gh_task_kind *const lists[] = { gh_task_users, gh_task_clients, gh_task_grants,
+                                                        gh_task_keys };
     for (size_t i = 0; i < GH_ARRAY_LEN(lists); i++)
         for (const struct gh_task_kind *kind = lists[i]; kind->path.ptr != NULL; kind++)
             if (gh_str_eq(kind->path, path))
@@ -273,12 +274,18 @@ enum gh_task_end gh_task_commit(struct gh_task *t)
         t, gh_store_commit(t->admin->store, t->managed->policy.tenant, &t->effects, t->now, commit_done, t));
 }
 
+/* A tenant's revocation is about all of its issuers. */
+static gh_str issuer_of(const struct gh_task *t, enum gh_revoked level)
+{
+    return level == GH_REVOKED_TENANT ? GH_STR("") : t->managed->policy.issuer_name;
+}
+
 int64_t gh_task_epoch(const struct gh_task *t, enum gh_revoked level, gh_str id)
 {
     const struct gh_grant_policy *policy = &t->managed->policy;
     struct gh_revocation revocation = { .level = level,
                                         .tenant = policy->tenant,
-                                        .issuer_name = policy->issuer_name,
+                                        .issuer_name = issuer_of(t, level),
                                         .id = id,
                                         .epoch = -1,
                                         .until = -1 };
@@ -287,17 +294,20 @@ int64_t gh_task_epoch(const struct gh_task *t, enum gh_revoked level, gh_str id)
     return reason == GH_OK && revocation.epoch > t->now ? revocation.epoch : t->now;
 }
 
-/* Longer than anything that was given before can live: grants, access tokens, sessions of a day. */
+/* Longer than anything that was given before can live: grants, access tokens, sessions of a day; of the
+ * tenant's other issuers nobody knows. */
 enum gh_reason gh_task_revoke(struct gh_task *t, enum gh_revoked level, gh_str id, int64_t epoch)
 {
     const struct gh_grant_policy *policy = &t->managed->policy;
     int64_t life = policy->refresh_absolute_s + policy->access_s;
     const struct gh_revocation revocation = { .level = level,
                                               .tenant = policy->tenant,
-                                              .issuer_name = policy->issuer_name,
+                                              .issuer_name = issuer_of(t, level),
                                               .id = id,
                                               .epoch = epoch,
-                                              .until = t->now + life + GH_TASK_SESSION_S + SLACK_S };
+                                              .until = level == GH_REVOKED_TENANT
+                                                           ? GH_REVOKED_ALWAYS
+                                                           : t->now + life + GH_TASK_SESSION_S + SLACK_S };
     return gh_effects_revoke(&t->effects, &revocation);
 }
 

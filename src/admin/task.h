@@ -33,7 +33,7 @@ struct gh_task_kind {
     const gh_task_step *steps;            /* ends with NULL */
 };
 /* One list a file; they end with path.ptr NULL. */
-extern const struct gh_task_kind gh_task_users[], gh_task_clients[];
+extern const struct gh_task_kind gh_task_users[], gh_task_clients[], gh_task_grants[], gh_task_keys[];
 
 struct gh_task {
     struct gh_exchange *x;

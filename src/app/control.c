@@ -160,6 +160,9 @@ static bool read_admin_token(struct gh_control *control, const struct gh_conf *c
         .measure = table_measure,
         .complete = table_complete,
         .issuers = table_issuers,
+        .key_at = gh_control_key_at,
+        .key_rotate = gh_control_key_rotate,
+        .key_drop = gh_control_key_drop,
     };
     control->admin.store = control->revocations.client;
     control->admin.registry = control->registry;

@@ -119,6 +119,11 @@ GH_MUST_USE enum gh_reason gh_control_complete(const struct gh_control *control,
 /* Brings the gauges of revocation up to date. */
 void gh_control_measure(struct gh_control *control);
 
+/* ---- signing_admin.c: as the control table has them; `ctx` is the control ---- */
+bool gh_control_key_at(void *ctx, const struct gh_managed *managed, size_t i, struct gh_admin_key *ret_key);
+bool gh_control_key_rotate(void *ctx, const struct gh_managed *managed, bool at_once);
+bool gh_control_key_drop(void *ctx, const struct gh_managed *managed, gh_str kid);
+
 /* ---- setup.c ---- */
 /* Prints a link for the first account of each managed issuer that has none. */
 void gh_control_offer_setup(struct gh_control *control);

@@ -1,8 +1,9 @@
-/* app/key.c: `gatehouse key show`: the public halves of the keys that sign assertions, for the servers
- * behind. */
+/* app/key.c: `gatehouse key`: the public halves of the keys that sign assertions, for the servers behind; and
+ * the signing keys of a managed issuer, by the admin listener of the running gateway. */
 #include <stdio.h>
 #include <string.h>
 
+#include "app/admin_client.h"
 #include "app/commands.h"
 #include "base/str.h"
 #include "conf/conf.h"
@@ -28,28 +29,81 @@ static int show(const char *file)
     return status;
 }
 
+/* ---- of the managed issuer of a running gateway ---- */
+
+struct wish {
+    const char *file, *issuer, *at_once;
+    const char *operands[2]; /* action, key */
+};
+
+static int ask(const struct wish *wish, const char *path)
+{
+    struct gh_conf *conf = gh_admin_settings(wish->file);
+    if (conf == NULL)
+        return 1;
+    struct gh_text asked = { .arena = conf->arena };
+    gh_admin_put(&asked, "issuer", wish->issuer);
+    gh_admin_put(&asked, "key", wish->operands[1]);
+    gh_put_true(&asked, "at_once", wish->at_once != NULL);
+    int status = gh_admin_ask(conf, "key", path, &asked);
+    gh_conf_free(conf);
+    return status;
+}
+
+static int obey(const struct wish *wish, unsigned operands)
+{
+    const char *action = wish->operands[0] != NULL ? wish->operands[0] : "";
+    bool is_rotate = strcmp(action, "rotate") == 0, is_show = strcmp(action, "show") == 0;
+    bool fits = operands == (strcmp(action, "drop") == 0 ? 2u : 1u) && (wish->at_once == NULL || is_rotate) &&
+                (wish->issuer == NULL || !is_show);
+    if (wish->file != NULL && fits && is_show)
+        return show(wish->file);
+    if (wish->file != NULL && fits && is_rotate)
+        return ask(wish, "/admin/v1/keys/rotate");
+    if (wish->file != NULL && fits && strcmp(action, "list") == 0)
+        return ask(wish, "/admin/v1/keys/list");
+    if (wish->file != NULL && fits && strcmp(action, "drop") == 0)
+        return ask(wish, "/admin/v1/keys/drop");
+    (void)fprintf(
+        stderr,
+        "gatehouse key: found %s; allowed: show, list, rotate [--at-once] or drop KEY, with -c FILE\n",
+        action[0] != '\0' ? action : "no action");
+    return 2;
+}
+
 int gh_command_key(int argc, char **argv)
 {
-    const char *file = NULL, *what = NULL;
-    const struct gh_option rows[] = { { "-c", "FILE", "settings file", &file } };
+    struct wish wish = { 0 };
+    const struct gh_option rows[] = {
+        { "-c", "FILE", "settings file", &wish.file },
+        { "--issuer", "NAME", "the managed issuer, where the settings have several; not with `show`",
+          &wish.issuer },
+        { "--at-once", NULL, "rotate: it signs from this moment on", &wish.at_once },
+    };
     const struct gh_options options = {
         .command = "key",
-        .summary = "Prints the public keys (a JWK set) with which servers behind verify the assertions of\n"
-                   "identity that these settings have signed. A running gateway has them at\n"
-                   "/assertion/jwks.json of its admin listener.",
+        .summary =
+            "  show       prints the public keys (a JWK set) with which servers behind verify the assertions "
+            "of\n"
+            "             identity that these settings have signed; no gateway needs to run. A running one "
+            "has\n"
+            "             them at /assertion/jwks.json of its admin listener\n\n"
+            "Of the managed issuer of a running gateway:\n\n"
+            "  list       its signing keys: next, active or retired\n"
+            "  rotate     makes a key that is published now and signs once verifiers know it, or --at-once\n"
+            "  drop KEY   for a key that has leaked: gone at once, and with it everything that was given to\n"
+            "             the tenant, sessions and grants too. A KEY that begins with - stands behind --\n\n"
+            "Exit status: 0 done, 1 refused or no gateway answers (said on standard error), 2 the command\n"
+            "line is wrong.",
         .rows = rows,
-        .row_count = 1,
-        .operands_name = "show",
-        .operands = &what,
-        .operands_max = 1,
+        .row_count = sizeof(rows) / sizeof(rows[0]),
+        .operands_name = "ACTION [KEY]",
+        .operands = wish.operands,
+        .operands_max = 2,
     };
     unsigned operands;
     bool help;
     if (!gh_options_read(&options, argc, argv, &operands, &help))
         return help ? 0 : 2;
-    if (file == NULL || what == NULL || strcmp(what, "show") != 0) {
-        (void)fprintf(stderr, "gatehouse key: allowed: show -c FILE\n");
-        return 2;
-    }
-    return show(file);
+    return obey(&wish, operands);
 }

@@ -64,14 +64,20 @@ bool gh_options_read(const struct gh_options *options, int argc, char **argv, un
                      bool *ret_help)
 {
     unsigned operands = 0;
+    bool is_over = false; /* behind "--" nothing is an option */
     *ret_help = false;
     for (int i = 1; i < argc;) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+        if (!is_over && strcmp(argv[i], "--") == 0) {
+            is_over = true;
+            i++;
+            continue;
+        }
+        if (!is_over && (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)) {
             show_help(options);
             *ret_help = true;
             return false;
         }
-        if (argv[i][0] != '-' || argv[i][1] == '\0') {
+        if (is_over || argv[i][0] != '-' || argv[i][1] == '\0') {
             if (operands == options->operands_max)
                 return complain(options, "is one word too many", argv[i]);
             options->operands[operands++] = argv[i++];

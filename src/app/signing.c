@@ -45,6 +45,12 @@ static struct gh_signing_here *find(const struct gh_signing *signing, const stru
     return (struct gh_signing_here *)(uintptr_t)found;
 }
 
+struct gh_signing_ring *gh_signing_find(const struct gh_signing *signing, const struct gh_managed *managed)
+{
+    const struct gh_signing_here *here = find(signing, managed);
+    return here != NULL ? here->ring : NULL;
+}
+
 static enum gh_reason open_ring(struct gh_signing *signing, const struct gh_managed *managed, int64_t now,
                                 char **ret_why)
 {

@@ -26,6 +26,8 @@ GH_MUST_USE enum gh_reason gh_signing_prepare(struct gh_signing *signing, struct
 void gh_signing_adopt(struct gh_signing *signing, const struct gh_conf *conf);
 /* True when a key has come, gone, or begun to sign. */
 bool gh_signing_tick(struct gh_signing *signing, int64_t now);
+/* The ring of that issuer, or NULL. */
+struct gh_signing_ring *gh_signing_find(const struct gh_signing *signing, const struct gh_managed *managed);
 /* A reference for the workers, of the i-th issuer of the settings; NULL when out of memory. */
 struct gh_issuer_keys *gh_signing_keys(const struct gh_signing *signing, const struct gh_managed *managed);
 void gh_signing_done(struct gh_signing *signing);

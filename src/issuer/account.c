@@ -77,31 +77,6 @@ static enum gh_step_end read_grant(struct gh_issuer_request *r)
     return gh_issuer_read(r, &key, 1);
 }
 
-/* Who ends an access means to be asked before it comes back: the consent goes too. The grant remembers the
- * host of the redirect, not its scheme. */
-static enum gh_reason forget_consent(struct gh_issuer_request *r, const struct gh_grant *grant)
-{
-    static const char *const schemes[] = { "https://", "http://" };
-    bool is_scheme = gh_str_ends(grant->redirect_host, GH_STR(":"));
-    struct gh_authorization request = { .client_id = grant->client,
-                                        .resource = grant->resource,
-                                        .scopes = grant->scopes };
-    gh_str before = GH_STR("");
-    for (size_t i = 0; i < GH_ARRAY_LEN(schemes); i++) {
-        request.redirect_uri = gh_arena_printf(r->x->arena, "%s%.*s", is_scheme ? "" : schemes[i],
-                                               GH_STR_FMT(grant->redirect_host));
-        gh_str key = request.redirect_uri.ptr != NULL ? gh_consent_key(r->x->arena, r->session.user, &request)
-                                                      : GH_STR_NONE;
-        enum gh_reason reason = key.ptr == NULL          ? GH_OUT_OF_MEMORY
-                                : gh_str_eq(key, before) ? GH_OK
-                                                         : gh_effects_delete(&r->effects, key);
-        if (reason != GH_OK)
-            return reason;
-        before = key;
-    }
-    return GH_OK;
-}
-
 static void tell_ended(struct gh_issuer_request *r, const struct gh_grant *grant)
 {
     struct gh_principal *principal = gh_issuer_name(r, r->session.user, grant->client);
@@ -121,7 +96,7 @@ static enum gh_step_end end_grant(struct gh_issuer_request *r)
     if (reason == GH_OK)
         reason = gh_grant_end(r->x->arena, &r->managed->policy, row, gh_issuer_now(r), &r->effects);
     if (reason == GH_OK)
-        reason = forget_consent(r, &grant);
+        reason = gh_consent_forget(r->x->arena, &grant, &r->effects);
     if (reason == GH_OK)
         tell_ended(r, &grant);
     return reason == GH_OK ? gh_issuer_commit(r) : gh_issuer_refuse(r, reason);

@@ -106,7 +106,8 @@ static bool forget_gone(struct gh_signing_ring *ring)
     for (size_t i = ring->count; i-- > 0;) {
         if (ring->at[i].state != GH_SIGNING_GONE)
             continue;
-        gh_signing_file_delete(ring->conf.folder, ring->at[i].created, gh_signing_key_kid(ring->at[i].key));
+        (void)gh_signing_file_delete(ring->conf.folder, ring->at[i].created,
+                                     gh_signing_key_kid(ring->at[i].key));
         remove_at(ring, i);
         changed = true;
     }
@@ -171,10 +172,31 @@ bool gh_signing_ring_tick(struct gh_signing_ring *ring, int64_t now)
     return changed || gh_signing_ring_active(ring) != active;
 }
 
+/* States come from times of birth alone: whoever was born later than `born` was so before it from now on, in
+ * the same order. */
+static bool give_way(struct gh_signing_ring *ring, int64_t born)
+{
+    for (size_t i = ring->count; i-- > 0;) {
+        struct member *member = &ring->at[i];
+        int64_t latest = (i + 1 < ring->count ? ring->at[i + 1].created : born) - 1;
+        if (member->created <= latest)
+            return true;
+        if (!gh_signing_file_reborn(ring->conf.folder, gh_signing_key_kid(member->key), member->created,
+                                    latest)) {
+            gh_log(GH_LOG_ERROR, "the file of a signing key cannot be renamed",
+                   GH_FIELD("folder", ring->conf.folder), GH_FIELD("kid", gh_signing_key_kid(member->key)));
+            return false;
+        }
+        member->created = latest;
+    }
+    return true;
+}
+
 bool gh_signing_ring_rotate(struct gh_signing_ring *ring, int64_t now, bool at_once)
 {
     /* Born in the past, a key is known long enough by its name alone: also after a restart, and elsewhere. */
-    bool made = make(ring, at_once ? now - ring->conf.next_s : now);
+    int64_t born = at_once ? now - ring->conf.next_s : now;
+    bool made = (!at_once || give_way(ring, born)) && make(ring, born);
     bool due;
     judge(ring, now, &due);
     return made;
@@ -194,7 +216,11 @@ bool gh_signing_ring_drop(struct gh_signing_ring *ring, gh_str kid, int64_t now)
     if (find(ring, kid) == ring->count || (is_last && !make(ring, now)))
         return false; /* without any key an issuer could not even say so */
     size_t i = find(ring, kid);
-    gh_signing_file_delete(ring->conf.folder, ring->at[i].created, kid);
+    if (!gh_signing_file_delete(ring->conf.folder, ring->at[i].created, kid)) { /* it would be read again */
+        gh_log(GH_LOG_ERROR, "the file of a signing key cannot be deleted",
+               GH_FIELD("folder", ring->conf.folder), GH_FIELD("kid", kid));
+        return false;
+    }
     remove_at(ring, i);
     bool due;
     judge(ring, now, &due);

@@ -41,10 +41,11 @@ void gh_signing_ring_free(struct gh_signing_ring *ring);
  * it is due, deletes those that are gone. True when what is published or active has changed. A file that
  * cannot be read or written is logged, and tried again at the next tick. */
 bool gh_signing_ring_tick(struct gh_signing_ring *ring, int64_t now);
-/* Makes a next key now, or, `at_once`, one that is active from this moment; false when it cannot be written.
- */
+/* Makes a next key now, or, `at_once`, one that is active from this moment, and all others retired; false
+ * when it cannot be written. */
 bool gh_signing_ring_rotate(struct gh_signing_ring *ring, int64_t now, bool at_once) GH_MUST_USE;
-/* A key that has leaked: gone at once; the caller revokes what it signed. False when there is no such key. */
+/* A key that has leaked: gone at once; the caller revokes what it signed. False when there is no such key,
+ * or its file cannot be deleted. */
 bool gh_signing_ring_drop(struct gh_signing_ring *ring, gh_str kid, int64_t now) GH_MUST_USE;
 
 /* The key that signs, lent. */

@@ -163,11 +163,19 @@ const char *gh_signing_file_make(gh_str folder, const struct gh_secret *kek, enu
     return why;
 }
 
-void gh_signing_file_delete(gh_str folder, int64_t created, gh_str kid)
+bool gh_signing_file_reborn(gh_str folder, gh_str kid, int64_t from, int64_t to)
+{
+    char old[PATH_MAX_HERE], path[PATH_MAX_HERE];
+    return path_of(old, folder, from, kid, "") && path_of(path, folder, to, kid, "") &&
+           rename(old, path) == 0 && sync_folder(folder);
+}
+
+bool gh_signing_file_delete(gh_str folder, int64_t created, gh_str kid)
 {
     char path[PATH_MAX_HERE];
-    if (path_of(path, folder, created, kid, ""))
-        (void)unlink(path);
+    if (!path_of(path, folder, created, kid, ""))
+        return false;
+    return unlink(path) == 0 ? sync_folder(folder) : errno == ENOENT;
 }
 
 /* ---- reading ---- */

@@ -30,6 +30,9 @@ int gh_signing_folder_hold(gh_str folder, bool waits);
 /* A new key of that algorithm, on disk before it is used. NULL, or why not. */
 const char *gh_signing_file_make(gh_str folder, const struct gh_secret *kek, enum gh_alg alg, int64_t created,
                                  struct gh_signing_key **ret_key);
-void gh_signing_file_delete(gh_str folder, int64_t created, gh_str kid);
+/* The same key, born at another time. */
+bool gh_signing_file_reborn(gh_str folder, gh_str kid, int64_t from, int64_t to);
+/* False when it is still there. */
+bool gh_signing_file_delete(gh_str folder, int64_t created, gh_str kid);
 
 #endif

@@ -80,3 +80,28 @@ enum gh_reason gh_grant_revoke(const struct gh_grant_policy *policy, gh_str id, 
                                               .until = now + policy->access_s + GH_GRANT_SLACK };
     return gh_effects_revoke(effects, &revocation);
 }
+
+/* The grant remembers the host of the redirect, not its scheme. */
+enum gh_reason gh_consent_forget(struct gh_arena *arena, const struct gh_grant *grant,
+                                 struct gh_effects *effects)
+{
+    static const char *const schemes[] = { "https://", "http://" };
+    bool is_scheme = gh_str_ends(grant->redirect_host, GH_STR(":"));
+    struct gh_authorization request = { .client_id = grant->client,
+                                        .resource = grant->resource,
+                                        .scopes = grant->scopes };
+    gh_str before = GH_STR("");
+    for (size_t i = 0; i < GH_ARRAY_LEN(schemes); i++) {
+        request.redirect_uri =
+            gh_arena_printf(arena, "%s%.*s", is_scheme ? "" : schemes[i], GH_STR_FMT(grant->redirect_host));
+        gh_str key =
+            request.redirect_uri.ptr != NULL ? gh_consent_key(arena, grant->user, &request) : GH_STR_NONE;
+        enum gh_reason reason = key.ptr == NULL          ? GH_OUT_OF_MEMORY
+                                : gh_str_eq(key, before) ? GH_OK
+                                                         : gh_effects_delete(effects, key);
+        if (reason != GH_OK)
+            return reason;
+        before = key;
+    }
+    return GH_OK;
+}

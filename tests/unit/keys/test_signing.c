@@ -225,6 +225,36 @@ static void by_hand(void **state)
     gh_signing_ring_free(ring);
 }
 
+static enum gh_signing_state state_at(const struct gh_signing_ring *ring, size_t i)
+{
+    enum gh_signing_state state = GH_SIGNING_GONE;
+    gh_str kid;
+    int64_t created;
+    (void)gh_signing_ring_at(ring, i, &kid, &state, &created);
+    return state;
+}
+
+/* A key that begins at once retires younger ones too: those that wait, and one whose issuer is a minute old.
+ */
+static void at_once(void **state)
+{
+    struct gh_signing_ring *ring = NULL;
+    char *why = NULL;
+    assert_int_equal(gh_signing_ring_open(&conf, 10 * DAY, &ring, &why), GH_OK);
+    assert_true(gh_signing_ring_rotate(ring, 10 * DAY + 60, false));
+    assert_true(gh_signing_ring_rotate(ring, 10 * DAY + 120, true));
+    gh_str kid = gh_arena_dup(arena, gh_signing_key_kid(gh_signing_ring_active(ring)));
+    for (int again = 0; again < 2; again++) {
+        assert_int_equal(state_at(ring, 0), GH_SIGNING_RETIRED);
+        assert_int_equal(state_at(ring, 1), GH_SIGNING_RETIRED);
+        assert_int_equal(state_at(ring, 2), GH_SIGNING_ACTIVE);
+        assert_true(gh_str_eq(gh_signing_key_kid(gh_signing_ring_active(ring)), kid));
+        gh_signing_ring_free(ring);
+        assert_int_equal(gh_signing_ring_open(&conf, 10 * DAY + 180, &ring, &why), GH_OK);
+    }
+    gh_signing_ring_free(ring);
+}
+
 static gh_str set_of(struct gh_signing_ring *ring)
 {
     gh_str set = gh_signing_ring_jwks(arena, ring);
@@ -292,9 +322,14 @@ static void algorithms(void **state)
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
-    const struct CMUnitTest tests[] = {
-        TEST(by_time),           TEST(over_restarts),         TEST(modes),     TEST(encrypted), TEST(by_hand),
-        TEST(several_processes), TEST(a_folder_that_is_held), TEST(algorithms)
-    };
+    const struct CMUnitTest tests[] = { TEST(by_time),
+                                        TEST(over_restarts),
+                                        TEST(modes),
+                                        TEST(encrypted),
+                                        TEST(by_hand),
+                                        TEST(at_once),
+                                        TEST(several_processes),
+                                        TEST(a_folder_that_is_held),
+                                        TEST(algorithms) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
