@@ -61,13 +61,16 @@ const verified = (token, kind) => oauth.validateJwtAccessToken(as, new Request(r
   .then((claims) => need(claims.client_id === kind && claims.scope === 'mcp:read', `the token says ${JSON.stringify(claims)}`));
 const refused = (token) => house.wait(async () => await call(token) === 401); // enforced everywhere a moment after the answer
 
+// `pushed`: the request is handed in at the back door first (RFC 9126).
 const first = {
-  async code(client, auth) {
+  async code(client, auth, pushed) {
     const verifier = oauth.generateRandomCodeVerifier();
     const state = oauth.generateRandomState();
     const url = new URL(as.authorization_endpoint);
-    url.search = new URLSearchParams({ response_type: 'code', client_id: client.client_id, redirect_uri: REDIRECT, resource, scope: 'mcp:read', state,
+    const asked = new URLSearchParams({ response_type: 'code', client_id: client.client_id, redirect_uri: REDIRECT, resource, scope: 'mcp:read', state,
       code_challenge: await oauth.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256' });
+    url.search = !pushed ? asked : new URLSearchParams({ client_id: client.client_id, request_uri: (await oauth.processPushedAuthorizationResponse(as, client,
+      await oauth.pushedAuthorizationRequest(as, client, auth, asked))).request_uri });
     const answer = oauth.validateAuthResponse(as, client, await signIn(url), state);
     return oauth.processAuthorizationCodeResponse(as, client,
       await oauth.authorizationCodeGrantRequest(as, client, auth, answer, REDIRECT, verifier, { additionalParameters: { resource } }));
@@ -85,10 +88,10 @@ const first = {
 
 // ---- openid-client, in the same words: a client is its configuration
 const second = {
-  async code(client) {
+  async code(client, _, pushed) {
     const verifier = openid.randomPKCECodeVerifier();
     const state = openid.randomState();
-    const url = openid.buildAuthorizationUrl(client, { redirect_uri: REDIRECT, resource, scope: 'mcp:read', state,
+    const url = await openid[pushed ? 'buildAuthorizationUrlWithPAR' : 'buildAuthorizationUrl'](client, { redirect_uri: REDIRECT, resource, scope: 'mcp:read', state,
       code_challenge: await openid.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256' });
     return openid.authorizationCodeGrant(client, await signIn(url), { pkceCodeVerifier: verifier, expectedState: state }, { resource });
   },
@@ -130,6 +133,7 @@ for (const [name, lib] of [['oauth4webapi', first], ['openid-client', second]]) 
       await lib.refresh(client, auth, again.refresh_token).then(
         () => need(false, 'a revoked refresh token was taken'), (error) => need(error.error === 'invalid_grant', `${error.error} instead of invalid_grant`));
     });
+    await verdict(`${name}, ${kind}: pushed request, code with PKCE`, async () => verified((await lib.code(client, auth, true)).access_token, kind));
     if (kind === 'public') continue;
     await verdict(`${name}, ${kind}: client credentials, introspection, revocation`, async () => {
       const got = await lib.service(client, auth);
