@@ -1,6 +1,6 @@
 // Debian's Chromium, driven by playwright-core: starts it, watches what it does, and looks at a page in every way people do.
 import { createHash, X509Certificate } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -44,11 +44,15 @@ const cramped = () => [
   document.scripts.length > 0 && 'there is a script',
 ].filter(Boolean);
 
-// Takes a picture of the page on a desk and on a phone, by day and by night, and returns what is wrong with it: what axe finds by the
+// What a screen reader tells of the page: a line for each thing with its role, name and state.
+export const told = (page) => page.locator('body').ariaSnapshot();
+
+// Takes a picture of the page on a desk and on a phone, by day and by night, writes down what a screen reader tells, and returns what is wrong with it: what axe finds by the
 // rules of WCAG 2.2 AA (labels, headings, landmarks, contrast as computed), and what is cramped on a phone.
 export async function look(page, name) {
   const found = [];
   const backs = [];
+  writeFileSync(join(screenshots, `${name}.txt`), `${await told(page)}\n`);
   for (const { width, colorScheme, name: mode } of MODES) {
     await page.setViewportSize({ width, height: 800 });
     await page.emulateMedia({ colorScheme });
@@ -73,6 +77,7 @@ export async function look(page, name) {
 
 // Goes through the page by the tab key, from what has the focus by itself: what is reached, in order, and what cannot be seen to be.
 export async function tabbed(page) {
+  await page.waitForFunction(() => [null, document.activeElement].includes(document.querySelector('[autofocus]')));
   const reached = [];
   const unseen = [];
   const all = await page.evaluate(() => [...document.querySelectorAll('a[href], button, input:not([type=hidden])')].length);

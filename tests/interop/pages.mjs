@@ -4,7 +4,7 @@
 import http from 'node:http';
 import { Client, StreamableHTTPClientTransport, UnauthorizedError } from '@modelcontextprotocol/client';
 import { HeadlessProvider } from '../../deploy/demo/user.mjs';
-import { browser, look, tabbed } from './chromium.mjs';
+import { browser, look, tabbed, told } from './chromium.mjs';
 import { certificates, tail } from './house.mjs';
 import { account, managed } from './managed.mjs';
 
@@ -17,6 +17,16 @@ function verdict(title, faults) {
   console.log(found.length ? `FAILED  ${title}: ${found.join(' | ')}` : `ok      ${title}`);
 }
 const same = (found, expected) => JSON.stringify(found) !== JSON.stringify(expected) && `found ${JSON.stringify(found)} instead of ${JSON.stringify(expected)}`;
+
+// Each of these is told, one after the other.
+const tells = async (...expected) => {
+  let rest = await told(page);
+  for (const text of expected) {
+    if (!rest.includes(text)) return `${JSON.stringify(text)} is not told in ${rest}`;
+    rest = rest.slice(rest.indexOf(text) + text.length);
+  }
+  return '';
+};
 
 // ---- the parties: the house, the browser, and an application that listens on loopback as desktop applications do
 const tls = await certificates();
@@ -65,10 +75,12 @@ class Application extends HeadlessProvider {
   }
 }
 
-const press = async (name) => {
-  await page.getByRole('button', { name }).click();
-  await page.waitForLoadState();
+const leads = async (act) => { // to another page, which is waited for
+  const loaded = page.waitForEvent('load');
+  await act();
+  await loaded;
 };
+const press = (name) => leads(() => page.getByRole('button', { name }).click());
 const signIn = async (password = account.password) => {
   await page.getByLabel('Name').fill(account.name);
   await page.getByLabel('Password').fill(password);
@@ -103,7 +115,9 @@ const documented = new Application(async () => {
   await signIn('wrong password');
   verdict('the sign-in page says what is wrong, and waits for the password', [
     same(await page.getByRole('alert').innerText(), 'Name or password are wrong. Try again.'),
-    same(await page.evaluate(() => document.activeElement.id), 'password'), ...await look(page, 'login-error')]);
+    !await page.waitForFunction(() => document.activeElement.id === 'password').catch(() => false) && 'the password has no focus', ...await look(page, 'login-error')]);
+  verdict('the sign-in page as a screen reader tells it', await tells(`banner: ${new URL(house.origin).host}`, 'heading "Sign in" [level=1]',
+    'alert: Name or password are wrong', 'textbox "Name" [invalid]: ada', 'textbox "Password" [invalid]', 'button "Sign in"'));
   await signIn();
   verdict('the consent page', [same(await heading(), 'Allow access?'), ...await look(page, 'consent')]);
   await press('Allow');
@@ -129,7 +143,7 @@ verdict('an access that was ended is gone', same(await page.getByRole('heading',
 await house.wait(async () => (await fetch(house.url, { method: 'POST', headers: { authorization: `Bearer ${documented.tokens().access_token}` } })).status === 401);
 
 // ---- another password
-await page.getByRole('link', { name: 'Change your password' }).click();
+await leads(() => page.getByRole('link', { name: 'Change your password' }).click());
 verdict('the page for another password', await look(page, 'password'));
 const change = async (present, next) => {
   await page.getByLabel('Present password').fill(present);
@@ -150,20 +164,24 @@ much.search = new URLSearchParams({ response_type: 'code', client_id: house.publ
 await page.goto(String(much));
 verdict('the consent page where writing is asked for', [same(await page.getByRole('listitem').count(), 3), ...await look(page, 'consent-writing')]);
 
+verdict('the consent page as a screen reader tells it', await tells('heading "Allow access?" [level=1]', 'strong: Editor', 'term: You return to',
+  `definition: ${new URL(back).host}`, 'term: Server', `definition: Notes ${house.url}`, 'heading "It may then" [level=2]', 'list:', 'strong: change and delete',
+  'Nobody can prove which program that is', 'button "Allow"', 'button "Deny"'));
+
 // ---- by keyboard alone
 await page.goto(`${house.origin}/account`);
 await press('Sign out');
 documented.person = async () => {
   verdict('the sign-in page by keyboard', same(await tabbed(page), { reached: ['Name', 'Password', 'Sign in'], unseen: [] }));
-  await page.reload(); // the name has the focus
+  await page.reload();
+  await page.waitForFunction(() => document.activeElement.id === 'username'); // by itself
   await page.keyboard.type(account.name);
   await page.keyboard.press('Tab');
   await page.keyboard.type(account.password);
-  await page.keyboard.press('Enter');
-  await page.waitForURL('**/oauth/authorize**');
+  await leads(() => page.keyboard.press('Enter'));
   verdict('the consent page by keyboard', same(await tabbed(page), { reached: ['use another', 'Allow', 'Deny'], unseen: [] }));
   await page.keyboard.press('Shift+Tab');
-  await page.keyboard.press('Enter');
+  await leads(() => page.keyboard.press('Enter'));
 };
 verdict('SDK v2 asks again, and a person with a keyboard alone allows', [same(await documented.call(), 'Echo: hi'), same(documented.asked, 2)]);
 
