@@ -1,6 +1,6 @@
 // Debian's Chromium, driven by playwright-core: starts it, watches what it does, and looks at a page in every way people do.
 import { createHash, X509Certificate } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,16 +12,16 @@ const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-ru
 const MODES = [1100, 360].flatMap((width) => ['light', 'dark'].map((colorScheme) => ({ width, colorScheme, name: `${width > 500 ? 'desktop' : 'phone'}-${colorScheme}` })));
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const screenshots = fileURLToPath(new URL('../../build-test/screenshots/', import.meta.url));
+rmSync(screenshots, { recursive: true, force: true });
+mkdirSync(screenshots, { recursive: true });
 
 // A browser with a fresh profile that trusts this certificate's key. `own`: the origins it may ask; `faults`: what else it did,
 // errors on its console among it, where every breach of the content security policy is written.
-export async function browser(tls, own) {
+export async function browser(tls, own, ...flags) {
   const key = new X509Certificate(readFileSync(tls.certificate)).publicKey.export({ type: 'spki', format: 'der' });
-  const context = await chromium.launchPersistentContext(join(run, 'profile'), {
-    executablePath: EXECUTABLE, headless: true, args: [...FLAGS, `--ignore-certificate-errors-spki-list=${createHash('sha256').update(key).digest('base64')}`],
+  const context = await chromium.launchPersistentContext(mkdtempSync(join(run, 'profile-')), {
+    executablePath: EXECUTABLE, headless: true, args: [...FLAGS, ...flags, `--ignore-certificate-errors-spki-list=${createHash('sha256').update(key).digest('base64')}`],
   });
-  rmSync(screenshots, { recursive: true, force: true });
-  mkdirSync(screenshots, { recursive: true });
   const faults = [];
   const refused = new Set(); // pages that are errors are written to the console too
   const page = context.pages()[0] ?? await context.newPage();

@@ -38,7 +38,7 @@ const listener = http.createServer((request, response) => {
 });
 await new Promise((done) => listener.listen(0, '127.0.0.1', done));
 const back = `http://127.0.0.1:${listener.address().port}`;
-const { context, page, faults } = await browser(tls, [house.origin, back]);
+let { context, page, faults } = await browser(tls, [house.origin, back]);
 
 // An application. `person` is what somebody does in the browser, which has been sent to the issuer.
 class Application extends HeadlessProvider {
@@ -185,13 +185,24 @@ documented.person = async () => {
 };
 verdict('SDK v2 asks again, and a person with a keyboard alone allows', [same(await documented.call(), 'Echo: hi'), same(documented.asked, 2)]);
 
-// ---- what the browser did all the while
+// ---- what the browser did all the while, and once more without HTTP/2
 verdict('no page asks elsewhere, breaks its policy or writes an error', faults);
-const seen = () => house.audit().filter((line) => line.path === '/consent' || line.path === '/login');
-await house.wait(() => seen().some((line) => line.path === '/consent'));
-verdict('the pages came over HTTP/2', same([...new Set(seen().map((line) => line.http))], ['2']));
-verdict('the gateway is still up', !house.alive() && 'it ended');
+const forms = (from) => house.audit().filter((line) => ['/consent', '/login'].includes(line.path) && Date.parse(line.time) >= from);
+const versions = async (from) => {
+  await house.wait(() => forms(from).some((line) => line.path === '/consent'));
+  return [...new Set(forms(from).map((line) => line.http))];
+};
+verdict('the pages came over HTTP/2', same(await versions(0), ['2']));
 await context.close();
+const then = Date.now();
+({ context, page, faults } = await browser(tls, [house.origin, back], '--disable-http2'));
+const old = new Application(async () => {
+  await signIn();
+  await press('Allow');
+}, { clientMetadataUrl: house.publish('Typewriter') });
+verdict('SDK v2 by its document, and a person whose browser speaks HTTP/1.1 only', [same(await old.call(), 'Echo: hi'), same(await versions(then), ['1.1']), ...faults]);
+await context.close();
+verdict('the gateway is still up', !house.alive() && 'it ended');
 if (failed) console.log(`---- gateway\n${tail('managed', 30)}`);
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed || !passed ? 1 : 0);
