@@ -5,7 +5,7 @@ import https from 'node:https';
 import { join } from 'node:path';
 import { freePorts } from '../../deploy/demo/ports.mjs';
 import { walk } from '../../deploy/demo/user.mjs';
-import { log, paths, run, start, until } from './house.mjs';
+import { finish, log, paths, run, start, until } from './house.mjs';
 
 export const account = { name: 'ada', password: 'correct horse' };
 const REDIRECTS = ['http://127.0.0.1/callback', 'http://localhost/oauth/callback', 'http://127.0.0.1/oauth/callback', 'http://127.0.0.1:8765/callback'];
@@ -35,13 +35,14 @@ export async function managed(tls, { name = 'managed', clients = () => ({}), ope
   const demoFile = join(run, `${name}-demo.json`);
   const demo = start(`${name}-demo`, paths.node, [paths.demo], { PORT: 0, READY_FILE: demoFile, LOG: '1' });
   const upstream = (await until(`${name}-demo`, demo, () => JSON.parse(readFileSync(demoFile, 'utf8')))).url;
-  const [port] = await freePorts(0);
+  const [port, adminPort] = await freePorts(0, 0);
   const origin = `https://localhost:${port}`;
   const url = `${origin}/mcp`;
   const audit = join(run, `${name}-audit.jsonl`);
   const settings = join(run, `${name}.json`);
   writeFileSync(settings, JSON.stringify({
     listen: [{ address: `127.0.0.1:${port}`, tls: { certificate: tls.certificate, key: tls.key } }],
+    admin: { address: `127.0.0.1:${adminPort}` },
     shared_sources: ['127.0.0.1/32'], // every client of this run comes from there
     fetch: { ca_file: tls.ca, allow: ['127.0.0.0/8', '::1/128'] },
     audit: { file: audit },
@@ -60,6 +61,7 @@ export async function managed(tls, { name = 'managed', clients = () => ({}), ope
   return {
     origin, url, link, publish: await documents(tls),
     audit: () => lines(readFileSync(audit, 'utf8')),
+    user: async (...args) => JSON.parse((await finish(`${name}-user`, paths.gatehouse, ['user', '-c', settings, ...args])).stdout), // the command
     wait: (ready) => until(name, gateway, ready),
     alive: () => gateway.exitCode === null && gateway.signalCode === null,
   };

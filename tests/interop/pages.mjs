@@ -168,6 +168,14 @@ verdict('the consent page as a screen reader tells it', await tells('heading "Al
   `definition: ${new URL(back).host}`, 'term: Server', `definition: Notes ${house.url}`, 'heading "It may then" [level=2]', 'list:', 'strong: change and delete',
   'Nobody can prove which program that is', 'button "Allow"', 'button "Deny"'));
 
+// ---- somebody else, invited by the operator
+await page.goto((await house.user('add', 'bob')).link);
+verdict('the page behind an invitation', [same(await heading(), 'Choose a password'), ...await look(page, 'invitation')]);
+await page.getByLabel('New password').fill('horse correct');
+await page.getByLabel('once more').fill('horse correct');
+await press('Save the password');
+verdict('who was invited is let in', await tells('heading "Your account" [level=1]', 'strong: bob', 'No application has access'));
+
 // ---- by keyboard alone
 await page.goto(`${house.origin}/account`);
 await press('Sign out');
