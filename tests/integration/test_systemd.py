@@ -8,7 +8,7 @@ import time
 import pytest
 import yaml
 
-from support.booted import SYSTEMD, Booted
+from support.booted import Booted, can_boot
 from support.gateway import BINARY, ROOT
 from support.load import KeepAlive, Load, OneShot, Tally, same
 from support.wait import until
@@ -19,8 +19,8 @@ MAIN, NEXT = "gatehouse@main.service", "gatehouse@next.service"
 # A container may not raise its own limit of descriptors.
 DROP_IN = f"[Service]\nEnvironment=ASAN_OPTIONS=detect_leaks=0\nLimitNOFILE={min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 65536)}\n"
 
-NEEDS_ROOT = "only root can boot a systemd"
-pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not os.access(SYSTEMD, os.X_OK), reason=NEEDS_ROOT)
+NEEDS_ROOT = "only root can boot a systemd, and not in every container"
+pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not can_boot(), reason=NEEDS_ROOT)
 
 
 def put(folder, name, data, mode=0o644):

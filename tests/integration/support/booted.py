@@ -40,6 +40,13 @@ exec chroot "$root" /usr/bin/env -i container=test PATH=/usr/local/bin:/usr/sbin
 """
 
 
+def can_boot():
+    """Is there a systemd, and may this process make namespaces with a control group of their own? Not in every container."""
+    mount = "mount -t tmpfs tmpfs /mnt && mkdir /mnt/group && mount -t cgroup2 cgroup2 /mnt/group"
+    return os.access(SYSTEMD, os.X_OK) and subprocess.run(["unshare", "--mount", "--pid", "--fork", "--cgroup", "sh", "-c", mount],
+                                                          capture_output=True, check=False).returncode == 0
+
+
 class Booted:
     """`files` is a folder whose contents are put into the root before the boot."""
 
