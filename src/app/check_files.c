@@ -81,7 +81,8 @@ static void check_issuers(struct files *files)
     files->out_of_memory |= rings == NULL;
     for (size_t i = 0; rings != NULL && i < conf->places.issuer_count; i++) {
         const struct gh_issuer_conf *issuer = &conf->site->issuers[i].conf;
-        const gh_str paths[] = { issuer->jwks_file, issuer->introspection_secret_file };
+        const gh_str paths[] = { issuer->jwks_file, issuer->introspection_secret_file,
+                                 issuer->introspection_key_file };
         char *why = NULL;
         uint32_t slot;
         if (issuer->managed || !may_look(paths, GH_ARRAY_LEN(paths)))

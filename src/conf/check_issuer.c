@@ -191,6 +191,30 @@ static void set_advertise(struct gh_build *build, const struct gh_settings_issue
                    "fetch.allow_http_loopback)"));
 }
 
+/* A client and one way to prove it, or nobody. */
+static void check_client(struct gh_teller *teller, const struct gh_node *node,
+                         const struct gh_issuer_conf *conf)
+{
+    bool has_client = conf->introspection_client.len != 0,
+         has_secret = conf->introspection_secret_file.len != 0,
+         has_key = conf->introspection_key_file.len != 0;
+    if (has_secret && has_key)
+        gh_tell_error(teller, node, "key_file", GH_STR("client_secret_file and key_file"),
+                      GH_STR("one of the two"));
+    else if (has_client != (has_secret || has_key))
+        gh_tell_error(teller, node, has_client ? "client_secret_file" : "client_id", GH_STR("nothing"),
+                      GH_STR("client_id together with client_secret_file or key_file"));
+    else if (!has_client)
+        gh_tell_warning(
+            teller, node, "client_id", GH_STR("nothing"),
+            GH_STR("client_id with client_secret_file or key_file, unless the endpoint is private"));
+    if (conf->introspection_audience.len != 0 && !has_key)
+        gh_tell_wrong(teller, node, "audience", GH_STR("this only with key_file"));
+    if (has_key && conf->introspection_audience.len == 0 && conf->profile.issuers.count == 0)
+        gh_tell_error(teller, node, "audience", GH_STR("nothing"),
+                      GH_STR("the name of the server beside key_file, since a template is none"));
+}
+
 static void check_introspection(struct gh_build *build, const struct gh_settings_issuer *from)
 {
     const struct gh_issuer_conf *conf = &from->conf;
@@ -202,14 +226,7 @@ static void check_introspection(struct gh_build *build, const struct gh_settings
         return;
     }
     check_fetch(build, node, "url", conf->introspection_url);
-    bool has_client = conf->introspection_client.len != 0,
-         has_secret = conf->introspection_secret_file.len != 0;
-    if (has_client != has_secret)
-        gh_tell_error(teller, node, has_client ? "client_secret_file" : "client_id", GH_STR("nothing"),
-                      GH_STR("client_id and client_secret_file together"));
-    else if (!has_client)
-        gh_tell_warning(teller, node, "client_id", GH_STR("nothing"),
-                        GH_STR("client_id and client_secret_file, unless the endpoint is private"));
+    check_client(teller, node, conf);
     if (conf->introspection_max_age_s > conf->max_stale_s)
         gh_tell_wrong(teller, node, "max_age", GH_STR("at most the issuer's max_stale"));
     else if (conf->introspection_max_age_s > 60)

@@ -16,6 +16,11 @@ static const struct gh_row introspection_rows[] = {
       .doc = "Our client id there." },
     { "client_secret_file", GH_ROW_FILE, AT(conf.introspection_secret_file), GH_ROW_SECRET,
       .unset = "no authentication", .doc = "File with our client secret. Secrets are never written inline." },
+    { "key_file", GH_ROW_FILE, AT(conf.introspection_key_file), GH_ROW_SECRET, .unset = "client_secret_file",
+      .doc = "File with our private key there (PKCS#8: P-256, Ed25519 or RSA) instead of a secret: "
+             "`private_key_jwt`." },
+    { "audience", GH_ROW_TEXT, AT(conf.introspection_audience), .unset = "the issuer",
+      .doc = "With `key_file`: `aud` of the assertion we send." },
     { "max_age", GH_ROW_SECONDS, AT(conf.introspection_max_age_s), .fallback = "30s", .min = 0, .max = 3600,
       .doc = "How long a positive answer is used: as long may a token live here that has ended there." },
     { "parallel", GH_ROW_INT, AT(conf.introspection_parallel), .fallback = "32", .min = 1, .max = 1024,

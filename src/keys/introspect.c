@@ -107,17 +107,18 @@ static struct question *ask(struct ring *ring, const unsigned char key[GH_RECENT
     return NULL;
 }
 
-/* RFC 7662 section 2.1. A token is of any bytes here: all but the unreserved are encoded. */
-static bool post(struct question *question, gh_str token)
+#define FORM_TAIL "&token_type_hint=access_token"
+#define FORM_ASSERTION                                                                                       \
+    "&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer"                \
+    "&client_assertion="
+
+/* RFC 7662 section 2.1. A token is of any bytes here: all but the unreserved are encoded. The letters of an
+ * assertion are all unreserved (RFC 7515 section 2). Returns the length written. */
+static size_t write_form(gh_str token, gh_str assertion, char *form)
 {
     static const char hex[] = "0123456789ABCDEF";
-    const gh_str head = GH_STR("token="), tail = GH_STR("&token_type_hint=access_token");
-    const struct ring_conf *conf = question->ring->conf;
-    size_t cap = head.len + 3 * token.len + tail.len, at = head.len;
-    char *form = gh_malloc(cap);
-    if (form == NULL)
-        return false;
-    memcpy(form, head.ptr, head.len);
+    size_t at = sizeof("token=") - 1;
+    memcpy(form, "token=", at);
     for (size_t i = 0; i < token.len; i++) {
         unsigned char c = (unsigned char)token.ptr[i];
         if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -129,15 +130,44 @@ static bool post(struct question *question, gh_str token)
             form[at++] = hex[c & 15];
         }
     }
-    memcpy(form + at, tail.ptr, tail.len);
-    const struct gh_fetch_request request = { .url = conf->introspection_url,
-                                              .form = gh_str_of(form, at + tail.len),
-                                              .user = conf->introspection_client,
-                                              .password = &conf->introspection_secret };
+    memcpy(form + at, FORM_TAIL, sizeof(FORM_TAIL) - 1);
+    at += sizeof(FORM_TAIL) - 1;
+    if (assertion.len == 0)
+        return at;
+    memcpy(form + at, FORM_ASSERTION, sizeof(FORM_ASSERTION) - 1);
+    memcpy(form + at + sizeof(FORM_ASSERTION) - 1, assertion.ptr, assertion.len);
+    return at + sizeof(FORM_ASSERTION) - 1 + assertion.len;
+}
+
+static bool send_form(struct question *question, gh_str token, gh_str assertion)
+{
+    const struct ring_conf *conf = question->ring->conf;
+    size_t cap = sizeof("token=" FORM_TAIL FORM_ASSERTION) + 3 * token.len + assertion.len;
+    char *form = gh_malloc(cap);
+    if (form == NULL)
+        return false;
+    struct gh_fetch_request request = { .url = conf->introspection_url,
+                                        .form = gh_str_of(form, write_form(token, assertion, form)) };
+    if (assertion.len == 0) {
+        request.user = conf->introspection_client;
+        request.password = &conf->introspection_secret;
+    }
     bool sent = gh_fetch(question->rings->fetcher, &request, answered, question);
     gh_wipe(form, cap);
     free(form);
     return sent;
+}
+
+static bool post(struct question *question, gh_str token)
+{
+    const struct ring_conf *conf = question->ring->conf;
+    if (conf->introspection_key == NULL)
+        return send_form(question, token, GH_STR_NONE);
+    GH_CLEANUP(gh_arena_free) struct gh_arena *arena = gh_arena_new(2048);
+    gh_str assertion = arena != NULL
+                           ? gh_ring_client_assertion(arena, conf, gh_loop_wall_s(question->rings->loop))
+                           : GH_STR_NONE;
+    return assertion.len != 0 && send_form(question, token, assertion);
 }
 
 static void answered(void *ctx, const struct gh_fetch_answer *answer)

@@ -25,6 +25,8 @@ struct gh_issuer_conf {
     gh_str introspection_url;
     gh_str introspection_client;
     gh_str introspection_secret_file;
+    gh_str introspection_key_file;   /* or a private key: private_key_jwt */
+    gh_str introspection_audience;   /* of that assertion; empty: the issuer */
     gh_str token_prefix;             /* tokens that go to this issuer; empty: all */
     int64_t introspection_max_age_s; /* 30 */
     int64_t introspection_parallel;  /* 32 */

@@ -4,6 +4,7 @@
 
 #include "base/map.h"
 #include "base/secret.h"
+#include "gatehouse/sign.h"
 #include "keys/keyring.h"
 #include "keys/recent.h"
 
@@ -25,6 +26,8 @@ struct ring_conf {
     int64_t max_age_s, max_stale_s, cooldown_s;
     gh_str introspection_url, introspection_client;
     struct gh_secret introspection_secret;
+    struct gh_signing_key *introspection_key; /* a reference; NULL: the secret, or nothing */
+    gh_str introspection_audience;
     int64_t introspection_parallel;
 };
 /* GH_SETTINGS_INVALID with a text for a secret that cannot be read. */
@@ -98,6 +101,9 @@ void gh_ring_settle_wants(struct ring *ring, bool fetched);
 void gh_ring_release_wants(struct ring *ring);
 /* introspect.c */
 void gh_ring_forget_questions(struct ring *ring);
+
+/* client_assertion.c: ptr NULL when out of memory or libcrypto fails. */
+gh_str gh_ring_client_assertion(struct gh_arena *arena, const struct ring_conf *conf, int64_t now);
 
 /* ---- answers at the end of the turn ---- */
 struct answer {

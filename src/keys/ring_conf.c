@@ -1,4 +1,5 @@
 /* keys/ring_conf.c: copies what a ring needs of an issuer's settings, and reads the files they name. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@ static bool copy_conf(struct ring_conf *to, const struct gh_issuer_conf *conf);
 static bool copy_issuers(struct ring_conf *to, const struct gh_profile *profile);
 static bool set_identity(struct ring_conf *to);
 static enum gh_reason read_secret(struct ring_conf *to, gh_str path, char **ret_why);
+static enum gh_reason read_key(struct ring_conf *to, gh_str path, char **ret_why);
 
 enum gh_reason gh_ring_conf_new(const struct gh_issuer_conf *conf, struct ring_conf **ret_conf,
                                 char **ret_why)
@@ -26,6 +28,8 @@ enum gh_reason gh_ring_conf_new(const struct gh_issuer_conf *conf, struct ring_c
         !set_identity(copy))
         goto fail;
     reason = read_secret(copy, conf->introspection_secret_file, ret_why);
+    if (reason == GH_OK)
+        reason = read_key(copy, conf->introspection_key_file, ret_why);
     if (reason != GH_OK)
         goto fail;
     *ret_conf = copy;
@@ -40,6 +44,7 @@ void gh_ring_conf_free(struct ring_conf *conf)
     if (conf == NULL)
         return;
     gh_secret_done(&conf->introspection_secret);
+    gh_signing_key_unref(conf->introspection_key);
     gh_arena_free(conf->arena);
     free(conf);
 }
@@ -64,6 +69,7 @@ static bool copy_conf(struct ring_conf *to, const struct gh_issuer_conf *conf)
         { conf->jwks_text, &to->jwks_text },
         { conf->introspection_url, &to->introspection_url },
         { conf->introspection_client, &to->introspection_client },
+        { conf->introspection_audience, &to->introspection_audience },
     };
     for (size_t i = 0; i < GH_ARRAY_LEN(texts); i++) {
         *texts[i].to = gh_arena_dup(to->arena, texts[i].from);
@@ -127,4 +133,23 @@ static enum gh_reason read_secret(struct ring_conf *to, gh_str path, char **ret_
            (secret->bytes[secret->len - 1] == '\n' || secret->bytes[secret->len - 1] == '\r'))
         secret->bytes[--secret->len] = '\0';
     return reason;
+}
+
+static enum gh_reason read_key(struct ring_conf *to, gh_str path, char **ret_why)
+{
+    struct gh_secret pem = { 0 };
+    enum gh_signing_fault fault;
+    if (path.len == 0)
+        return GH_OK;
+    enum gh_reason reason = gh_small_file_read(path, SECRET_MAX, true, &pem, ret_why);
+    if (reason != GH_OK)
+        return reason;
+    reason = gh_signing_key_read(gh_str_of(pem.bytes, pem.len), &fault, &to->introspection_key);
+    gh_secret_done(&pem);
+    if (reason != GH_KEYS_MALFORMED)
+        return reason;
+    gh_str found = gh_signing_fault_text(fault);
+    if (asprintf(ret_why, "%.*s: holds %.*s", GH_STR_FMT(path), GH_STR_FMT(found)) < 0)
+        *ret_why = NULL;
+    return GH_SETTINGS_INVALID;
 }

@@ -1,8 +1,12 @@
 """Tokens that only their issuer can read (RFC 7662): asked of one issuer, once for all, and never beyond its word."""
+import base64
+import json
 import threading
 import time
 
 import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, utils
 
 from support.http1 import Connection
 from support.introspection import Introspection
@@ -213,3 +217,33 @@ def test_the_question(site, asked, tmp_path):
     site.start()
     site.accepted(site.post("good-token"))
     assert asked.questions == [("good-token", "Basic YSUyMGI6cCUzQXclMjBkJTI1")] and asked.paths == ["/introspect"]
+
+
+def test_a_key_instead_of_a_secret(site, asked, tmp_path):
+    """private_key_jwt (RFC 7523): an assertion of a minute for this issuer alone, another one for each question."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    path = tmp_path / "client.pem"
+    path.write_bytes(private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    path.chmod(0o600)
+    site.settings["issuers"]["idp"]["introspection"].update(client_id="gatehouse", key_file="client.pem")
+    site.start()
+    asked.answers["other-token"] = active(site)
+    site.accepted(site.post("good-token"))
+    site.accepted(site.post("other-token"))
+    seen = set()
+    for form, (_, authorization) in zip(asked.forms, asked.questions):
+        assert authorization is None and form["client_assertion_type"] == ["urn:ietf:params:oauth:client-assertion-type:jwt-bearer"]
+        signed, signature = form["client_assertion"][0].rsplit(".", 1)
+        header, claims = (json.loads(unb64(part)) for part in signed.split("."))
+        raw = unb64(signature)
+        private.public_key().verify(utils.encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big")),
+                                    signed.encode(), ec.ECDSA(hashes.SHA256()))
+        assert header["typ"] == "client-authentication+jwt" and header["alg"] == "ES256"
+        assert (claims["iss"], claims["sub"], claims["aud"]) == ("gatehouse", "gatehouse", "https://opaque.example")
+        assert claims["exp"] - claims["iat"] == 60 and abs(claims["iat"] - time.time()) < 30
+        seen.add(claims["jti"])
+    assert len(seen) == 2
+
+
+def unb64(text):
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -8,7 +8,7 @@ from .issuer import respond
 
 class Introspection:
     def __init__(self):
-        self.questions, self.answers, self.status, self.paths = [], {}, 200, []
+        self.questions, self.answers, self.status, self.paths, self.forms = [], {}, 200, [], []
         self.fault = None  # called with the handler; answers True when it has answered itself
         endpoint = self
 
@@ -19,6 +19,7 @@ class Introspection:
                 form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
                 endpoint.questions.append((form["token"][0], self.headers.get("Authorization")))
                 endpoint.paths.append(self.path)
+                endpoint.forms.append(form)
                 if endpoint.fault is not None and endpoint.fault(self):
                     return
                 respond(self, endpoint.status, endpoint.answers.get(form["token"][0], {"active": False}))

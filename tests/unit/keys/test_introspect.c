@@ -174,6 +174,60 @@ static void suspects_leave_room(void **state)
     assert_int_equal(introspected.reason, GH_OK);
 }
 
+/* private_key_jwt: no Basic, and a fresh assertion for each question, for this issuer and under our key. */
+static void a_key_instead_of_a_secret(void **state)
+{
+    struct gh_signer *signer = gh_signer_new("ES256");
+    gh_str pem = gh_signer_pem(world.arena, signer);
+    world.conf.introspection_url = url("/introspect");
+    world.conf.introspection_client = GH_STR("gateway");
+    world.conf.introspection_key_file = gh_str_from(gh_test_file("client.pem", pem, 0600));
+    put_json("/introspect", "", GH_STR(ACTIVE));
+    uint32_t slot = load(&world.conf);
+    gh_str jwk = gh_signer_jwk(world.arena, signer, "");
+    struct gh_jwks *set = NULL;
+    assert_int_equal(gh_jwks_read(gh_arena_printf(world.arena, "{\"keys\":[%s]}", jwk.ptr),
+                                  GH_ALG_BIT(GH_ALG_ES256), NULL, &set),
+                     GH_OK);
+    gh_str first = GH_STR_NONE;
+    for (int i = 0; i < 2; i++) {
+        ask_and_wait(slot, i == 0 ? "opaque" : "other");
+        gh_str body = gh_arena_dup(world.arena, gh_buf_peek(&world.last_body));
+        assert_false(gh_str_contains(gh_buf_peek(&world.last_head), GH_STR("Authorization")));
+        gh_str rest = body;
+        while (rest.len > 0 && !gh_str_starts(rest, GH_STR("&client_assertion=")))
+            rest = gh_str_skip(rest, 1);
+        assert_true(gh_str_contains(
+            body,
+            GH_STR(
+                "&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&")));
+        gh_str text = gh_str_skip(rest, sizeof("&client_assertion=") - 1);
+        struct gh_token token;
+        assert_int_equal(gh_token_open(world.arena, text, &token), GH_OK);
+        assert_str_eq(token.iss, "gateway");
+        assert_str_eq(token.typ, "client-authentication+jwt");
+        assert_int_equal(
+            gh_token_signature(gh_jwks_peek_key(set, 0), token.alg, token.signed_part, token.signature),
+            GH_OK);
+        assert_false(gh_str_eq(first, text));
+        first = text;
+    }
+    gh_jwks_unref(set);
+    gh_signer_free(signer);
+}
+
+static void keys_that_are_none(void **state)
+{
+    world.conf.introspection_url = url("/introspect");
+    world.conf.introspection_client = GH_STR("gateway");
+    world.conf.introspection_key_file = gh_str_from(gh_test_file("client.pem", GH_STR("s3cret"), 0600));
+    gh_keyrings_begin(world.rings);
+    assert_int_equal(add(&world.conf), UINT32_MAX);
+    gh_keyrings_end(world.rings, false);
+    assert_non_null(strstr(world.why, "client.pem: holds "));
+    assert_null(strstr(world.why, "s3cret"));
+}
+
 static void issuers_that_are_not_asked(void **state)
 {
     uint32_t slot = load(&world.conf);
@@ -210,13 +264,9 @@ static void an_end_while_it_is_asked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ASK(an_active_token),
-        ASK(one_question_for_all),
-        ASK(inactive_is_remembered_for_5_s),
-        ASK(down_is_not_inactive),
-        ASK(no_more_than_the_limit),
-        ASK(suspects_leave_room),
-        ASK(issuers_that_are_not_asked),
+        ASK(an_active_token),           ASK(one_question_for_all),   ASK(inactive_is_remembered_for_5_s),
+        ASK(down_is_not_inactive),      ASK(no_more_than_the_limit), ASK(suspects_leave_room),
+        ASK(a_key_instead_of_a_secret), ASK(keys_that_are_none),     ASK(issuers_that_are_not_asked),
         ASK(an_end_while_it_is_asked),
     };
     return cmocka_run_group_tests_name("introspection", tests, NULL, NULL);
