@@ -162,6 +162,18 @@ GH_MUST_USE enum gh_reason gh_credentials_redeem(struct gh_arena *arena,
                                                  const struct gh_redemption *redemption,
                                                  struct gh_grant_token *ret_token);
 
+/* ---- step-up (issuer.md section 15) ---- */
+
+/* The row that says what a grant's client was refused for. ptr NULL when out of memory. */
+gh_str gh_step_up_key(struct gh_arena *arena, gh_str grant);
+/* Asks that the next refresh of this grant fails: at most once in ten minutes, by a precondition. */
+GH_MUST_USE enum gh_reason gh_step_up_ask(struct gh_arena *arena, gh_str grant, struct gh_strs scopes,
+                                          int64_t now, struct gh_effects *effects);
+/* At a refresh that would succeed, with that row: GH_REFRESH_STEP_UP when the client could get those scopes
+ * and its grant lacks one; the effects then spend the row, and nothing else may happen. GH_OK: it goes on. */
+GH_MUST_USE enum gh_reason gh_step_up_take(struct gh_arena *arena, const struct gh_redemption *redemption,
+                                           const struct gh_stored_row *row, struct gh_effects *effects);
+
 /* ---- ending and looking at grants ---- */
 
 /* A stored grant; rows are named "grant/USER/ID", so that a user's are found together. */

@@ -112,6 +112,7 @@
     X(PARAMETER_MISSING,     "parameter_missing",         400,  "invalid_request",     "A parameter is missing") \
     X(RESPONSE_TYPE,         "response_type",             400,  "unsupported_response_type", "Only the response type code is supported") \
     X(REQUEST_OBJECT,        "request_object",            400,  "request_not_supported", "Request objects are not supported") \
+    X(REFRESH_STEP_UP,       "refresh_step_up",           400,  "invalid_grant",       "The grant is not valid") \
     X(REQUEST_URI_UNKNOWN,   "request_uri_unknown",       400,  "invalid_request_uri", "The request URI is unknown, expired or used") \
     X(PUSH_REQUIRED,         "push_required",             400,  "invalid_request",     "Authorization requests must be pushed first") \
     X(PROMPT,                "prompt",                    400,  "invalid_request",     "The prompt is contradictory") \
@@ -140,6 +141,7 @@
     X(CSRF,                  "csrf",                      403,  NULL,                  "The form is not one of ours") \
     X(LOGIN_FAILED,          "login_failed",              403,  NULL,                  "Name or password are wrong") \
     X(LOGIN_THROTTLED,       "login_throttled",           429,  NULL,                  "Too many tries to sign in") \
+    X(CLIENT_THROTTLED,      "client_throttled",          429,  "slow_down",           "Too many requests of this client") \
     X(REQUESTS_THROTTLED,    "requests_throttled",        429,  "slow_down",           "Too many requests from this address") \
     X(SETUP_UNKNOWN,         "setup_unknown",             404,  NULL,                  "The link cannot be used any more") \
     X(LINK_UNKNOWN,          "link_unknown",              404,  NULL,                  "The link cannot be used any more") \

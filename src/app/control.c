@@ -22,6 +22,7 @@
 /* issuer.md section 6: each takes 64 MiB and half a second; who comes behind so many is better told. */
 #define PASSWORD_THREADS 2
 #define PASSWORD_QUEUE   32
+#define LIMIT_PLACES     16384
 
 /* ---- what the admin listener may ask for ---- */
 
@@ -112,9 +113,11 @@ static bool make_parts(struct gh_control *control, const struct gh_conf *conf)
     control->offload =
         gh_offload_new((unsigned)(conf->offload_threads > 0 ? conf->offload_threads : 1), OFFLOAD_QUEUE);
     control->passwords = gh_offload_new(PASSWORD_THREADS, PASSWORD_QUEUE);
-    if (control->loop == NULL || control->passwords == NULL || control->registry == NULL ||
-        control->tickets == NULL || control->session_keys == NULL || control->sources == NULL ||
-        control->admin_sources == NULL || control->streams == NULL || control->offload == NULL ||
+    control->limits = gh_limits_new(LIMIT_PLACES);
+    if (control->loop == NULL || control->limits == NULL || control->passwords == NULL ||
+        control->registry == NULL || control->tickets == NULL || control->session_keys == NULL ||
+        control->sources == NULL || control->admin_sources == NULL || control->streams == NULL ||
+        control->offload == NULL ||
         gh_registry_route(control->registry, GH_STR(""), GH_STR("")) != GH_NO_ROUTE)
         return false;
     control->mailbox = gh_mailbox_new(control->loop, control);
@@ -362,6 +365,7 @@ void gh_control_done(struct gh_control *control)
     for (unsigned i = 0; i < control->worker_count; i++)
         gh_worker_free(control->workers[i]);
     control->worker_count = 0;
+    gh_limits_free(control->limits);
     gh_store_close(control->store);
     gh_control_free_index(control);
     gh_signing_done(&control->signing);

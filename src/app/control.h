@@ -53,6 +53,7 @@ struct gh_control {
     struct gh_session_keys *session_keys;       /* made at the start: they survive reloads */
     struct gh_sources *sources, *admin_sources; /* public clients never lock the operator out */
     struct gh_streams *streams;
+    struct gh_limits *limits;               /* of managed issuers, for all workers */
     struct gh_offload *offload, *passwords; /* passwords: those who sign in never hold up signatures */
     struct gh_store *store;                 /* NULL: none in the settings */
     struct gh_signing signing;

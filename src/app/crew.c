@@ -101,6 +101,7 @@ bool gh_control_make_workers(struct gh_control *control)
         .registry = control->registry,
         .offload = control->offload,
         .passwords = control->passwords,
+        .limits = control->limits,
         .sources = control->sources,
         .store = control->store,
         .revocations = control->revocations.index,

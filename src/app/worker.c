@@ -336,18 +336,18 @@ static void *run(void *arg)
 static bool build_issuer(struct gh_worker *worker)
 {
     const struct gh_worker_new *with = &worker->with;
-    worker->store = gh_store_client_new(with->store, worker->mailbox);
     worker->issuer_ports = (struct gh_issuer_ports){ .ctx = worker, .fetch = fetch };
     const struct gh_issuer_new issuer = { .loop = worker->loop,
                                           .store = worker->store,
                                           .index = with->revocations,
                                           .ports = &worker->issuer_ports,
                                           .offload = with->offload,
+                                          .limits = with->limits,
                                           .passwords = with->passwords,
                                           .mailbox = worker->mailbox,
                                           .registry = with->registry,
                                           .worker = with->index };
-    worker->issuer = worker->store != NULL ? gh_issuer_server_new(&issuer) : NULL;
+    worker->issuer = gh_issuer_server_new(&issuer);
     return worker->issuer != NULL;
 }
 
@@ -364,6 +364,9 @@ static bool build(struct gh_worker *worker)
                                              .no_route = with->no_route };
     worker->ports =
         (struct gh_gateway_ports){ .ctx = worker, .want_key = want_key, .introspect = introspect };
+    worker->store = with->store != NULL ? gh_store_client_new(with->store, worker->mailbox) : NULL;
+    if (with->store != NULL && worker->store == NULL)
+        return false;
     const struct gh_gateway_new gateway = { .loop = worker->loop,
                                             .ports = &worker->ports,
                                             .offload = with->offload,
@@ -371,7 +374,8 @@ static bool build(struct gh_worker *worker)
                                             .registry = with->registry,
                                             .streams = with->streams,
                                             .worker = with->index,
-                                            .index = with->revocations };
+                                            .index = with->revocations,
+                                            .store = worker->store };
     worker->gateway = gh_gateway_new(&gateway);
     if (with->store != NULL && !build_issuer(worker))
         return false;

@@ -21,6 +21,7 @@ struct gh_worker_new {
     struct gh_mailbox *control; /* where questions go; its owner is the struct below's ctx */
     struct gh_registry *registry;
     struct gh_offload *offload, *passwords;
+    struct gh_limits *limits; /* of managed issuers */
     struct gh_sources *sources;
     struct gh_streams *streams;
     struct gh_lane *audit; /* NULL: off */

@@ -175,6 +175,7 @@ static void build_one(struct gh_build *build, const struct gh_settings_issuer *f
     managed->insecure = gh_str_eq(managed->url.scheme, GH_STR("http"));
     managed->registration = (enum gh_registration)settings->registration;
     managed->push_required = settings->push_required;
+    managed->limits = settings->limits;
     managed->keys_folder = settings->keys;
     managed->kek_file = settings->kek_file;
     managed->signing = (enum gh_alg)settings->alg;

@@ -36,6 +36,17 @@ void gh_build_routes(struct gh_build *build)
     }
 }
 
+static void check_step_up(struct gh_build *build, const struct gh_settings_route *from,
+                          const struct gh_route *route)
+{
+    bool is_managed = false;
+    for (size_t i = 0; i < route->issuer_count; i++)
+        is_managed = is_managed || route->issuers[i]->conf.managed;
+    if (from->step_up && !is_managed)
+        gh_tell_wrong(build->teller, from->at.node, "step_up_by_refresh",
+                      GH_STR("false without a managed issuer: whether a refresh fails is for others to say"));
+}
+
 static void build_route(struct gh_build *build, struct gh_settings_route *from, struct gh_route *route)
 {
     size_t index;
@@ -52,6 +63,7 @@ static void build_route(struct gh_build *build, struct gh_settings_route *from, 
     route->identity = from->identity;
     route->body_max = from->body_max;
     route->body_whole = from->body_whole;
+    route->step_up = from->step_up;
     route->keepalive_ms = from->keepalive_ms;
     route->max_stale_ms = from->max_stale_ms;
     route->fails_open = from->fail == GH_FAIL_OPEN;
@@ -66,6 +78,7 @@ static void build_route(struct gh_build *build, struct gh_settings_route *from, 
                       GH_STR("at most 4MiB with whole_body"));
     check_scopes(build, from);
     choose_issuers(build, from, tenant, route);
+    check_step_up(build, from, route);
     build_resource(build, from, route);
     if (route->policy.resource.path.len == 0)
         return;

@@ -102,6 +102,12 @@ static const struct gh_reason_doc docs[GH_REASON_COUNT] = {
     [GH_RESPONSE_TYPE] = { "A response type other than `code`, or a response mode other than `query`.", "Use the authorization code flow." },
     [GH_REQUEST_OBJECT] = { "`request` or a foreign `request_uri` came: neither is read nor fetched.", "Send plain parameters." },
     [GH_PROMPT] = { "`prompt=none` together with another value.", "Look at the client." },
+    [GH_REFRESH_STEP_UP] = { "The client was refused for want of scopes a while ago, and its route has `step_up_by_refresh`: "
+                             "this refresh failed on purpose, once, so that it asks its user.",
+                             "Nothing to do: the client connects anew." },
+    [GH_CLIENT_THROTTLED] = { "This client asked more often than the issuer's `limits` allow; one line of each minute is "
+                              "written.",
+                              "Look at the client, or raise the limit." },
     [GH_REQUEST_URI_UNKNOWN] = { "A `request_uri` of `/oauth/par` was used before, is older than a minute, or is "
                                  "another client's.", "Connect once more from the application." },
     [GH_PUSH_REQUIRED] = { "An authorization request came by the browser alone, and the issuer wants it pushed.",

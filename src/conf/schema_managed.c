@@ -40,6 +40,32 @@ static const struct gh_section client_section = {
     .size = sizeof(struct gh_settings_client),
 };
 
+#define LIMIT(name, field, value, most, text)                                                                \
+    {                                                                                                        \
+        name, GH_ROW_INT, AT(limits.field), .fallback = value, .min = 1, .max = most, .doc = text            \
+    }
+static const struct gh_row limit_rows[] = {
+    LIMIT("authorize_per_minute", authorize, "60", 1000000,
+          "Authorization requests of one client from one address, at each gateway."),
+    LIMIT("token_per_minute", token, "120", 1000000,
+          "Token requests of one client, at each gateway; of a client that has no secret, from one address."),
+    LIMIT("push_per_minute", push, "60", 1000000, "Pushed authorization requests, counted alike."),
+    LIMIT("registrations_per_hour", registrations, "10", 1000000, "Registrations from one address."),
+    LIMIT("login_failures_per_minute", login_failures, "10", 1000000,
+          "Wrong passwords from one address, all accounts together."),
+    LIMIT("pending_per_address", pending, "100", 1000000,
+          "Sign-ins that one address begins in ten minutes, as long as nobody is signed in."),
+    LIMIT("pending", pending_all, "10000", 10000000, "The same of all addresses together, at each gateway."),
+    { .key = NULL }
+};
+static const struct gh_section limit_section = {
+    .title = "issuers.NAME.managed.limits",
+    .doc = "Beyond these the answer is 429 with `Retry-After` (`pending`: 503), and one line in the audit "
+           "log for each "
+           "window. Addresses in `shared_sources` have none of the bounds by address.",
+    .rows = limit_rows,
+};
+
 static const struct gh_choice registrations[] = { { "off", GH_REGISTRATION_OFF },
                                                   { "on", GH_REGISTRATION_ON },
                                                   { NULL, 0 } };
@@ -82,6 +108,8 @@ static const struct gh_row managed_rows[] = {
     { "password_cost", GH_ROW_INT, AT(password_cost), .fallback = "16", .min = 10, .max = 18,
       .doc = "What it takes to look at one password: 2^n KiB of memory for a moment (scrypt, r=8). Below 14 "
              "is for tests. A password is stored anew under a higher cost when its user signs in." },
+    { "limits", GH_ROW_SECTION, 0, .section = &limit_section, .unset = "as below",
+      .doc = "How often clients and addresses may ask." },
     { "clients", GH_ROW_NAMED, AT(clients), GH_ROW_SITE, .max = 1024, .section = &client_section,
       .unset = "none", .doc = "Clients registered by you." },
     { .key = NULL }

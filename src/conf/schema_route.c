@@ -174,6 +174,10 @@ static const struct gh_row route_rows[] = {
       .doc = "The largest request body." },
     { "whole_body", GH_ROW_BOOL, AT(body_whole), .fallback = "false",
       .doc = "Hold the body whole (4 MiB at most) before it is forwarded." },
+    { "step_up_by_refresh", GH_ROW_BOOL, AT(step_up), .fallback = "false",
+      .doc = "With a managed issuer: after a 403 for want of scopes that the client could get, the next "
+             "refresh of that grant is refused, once in 10 minutes, so that clients which answer a 403 by a "
+             "refresh (the official TypeScript SDK v1) ask their user for the scopes." },
     { "revocation", GH_ROW_SECTION, 0, .section = &revocation_section,
       .doc = "What counts when revocations cannot be heard of." },
     { "sse_keepalive", GH_ROW_MS, AT(keepalive_ms), GH_ROW_OFF, .fallback = "15s", .min = 1000, .max = 600000,

@@ -31,6 +31,7 @@ struct gh_settings_managed {
     gh_str url, keys, kek_file;
     int registration, alg; /* enum gh_registration, enum gh_alg */
     bool push_required;
+    struct gh_issuer_limits limits;
     struct gh_strs redirect_schemes;
     int64_t code_s, access_s, refresh_idle_s, refresh_max_s, grace_s, key_life_s, key_lead_s, password_cost;
     struct gh_elements clients; /* of gh_settings_client */
@@ -72,7 +73,7 @@ struct gh_settings_route {
     struct gh_strs forward_headers;
     int64_t body_max, keepalive_ms, max_stale_ms;
     enum gh_fail_mode fail;
-    bool body_whole;
+    bool body_whole, step_up;
 };
 
 /* The root. */

@@ -91,7 +91,7 @@ struct gh_exchange {
     const struct gh_principal *principal;
     const struct gh_audit_act *act; /* NULL: no issuer's */
     struct gh_route_stats *route_stats;
-    bool is_quiet; /* no audit line: health, metrics */
+    bool is_quiet; /* no audit line: health, metrics, and refusals of which one has been written down */
     gh_str by;     /* who asked at the admin listener, or empty */
     enum gh_reason reason;
     const char *stage;

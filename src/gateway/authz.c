@@ -79,6 +79,8 @@ enum gh_next gh_stage_authz(struct gh_request *r)
 {
     const struct gh_exchange *x = r->x;
     enum gh_reason reason = gh_policy_decide(&r->route->policy, x->principal);
+    if (reason == GH_SCOPE_MISSING)
+        gh_step_up(r);
     if (reason != GH_OK)
         return gh_request_refuse(r, reason);
     if (x->method != GH_METHOD_POST && x->method != GH_METHOD_GET && x->method != GH_METHOD_DELETE)

@@ -7,6 +7,7 @@
 #include "gateway/streams.h"
 #include "io/offload.h"
 #include "store/index.h"
+#include "store/store.h"
 
 struct gh_gateway;
 
@@ -27,9 +28,10 @@ struct gh_gateway_new {
     struct gh_mailbox
         *mailbox; /* this worker's: offload answers come here; its owner must be `mailbox_owner` below */
     struct gh_registry *registry;
-    struct gh_streams *streams; /* of all workers */
-    unsigned worker;            /* index in the registry, and among the readers of the index */
-    struct gh_index *index;     /* of revocations; NULL: there is no store, nothing is asked */
+    struct gh_streams *streams;    /* of all workers */
+    unsigned worker;               /* index in the registry, and among the readers of the index */
+    struct gh_index *index;        /* of revocations; NULL: there is no store, nothing is asked */
+    struct gh_store_client *store; /* this worker's; NULL: there is none */
 };
 struct gh_gateway *gh_gateway_new(const struct gh_gateway_new *with);
 /* Every exchange has ended before. */

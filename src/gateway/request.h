@@ -14,6 +14,13 @@ struct keys_here {
     uint64_t published; /* counts publications: a verdict remembers under which it was last confirmed */
 };
 
+/* Who was told of a step-up lately. */
+struct gh_told {
+    uint64_t hash;
+    int64_t until;
+};
+#define GH_TOLD_MAX 1024u
+
 struct gh_gateway {
     struct gh_gateway_new with;
     struct gh_worker_stats *stats;
@@ -28,6 +35,7 @@ struct gh_gateway {
     struct gh_offenders *offenders;
     struct gh_map turnstiles; /* of struct gh_turnstile, by connection */
     size_t bodies_held;       /* bytes in whole bodies */
+    struct gh_told told[GH_TOLD_MAX];
 };
 
 /* Where a request goes on when an answer comes. */
@@ -135,6 +143,9 @@ enum gh_next gh_check_failed(struct gh_request *r, enum gh_reason reason);
 /* Have this connection or its address failed too often of late? */
 bool gh_check_is_broke(struct gh_request *r);
 void gh_check_free_turnstiles(struct gh_gateway *gateway);
+/* step_up.c: the principal lacks a scope of r's route: its issuer, if it is ours and the route wants it, is
+ * told. */
+void gh_step_up(struct gh_request *r);
 /* authz.c */
 struct gh_stream_limits gh_stream_limits_of(const struct gh_site *site);
 /* renew.c: an introspected token of an open answer. */

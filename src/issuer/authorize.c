@@ -37,11 +37,16 @@ static enum gh_step_end open_transaction(struct gh_issuer_request *r)
 }
 
 /* Requests of people who are not signed in are kept for ten minutes each: so many from one address. */
-static const struct gh_rate pending = { .tries = 100, .span_s = 600 };
-
 static gh_str pending_key(const struct gh_issuer_request *r)
 {
     return gh_throttle_key(r->x->arena, "pending", r->x->client_ip);
+}
+
+static enum gh_reason spend_pending(struct gh_issuer_request *r)
+{
+    const struct gh_rate rate = { .tries = r->managed->limits.pending, .span_s = 600 };
+    enum gh_reason reason = gh_throttle_spend(r, pending_key(r), &rate);
+    return reason == GH_OK ? gh_throttle_pending(r) : reason;
 }
 
 static gh_str row_key_of(const struct gh_issuer_request *r, gh_str client_id)
@@ -146,7 +151,7 @@ static enum gh_step_end need_person(struct gh_issuer_request *r)
     r->wants_person = true;
     reason = gh_transaction_put(r);
     if (reason == GH_OK)
-        reason = gh_throttle_spend(r, pending_key(r), &pending);
+        reason = spend_pending(r);
     return reason == GH_OK ? gh_issuer_commit(r) : gh_issuer_refuse(r, reason);
 }
 
@@ -189,10 +194,15 @@ static void tell_request(struct gh_issuer_request *r)
 static enum gh_step_end read_request(struct gh_issuer_request *r)
 {
     gh_str redirect_uri = r->request.redirect_uri;
+    enum gh_reason reason = r->transaction.version == 0
+                                ? gh_throttle_client(r, "authorize", r->managed->limits.authorize)
+                                : GH_OK;
+    if (reason != GH_OK)
+        return gh_issuer_refuse(r, reason);
     if (gh_push_is_missing(r))
         return bounce(r, GH_PUSH_REQUIRED);
-    enum gh_reason reason = gh_authorization_read(r->x->arena, &r->managed->policy, &r->client, &r->form,
-                                                  redirect_uri, &r->request);
+    reason = gh_authorization_read(r->x->arena, &r->managed->policy, &r->client, &r->form, redirect_uri,
+                                   &r->request);
     if (reason == GH_OUT_OF_MEMORY)
         return gh_issuer_refuse(r, reason);
     if (reason != GH_OK)
@@ -287,7 +297,7 @@ static enum gh_reason ask_person(struct gh_issuer_request *r, enum gh_next next)
     r->transaction.target = gh_transaction_target(r->x->arena, r->request.redirect_uri);
     enum gh_reason reason = r->transaction.target.ptr != NULL ? gh_transaction_put(r) : GH_OUT_OF_MEMORY;
     if (reason == GH_OK && !r->session.is_valid)
-        reason = gh_throttle_spend(r, pending_key(r), &pending);
+        reason = spend_pending(r);
     return reason == GH_OK ? gh_session_touch(r) : reason;
 }
 

@@ -54,6 +54,15 @@ GH_MUST_USE enum gh_reason gh_throttle_look(struct gh_issuer_request *r, gh_str 
 /* One more. */
 GH_MUST_USE enum gh_reason gh_throttle_count(struct gh_issuer_request *r, gh_str key,
                                              const struct gh_rate *rate);
+/* One more request of r->client, of so many in a minute: a client that has proven who it is counts as itself
+ * wherever it comes from; anybody can name another one, which counts with the address. GH_CLIENT_THROTTLED.
+ */
+GH_MUST_USE enum gh_reason gh_throttle_client(struct gh_issuer_request *r, const char *kind,
+                                              int64_t per_minute);
+/* One more sign-in that waits for a person, of all. GH_OVERLOADED. */
+GH_MUST_USE enum gh_reason gh_throttle_pending(struct gh_issuer_request *r);
+/* Refused for so long by a row of that key: of the refusals of this while one is written down. */
+void gh_throttle_tell(struct gh_issuer_request *r, gh_str key);
 /* Both, for what is counted whether it succeeds or not. GH_REQUESTS_THROTTLED. */
 GH_MUST_USE enum gh_reason gh_throttle_spend(struct gh_issuer_request *r, gh_str key,
                                              const struct gh_rate *rate);

@@ -7,6 +7,7 @@
 #include "gatehouse/sign.h"
 #include "io/offload.h"
 #include "issuer/site.h"
+#include "issuer/windows.h"
 #include "store/index.h"
 #include "store/store.h"
 
@@ -42,6 +43,7 @@ struct gh_issuer_new {
     const struct gh_issuer_ports *ports;
     struct gh_offload *offload;   /* for costly signatures */
     struct gh_offload *passwords; /* threads of their own: each of these jobs takes half a second */
+    struct gh_limits *limits;     /* of all workers */
     struct gh_mailbox *mailbox;   /* this worker's */
     struct gh_registry *registry;
     unsigned worker;

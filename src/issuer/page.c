@@ -197,6 +197,8 @@ static const struct words refusals[] = {
       "Wait a few seconds and try again." },
     { GH_REQUESTS_THROTTLED, "Too many at once", "Too many sign-ins were begun from your network.",
       "Wait ten minutes, then connect once more from the application." },
+    { GH_CLIENT_THROTTLED, "Too many at once", "The application asked too often in the last minute.",
+      "Wait a minute, then connect once more from the application." },
     { GH_STORE_DOWN, "Not available at the moment", "The gateway cannot reach its store.",
       "Try again in a few seconds. If it stays so, tell whoever runs this gateway." },
     { GH_HTTP_METHOD_REFUSED, "Not a page", "This address takes no such request.", RETURN_TO_APP },

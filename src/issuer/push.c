@@ -58,6 +58,12 @@ static enum gh_reason keep(struct gh_issuer_request *r)
     return reason == GH_OK ? gh_effects_write(&r->effects, key, value, gh_issuer_now(r) + LIFE_S) : reason;
 }
 
+static enum gh_step_end limit(struct gh_issuer_request *r)
+{
+    enum gh_reason reason = gh_throttle_client(r, "push", r->managed->limits.push);
+    return reason == GH_OK ? GH_STEP_NEXT : gh_issuer_refuse(r, reason);
+}
+
 /* RFC 9126 section 2.1: authenticated as at the token endpoint, then validated "in the same way as at the
  * authorization endpoint". */
 static enum gh_step_end push(struct gh_issuer_request *r)
@@ -89,6 +95,7 @@ const struct gh_step gh_steps_push[] = {
     { "client", gh_step_look_again },
     { "client", gh_step_authenticate },
     { "client", gh_step_unspent },
+    { "limit", limit },
     { "request", push },
     { "answer", pushed },
     { NULL, NULL },

@@ -8,7 +8,10 @@
 #define UNUSED_S 86400
 
 /* issuer.md section 14: anybody can write here, so no address writes much. */
-static const struct gh_rate rate = { .tries = 10, .span_s = 3600 };
+static struct gh_rate rate_of(const struct gh_issuer_request *r)
+{
+    return (struct gh_rate){ .tries = r->managed->limits.registrations, .span_s = 3600 };
+}
 
 static gh_str rate_key(const struct gh_issuer_request *r)
 {
@@ -23,6 +26,7 @@ static enum gh_step_end read_rate(struct gh_issuer_request *r)
 
 static enum gh_step_end take(struct gh_issuer_request *r)
 {
+    const struct gh_rate rate = rate_of(r);
     unsigned char random[16];
     gh_random_fill(random, sizeof(random));
     int64_t now = gh_issuer_now(r);

@@ -90,6 +90,7 @@ struct gh_issuer_request {
     struct gh_client_credential credential;
     struct gh_client client;
     struct gh_redemption redemption;
+    struct gh_stored_row step_up; /* of a refresh: is its client to ask for more? */
     struct gh_grant_random random;
     struct gh_effects effects;
     struct gh_grant_token token;
@@ -98,6 +99,7 @@ struct gh_issuer_request {
     gh_str reply;            /* a body that waits for a commit */
     struct gh_audit_act act; /* what the audit line says of it */
     bool is_proven;          /* `client` is the one who asks */
+    bool is_counted;         /* in the limit of its client */
 
     /* Pages. */
     gh_str set_cookies[2]; /* by enum gh_cookie; ptr NULL: left as it is */

@@ -14,6 +14,15 @@ enum gh_registration {
     GH_REGISTRATION_ON
 };
 
+/* How often, where nothing else bounds it (issuer.md section 14). */
+struct gh_issuer_limits {
+    int64_t authorize, token, push; /* of one client in a minute, at this process */
+    int64_t registrations;          /* of one address in an hour */
+    int64_t login_failures;         /* of one address in a minute */
+    int64_t pending;                /* sign-ins begun by one address in ten minutes */
+    int64_t pending_all;            /* by all together, at this process */
+};
+
 /* A client of the settings; its secrets and keys come from files, by gh_issuer_site_load. */
 struct gh_managed_client {
     struct gh_client client;
@@ -30,6 +39,7 @@ struct gh_managed {
     gh_str keys_folder, kek_file; /* of its signing keys */
     enum gh_alg signing;          /* of new keys */
     int64_t key_life_s, key_lead_s;
+    struct gh_issuer_limits limits;
     bool push_required;                /* authorization requests come by RFC 9126 alone */
     unsigned password_cost;            /* ln of scrypt */
     struct gh_grant_policy policy;     /* what it may grant */

@@ -108,5 +108,50 @@ enum gh_reason gh_throttle_spend(struct gh_issuer_request *r, gh_str key, const 
     enum gh_reason reason = gh_throttle_look(r, key, rate, &r->retry_after_s);
     if (reason == GH_OK && r->retry_after_s > 0)
         reason = GH_REQUESTS_THROTTLED;
+    if (reason == GH_REQUESTS_THROTTLED)
+        gh_throttle_tell(r, key);
     return reason == GH_OK ? gh_throttle_count(r, key, rate) : reason;
+}
+
+void gh_throttle_tell(struct gh_issuer_request *r, gh_str key)
+{
+    const gh_str parts[] = { r->managed->policy.tenant, GH_STR("told"), key };
+    const struct gh_limit none = { .tries = 0, .span_s = r->retry_after_s };
+    struct gh_refusal refusal = { .is_first = true };
+    (void)gh_limits_take(r->server->with.limits, (struct gh_strs){ parts, GH_ARRAY_LEN(parts) }, &none,
+                         gh_issuer_now(r), &refusal);
+    r->x->is_quiet = !refusal.is_first;
+}
+
+/* ---- in memory: what would cost the store a write for each request ---- */
+
+static enum gh_reason take(struct gh_issuer_request *r, struct gh_strs parts, const struct gh_limit *limit,
+                           enum gh_reason why)
+{
+    struct gh_refusal refusal;
+    if (gh_limits_take(r->server->with.limits, parts, limit, gh_issuer_now(r), &refusal))
+        return GH_OK;
+    r->retry_after_s = refusal.wait_s;
+    r->x->is_quiet = !refusal.is_first;
+    return why;
+}
+
+/* Tries after a conflict are the same request. */
+enum gh_reason gh_throttle_client(struct gh_issuer_request *r, const char *kind, int64_t per_minute)
+{
+    bool is_secret = r->is_proven && r->client.auth != GH_CLIENT_AUTH_NONE && !r->endpoint->is_page;
+    const gh_str parts[] = { r->managed->policy.tenant, gh_str_from(kind), r->client.id,
+                             is_secret ? GH_STR("") : r->x->client_ip };
+    const struct gh_limit limit = { .tries = per_minute, .span_s = 60 };
+    if (r->is_counted || (!is_secret && r->x->shared_source))
+        return GH_OK;
+    r->is_counted = true;
+    return take(r, (struct gh_strs){ parts, GH_ARRAY_LEN(parts) }, &limit, GH_CLIENT_THROTTLED);
+}
+
+enum gh_reason gh_throttle_pending(struct gh_issuer_request *r)
+{
+    const gh_str parts[] = { r->managed->policy.tenant, GH_STR("pending") };
+    const struct gh_limit limit = { .tries = r->managed->limits.pending_all, .span_s = 600 };
+    return take(r, (struct gh_strs){ parts, GH_ARRAY_LEN(parts) }, &limit, GH_OVERLOADED);
 }

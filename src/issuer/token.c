@@ -2,6 +2,7 @@
  */
 #include "base/str.h"
 #include "issuer/document.h"
+#include "issuer/flow.h"
 
 #define CODE        GH_STR("authorization_code")
 #define REFRESH     GH_STR("refresh_token")
@@ -22,12 +23,18 @@ static gh_str known_grant_type(const struct gh_issuer_request *r)
 
 /* ---- the rows of a code or refresh token ---- */
 
+static enum gh_step_end limit(struct gh_issuer_request *r)
+{
+    enum gh_reason reason = gh_throttle_client(r, "token", r->managed->limits.token);
+    return reason == GH_OK ? GH_STEP_NEXT : gh_issuer_refuse(r, reason);
+}
+
 static enum gh_step_end read_secret(struct gh_issuer_request *r)
 {
     struct gh_arena *arena = r->x->arena;
     bool is_code = gh_str_eq(grant_type(r), CODE), is_refresh = gh_str_eq(grant_type(r), REFRESH);
     gh_str secret = gh_form_get(&r->form, is_code ? GH_STR("code") : GH_STR("refresh_token"));
-    r->redemption.secret = r->redemption.grant = (struct gh_stored_row){ 0 };
+    r->redemption.secret = r->redemption.grant = r->step_up = (struct gh_stored_row){ 0 };
     r->act.grant_type = known_grant_type(r);
     gh_issuer_tell_asked(r);
     if (grant_type(r).ptr == NULL)
@@ -49,10 +56,13 @@ enum gh_step_end gh_step_grant(struct gh_issuer_request *r)
     r->rows = (struct gh_rows){ 0 };
     if (r->redemption.secret.version == 0)
         return GH_STEP_NEXT;
-    gh_str key = gh_grant_key_of(r->x->arena, r->redemption.secret.value);
-    if (key.ptr == NULL)
+    gh_str keys[2] = { gh_grant_key_of(r->x->arena, r->redemption.secret.value) };
+    if (keys[0].ptr == NULL)
         return gh_issuer_refuse(r, GH_OUT_OF_MEMORY);
-    return key.len > 0 ? gh_issuer_read(r, &key, 1) : GH_STEP_NEXT;
+    bool is_refresh = gh_str_eq(grant_type(r), REFRESH);
+    if (is_refresh) /* the key ends with the grant's id */
+        keys[1] = gh_step_up_key(r->x->arena, gh_str_skip(keys[0], gh_str_rfind(keys[0], '/') + 1));
+    return keys[0].len > 0 ? gh_issuer_read(r, keys, is_refresh ? 2 : 1) : GH_STEP_NEXT;
 }
 
 /* ---- the decision ---- */
@@ -75,6 +85,19 @@ static enum gh_reason find_moment(const struct gh_issuer_request *r, struct gh_m
     return gh_issuer_moment(r, r->client.id, user, ret_moment);
 }
 
+/* One that would succeed fails instead where the client has to ask its user for more; nothing is spent then
+ * but the row that says so. */
+static enum gh_reason refresh(struct gh_issuer_request *r)
+{
+    struct gh_effects before = r->effects;
+    enum gh_reason reason = gh_refresh_redeem(r->x->arena, &r->redemption, &r->effects, &r->token);
+    if (reason == GH_OK)
+        reason = gh_step_up_take(r->x->arena, &r->redemption, &r->step_up, &before);
+    if (reason == GH_REFRESH_STEP_UP)
+        r->effects = before;
+    return reason;
+}
+
 static enum gh_reason redeem(struct gh_issuer_request *r)
 {
     struct gh_arena *arena = r->x->arena;
@@ -90,7 +113,7 @@ static enum gh_reason redeem(struct gh_issuer_request *r)
     if (gh_str_eq(grant_type(r), CODE))
         return gh_code_redeem(arena, redemption, &r->effects, &r->token);
     if (gh_str_eq(grant_type(r), REFRESH))
-        return gh_refresh_redeem(arena, redemption, &r->effects, &r->token);
+        return refresh(r);
     return gh_credentials_redeem(arena, redemption, &r->token);
 }
 
@@ -106,6 +129,8 @@ static enum gh_step_end decide(struct gh_issuer_request *r)
 {
     if (r->rows.count > 0)
         r->redemption.grant = r->rows.at[0];
+    if (r->rows.count > 1)
+        r->step_up = r->rows.at[1];
     enum gh_reason reason =
         gh_issuer_authenticate(r); /* what its assertion spends goes into this try's effects */
     if (reason != GH_OK)
@@ -173,6 +198,7 @@ const struct gh_step gh_steps_token[] = {
     { "client", gh_step_look_again },
     { "client", gh_step_authenticate },
     { "client", gh_step_unspent },
+    { "limit", limit },
     { "grant", read_secret },
     { "grant", gh_step_grant },
     { "grant", decide },

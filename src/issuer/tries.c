@@ -4,7 +4,10 @@
 #include "issuer/flow.h"
 
 /* From one address, all accounts together. */
-static const struct gh_rate failures = { .tries = 10, .span_s = 60 };
+static struct gh_rate failures(const struct gh_issuer_request *r)
+{
+    return (struct gh_rate){ .tries = r->managed->limits.login_failures, .span_s = 60 };
+}
 
 gh_str gh_tries_account_key(const struct gh_issuer_request *r, gh_str name)
 {
@@ -18,17 +21,21 @@ gh_str gh_tries_address_key(const struct gh_issuer_request *r)
 
 enum gh_reason gh_tries_begin(struct gh_issuer_request *r, gh_str name)
 {
+    const struct gh_rate rate = failures(r);
     int64_t wait = 0, address_wait = 0;
     enum gh_reason reason = GH_OK;
     if (!r->x->shared_source)
-        reason = gh_throttle_look(r, gh_tries_address_key(r), &failures, &address_wait);
+        reason = gh_throttle_look(r, gh_tries_address_key(r), &rate, &address_wait);
     if (reason == GH_OK && address_wait == 0)
         reason = gh_throttle_account(r, gh_tries_account_key(r, name), &wait);
     r->retry_after_s = address_wait > 0 ? address_wait : wait;
+    if (r->retry_after_s > 0)
+        gh_throttle_tell(r, address_wait > 0 ? gh_tries_address_key(r) : gh_tries_account_key(r, name));
     return reason;
 }
 
 enum gh_reason gh_tries_failed(struct gh_issuer_request *r)
 {
-    return r->x->shared_source ? GH_OK : gh_throttle_count(r, gh_tries_address_key(r), &failures);
+    const struct gh_rate rate = failures(r);
+    return r->x->shared_source ? GH_OK : gh_throttle_count(r, gh_tries_address_key(r), &rate);
 }

@@ -1,0 +1,140 @@
+"""Limits of a managed issuer per client and per address: a request at the limit, one over it, and one line in the audit log for each window."""
+import json
+import os
+
+import pytest
+
+from support.browser import Browser
+from support.http1 import Connection, Request
+from test_code_flow import CALLBACK, Client, house  # noqa: F401  (a fixture)
+from test_issuer import SECRET, ask, basic
+
+
+@pytest.fixture
+def limited(house):  # noqa: F811
+    """Small limits; windows of a minute and more, so that none ends while a test runs over."""
+    with open(os.open(os.path.join(house.folder, "secret"), os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="ascii") as file:
+        file.write(SECRET)
+    managed = house.settings["issuers"]["house"]["managed"]
+    managed["clients"]["svc"] = {"auth": "client_secret_basic", "secret_file": "secret", "client_credentials": True}
+    managed["limits"] = {"authorize_per_minute": 3, "token_per_minute": 3, "push_per_minute": 3, "registrations_per_hour": 2,
+                         "login_failures_per_minute": 2, "pending_per_address": 3, "pending": 3}
+    return house
+
+
+def told(site, reason):
+    return [line for line in site.audit() if line["reason"] == reason]
+
+
+def over(site, answer, reason):
+    """Refused, and told when to come back; one more of them is not written down again."""
+    assert answer.status == 429 and 1 <= int(answer["retry-after"]) <= 3600, answer
+    assert site.audit_of_id(answer["x-request-id"])["reason"] == reason
+    return answer
+
+
+def test_token_requests_of_a_client(limited):
+    limited.start()
+    form, svc = {"grant_type": "client_credentials"}, basic("svc", SECRET)
+    for _ in range(3):
+        assert ask(limited, "/oauth/token", form, svc)[0] == 200
+    status, body, answer = ask(limited, "/oauth/token", form, svc)
+    assert (status, body["error"]) == (429, "slow_down")
+    line = over(limited, answer, "client_throttled") and told(limited, "client_throttled")[0]  # reason: client_throttled
+    assert line["client"] == "svc" and "token.refused" in line["events"]
+    for _ in range(5):
+        assert ask(limited, "/oauth/token", form, svc)[0] == 429
+    # who cannot prove to be it uses up nothing of it, and another client has its own
+    assert ask(limited, "/oauth/token", form, basic("svc", "wrong"))[0] == 401
+    assert ask(limited, "/oauth/token", {"grant_type": "refresh_token", "refresh_token": "x", "client_id": "app"})[0] == 400
+    assert len(told(limited, "client_throttled")) == 1
+
+
+def test_anybody_can_name_a_public_client_and_slows_down_himself_alone(limited):
+    limited.settings["trusted_proxies"] = ["127.0.0.1/32"]
+    limited.settings["shared_sources"] = ["198.51.100.9/32"]
+    limited.start()
+    form = {"grant_type": "refresh_token", "refresh_token": "x", "client_id": "app"}
+
+    def come(address):
+        return ask(limited, "/oauth/token", form, fields=(("X-Forwarded-For", address), ("X-Forwarded-Proto", "http")))[0]
+
+    assert [come("198.51.100.1") for _ in range(4)] == [400, 400, 400, 429]
+    assert come("198.51.100.2") == 400
+    assert [come("198.51.100.9") for _ in range(6)] == [400] * 6
+
+
+def test_pushed_requests_of_a_client(limited):
+    limited.start()
+    client = Client(limited)
+    for _ in range(3):
+        assert ask(limited, "/oauth/par", client.asked)[0] == 201
+    status, body, answer = ask(limited, "/oauth/par", client.asked)
+    assert (status, body["error"]) == (429, "slow_down")
+    over(limited, answer, "client_throttled")
+    assert ask(limited, "/oauth/par", client.asked)[0] == 429
+    assert ask(limited, "/oauth/par", Client(limited, "own", "https://own.example/cb").asked)[0] == 201
+    assert len(told(limited, "client_throttled")) == 1
+
+
+def test_authorization_requests_of_a_client(limited):
+    limited.start()
+    browser = Browser(limited)
+    browser.set_up()
+    for _ in range(3):
+        assert "Allow access?" in browser.open(Client(limited).url()).text
+    client = Client(limited)
+    answer = over(limited, browser.send("GET", browser.path(client.url())), "client_throttled")
+    assert answer["location"] is None and b"Too many at once" in answer.body
+    assert browser.send("GET", browser.path(client.url())).status == 429
+    other = Client(limited, "own", "https://own.example/cb")
+    other.code_of(browser.open(other.url()))
+    assert len(told(limited, "client_throttled")) == 1
+
+
+def register(site):
+    body = json.dumps({"client_name": "x", "redirect_uris": [CALLBACK]}).encode()
+    with Connection(site.port) as connection:
+        connection.send(Request("POST", "/oauth/register", (("Host", site.authority), ("Content-Type", "application/json")), body).wire())
+        return connection.read()
+
+
+def test_registrations_of_an_address(limited):
+    limited.start()
+    assert [register(limited).status for _ in range(2)] == [201, 201]
+    over(limited, register(limited), "requests_throttled")
+    assert [register(limited).status for _ in range(3)] == [429] * 3
+    assert len(told(limited, "requests_throttled")) == 1
+
+
+def test_failed_sign_ins_of_an_address(limited):
+    limited.start()
+    browser = Browser(limited)
+    browser.set_up()
+    stranger = Browser(limited)
+    page = stranger.open(f"{limited.origin}/login")
+    for name in ("one", "two"):
+        page = stranger.sign_in(page, name=name, status=403)
+    page = stranger.sign_in(page, name="three", status=429)
+    stranger.sign_in(page, status=429)
+    assert 1 <= int(page.answer["retry-after"]) <= 60
+    assert len(told(limited, "login_throttled")) == 1
+
+
+def test_sign_ins_begun_by_one_and_by_all(limited):
+    limits = limited.settings["issuers"]["house"]["managed"]["limits"]
+    limits.update({"pending": 5, "authorize_per_minute": 100})
+    limited.settings["trusted_proxies"] = ["127.0.0.1/32"]
+    limited.start()
+
+    def begin(address):
+        browser = Browser(limited)
+        return browser.send("GET", browser.path(Client(limited).url()), fields=(("X-Forwarded-For", address), ("X-Forwarded-Proto", "http")))
+
+    assert [begin("198.51.100.1").status for _ in range(3)] == [303] * 3
+    over(limited, begin("198.51.100.1"), "requests_throttled")
+    assert [begin("198.51.100.2").status for _ in range(2)] == [303] * 2
+    answer = begin("198.51.100.3")
+    assert answer.status == 503 and int(answer["retry-after"]) <= 600
+    assert limited.audit_of_id(answer["x-request-id"])["reason"] == "overloaded"
+    assert begin("198.51.100.3").status == 503 and len(told(limited, "overloaded")) == 1
