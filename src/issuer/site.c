@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/secret.h"
 #include "base/str.h"
+#include "core/json/json.h"
 #include "io/file.h"
 #include "issuer/request.h"
 
@@ -88,13 +89,28 @@ static enum gh_reason add(struct gh_issuer_site *site, const struct gh_managed *
     return gh_map_add(&site->paths, &entry->node) ? GH_OK : GH_OUT_OF_MEMORY;
 }
 
+/* mcp.md section 1: clients of 2025-03-26 look at the origin of the MCP server itself. */
+static bool shares_origin(const struct gh_managed *managed)
+{
+    const struct gh_url *own = &managed->url;
+    gh_str origin = gh_str_take(managed->policy.issuer, managed->policy.issuer.len - managed->base.len);
+    for (size_t i = 0; own->scheme.len > 0 && i < managed->policy.resource_count; i++) {
+        gh_str resource = managed->policy.resources[i].canonical;
+        if (gh_str_starts(resource, origin) &&
+            (resource.len == origin.len || resource.ptr[origin.len] == '/' ||
+             resource.ptr[origin.len] == '?'))
+            return true;
+    }
+    return false;
+}
+
 static enum gh_reason add_endpoint(struct gh_issuer_site *site, const struct gh_managed *managed,
                                    const struct gh_endpoint *endpoint)
 {
     struct gh_arena *arena = site->arena;
     if (endpoint->is_registration && managed->registration == GH_REGISTRATION_OFF)
         return GH_OK;
-    if (endpoint->is_alias && managed->base.len > 0)
+    if (endpoint->is_alias && (managed->base.len > 0 || !shares_origin(managed)))
         return GH_OK;
     enum gh_reason reason = add(site, managed, endpoint,
                                 gh_arena_printf(arena, "%.*s%s", GH_STR_FMT(managed->base), endpoint->path));
@@ -186,8 +202,41 @@ static enum gh_reason load_client(struct gh_arena *arena, struct gh_managed_clie
     return reason;
 }
 
+/* ---- the self-check ---- */
+
+/* Whatever the document lists is answered here, by an endpoint of this very issuer. */
+static enum gh_reason check_listed(const struct gh_issuer_site *site, const struct gh_managed *managed,
+                                   gh_str url, char **ret_why)
+{
+    const struct gh_authority authority = { .host = managed->url.authority.host, .port = managed->url.port };
+    gh_str issuer = managed->policy.issuer;
+    gh_str path = gh_str_starts(url, issuer) ? gh_str_skip(url, issuer.len - managed->base.len) : GH_STR("");
+    const struct gh_issuer_path *found = gh_issuer_site_find(site, &authority, path);
+    return found != NULL && found->managed == managed && found->endpoint->steps != NULL
+               ? GH_OK
+               : refuse(ret_why, url, "is in the metadata of an issuer, and nothing answers there");
+}
+
+static enum gh_reason check_document(const struct gh_issuer_site *site, const struct gh_managed *managed,
+                                     char **ret_why)
+{
+    struct gh_json document;
+    enum gh_reason reason =
+        gh_json_read(site->arena, managed->metadata, &gh_json_control_limits, GH_SETTINGS_INVALID, &document);
+    for (size_t i = 0; reason == GH_OK && i < document.count; i++)
+        if (gh_str_ends(document.members[i].name, GH_STR("_endpoint")) ||
+            gh_str_ends(document.members[i].name, GH_STR("_uri")))
+            reason = check_listed(site, managed, gh_json_text(&document.members[i].value), ret_why);
+    return reason;
+}
+
 enum gh_reason gh_issuer_site_load(struct gh_issuer_site *site, char **ret_why)
 {
+    for (size_t i = 0; i < site->issuer_count; i++) {
+        enum gh_reason reason = check_document(site, &site->issuers[i], ret_why);
+        if (reason != GH_OK)
+            return reason;
+    }
     for (size_t i = 0; i < site->issuer_count; i++)
         for (size_t k = 0; k < site->issuers[i].client_count; k++) {
             enum gh_reason reason = load_client(site->arena, &site->issuers[i].clients[k], ret_why);
