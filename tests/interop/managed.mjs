@@ -30,8 +30,9 @@ async function documents(tls) {
 
 export const lines = (text) => text.split('\n').slice(0, -1).filter((line) => line.startsWith('{"')).map((line) => JSON.parse(line));
 
-// `clients` gives those of the settings, for the resource's URL. Without `open`, nobody has used the setup link yet.
-export async function managed(tls, { name = 'managed', clients = () => ({}), open = true } = {}) {
+// `clients` gives those of the settings, for the resource's URL; `route` has more of the route. Without `open`, nobody has used the
+// setup link yet.
+export async function managed(tls, { name = 'managed', clients = () => ({}), route = {}, open = true } = {}) {
   const demoFile = join(run, `${name}-demo.json`);
   const demo = start(`${name}-demo`, paths.node, [paths.demo], { PORT: 0, READY_FILE: demoFile, LOG: '1' });
   const upstream = (await until(`${name}-demo`, demo, () => JSON.parse(readFileSync(demoFile, 'utf8')))).url;
@@ -40,7 +41,7 @@ export async function managed(tls, { name = 'managed', clients = () => ({}), ope
   const url = `${origin}/mcp`;
   const audit = join(run, `${name}-audit.jsonl`);
   const settings = join(run, `${name}.json`);
-  writeFileSync(settings, JSON.stringify({
+  const write = (more = {}) => writeFileSync(settings, JSON.stringify({
     listen: [{ address: `127.0.0.1:${port}`, tls: { certificate: tls.certificate, key: tls.key } }],
     admin: { address: `127.0.0.1:${adminPort}` },
     shared_sources: ['127.0.0.1/32'], // every client of this run comes from there
@@ -50,8 +51,9 @@ export async function managed(tls, { name = 'managed', clients = () => ({}), ope
     issuers: { house: { managed: { url: origin, keys: join(run, `${name}-keys`), registration: 'on', password_cost: 14, clients: clients(url) } } },
     tenants: { main: { hosts: [`localhost:${port}`], issuers: ['house'] } },
     routes: [{ name: 'notes', tenant: 'main', resource: url, resource_name: 'Notes', upstream, scopes: ['mcp:read'],
-      scopes_supported: ['mcp:read', 'mcp:write', 'mcp:execute'] }],
+      scopes_supported: ['mcp:read', 'mcp:write', 'mcp:execute'], ...route, ...more }],
   }));
+  write();
   const gateway = start(name, paths.gatehouse, ['serve', '-c', settings]);
   const link = await until(name, gateway, () => /https:\S+\/setup\?token=\S+/.exec(readFileSync(log(name), 'utf8'))[0]);
   if (open) {
@@ -63,6 +65,13 @@ export async function managed(tls, { name = 'managed', clients = () => ({}), ope
     audit: () => lines(readFileSync(audit, 'utf8')),
     user: async (...args) => JSON.parse((await finish(`${name}-user`, paths.gatehouse, ['user', '-c', settings, ...args])).stdout), // the command
     wait: (ready) => until(name, gateway, ready),
+    async change(more) { // of the route, while it runs
+      const reloads = () => readFileSync(log(name), 'utf8').split('settings reloaded').length;
+      const before = reloads();
+      write(more);
+      gateway.kill('SIGHUP');
+      await until(name, gateway, () => reloads() > before);
+    },
     alive: () => gateway.exitCode === null && gateway.signalCode === null,
   };
 }
