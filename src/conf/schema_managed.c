@@ -51,6 +51,8 @@ static const struct gh_row limit_rows[] = {
           "Token requests of one client, at each gateway; of a client that has no secret, from one address."),
     LIMIT("push_per_minute", push, "60", 1000000, "Pushed authorization requests, counted alike."),
     LIMIT("registrations_per_hour", registrations, "10", 1000000, "Registrations from one address."),
+    LIMIT("all_registrations_per_hour", registrations_all, "1000", 1000000,
+          "Registrations from all addresses together, at each gateway."),
     LIMIT("login_failures_per_minute", login_failures, "10", 1000000,
           "Wrong passwords from one address, all accounts together."),
     LIMIT("pending_per_address", pending, "100", 1000000,
@@ -60,9 +62,10 @@ static const struct gh_row limit_rows[] = {
 };
 static const struct gh_section limit_section = {
     .title = "issuers.NAME.managed.limits",
-    .doc = "Beyond these the answer is 429 with `Retry-After` (`pending`: 503), and one line in the audit "
-           "log for each "
-           "window. Addresses in `shared_sources` have none of the bounds by address.",
+    .doc =
+        "Beyond these the answer is 429 with `Retry-After` (for bounds of all addresses together: 503), and "
+        "one line in the audit log for each window. Addresses in `shared_sources` have none of the bounds by "
+        "address.",
     .rows = limit_rows,
 };
 

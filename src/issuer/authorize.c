@@ -46,7 +46,8 @@ static enum gh_reason spend_pending(struct gh_issuer_request *r)
 {
     const struct gh_rate rate = { .tries = r->managed->limits.pending, .span_s = 600 };
     enum gh_reason reason = gh_throttle_spend(r, pending_key(r), &rate);
-    return reason == GH_OK ? gh_throttle_pending(r) : reason;
+    const struct gh_rate all = { .tries = r->managed->limits.pending_all, .span_s = 600 };
+    return reason == GH_OK ? gh_throttle_all(r, "pending", &all) : reason;
 }
 
 static gh_str row_key_of(const struct gh_issuer_request *r, gh_str client_id)

@@ -59,8 +59,9 @@ GH_MUST_USE enum gh_reason gh_throttle_count(struct gh_issuer_request *r, gh_str
  */
 GH_MUST_USE enum gh_reason gh_throttle_client(struct gh_issuer_request *r, const char *kind,
                                               int64_t per_minute);
-/* One more sign-in that waits for a person, of all. GH_OVERLOADED. */
-GH_MUST_USE enum gh_reason gh_throttle_pending(struct gh_issuer_request *r);
+/* One more of that kind, of all addresses together. GH_OVERLOADED. */
+GH_MUST_USE enum gh_reason gh_throttle_all(struct gh_issuer_request *r, const char *kind,
+                                           const struct gh_rate *rate);
 /* Refused for so long by a row of that key: of the refusals of this while one is written down. */
 void gh_throttle_tell(struct gh_issuer_request *r, gh_str key);
 /* Both, for what is counted whether it succeeds or not. GH_REQUESTS_THROTTLED. */

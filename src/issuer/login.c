@@ -185,6 +185,22 @@ const struct gh_step gh_steps_login_post[] = {
 
 /* ---- out ---- */
 
+/* Asked first: a link from elsewhere signs nobody out. Where to go then is for nobody else to say (threats.md
+ * A21). */
+static enum gh_step_end ask_out(struct gh_issuer_request *r)
+{
+    gh_str csrf = gh_browser_token(r->x->arena, r->session.secret, "account", GH_STR(""));
+    return csrf.ptr != NULL ? gh_page_logout(r, csrf) : gh_issuer_refuse(r, GH_OUT_OF_MEMORY);
+}
+
+const struct gh_step gh_steps_logout[] = {
+    { "session", gh_step_session },
+    { "session", gh_step_need_session },
+    { "session", gh_step_need_person },
+    { "answer", ask_out },
+    { NULL, NULL },
+};
+
 static enum gh_step_end sign_out(struct gh_issuer_request *r)
 {
     enum gh_reason reason = gh_form_read(r->x->arena, gh_buf_peek(&r->body), &r->posted);
@@ -204,7 +220,7 @@ static enum gh_step_end signed_out(struct gh_issuer_request *r)
     return gh_page_go(r, "/login", GH_STR(""));
 }
 
-const struct gh_step gh_steps_logout[] = {
+const struct gh_step gh_steps_logout_post[] = {
     { "form", sign_out },
     { "answer", signed_out },
     { NULL, NULL },

@@ -63,6 +63,8 @@ enum gh_step_end gh_page_consent(struct gh_issuer_request *r, gh_str csrf);
 
 /* ---- page_account.c: of r->session and the grants in r->rows ---- */
 enum gh_step_end gh_page_account(struct gh_issuer_request *r, gh_str csrf);
+/* Does the user want to sign out? */
+enum gh_step_end gh_page_logout(struct gh_issuer_request *r, gh_str csrf);
 
 /* ---- page_style.c ---- */
 extern const gh_str gh_page_style;

@@ -28,14 +28,26 @@ static void put_grant(struct gh_html *html, const struct gh_issuer_request *r, c
     gh_html_markup(html, "</span></button>\n</form>\n</section>\n");
 }
 
-enum gh_step_end gh_page_account(struct gh_issuer_request *r, gh_str csrf)
+static struct gh_html begin(struct gh_issuer_request *r, gh_str heading, gh_str csrf)
 {
-    struct gh_html html = gh_page_begin(r, GH_STR("Your account"));
+    struct gh_html html = gh_page_begin(r, heading);
     gh_html_markup(&html, "<p>Signed in as <strong>");
     gh_html_text(&html, r->session.name);
     gh_html_markup(&html, "</strong>.</p>\n");
     gh_page_form_begin(&html, r, &(struct gh_page_form){ .path = "/logout", .csrf = csrf });
     gh_html_markup(&html, "<button type=\"submit\">Sign out</button>\n</form>\n");
+    return html;
+}
+
+enum gh_step_end gh_page_logout(struct gh_issuer_request *r, gh_str csrf)
+{
+    struct gh_html html = begin(r, GH_STR("Sign out?"), csrf);
+    return gh_page_answer(r, 200, &html, GH_STR(""));
+}
+
+enum gh_step_end gh_page_account(struct gh_issuer_request *r, gh_str csrf)
+{
+    struct gh_html html = begin(r, GH_STR("Your account"), csrf);
     if (r->person.password.len > 0) {
         gh_html_markup(&html, "<p><a href=\"");
         gh_html_text(&html, r->managed->base);

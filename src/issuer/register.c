@@ -44,6 +44,9 @@ static enum gh_step_end take(struct gh_issuer_request *r)
         reason = gh_effects_write(&r->effects, key, value, now + UNUSED_S);
     if (reason == GH_OK)
         reason = gh_throttle_spend(r, rate_key(r), &rate);
+    const struct gh_rate all = { .tries = r->managed->limits.registrations_all, .span_s = rate.span_s };
+    if (reason == GH_OK)
+        reason = gh_throttle_all(r, "registrations", &all);
     return reason == GH_OK ? gh_issuer_commit(r) : gh_issuer_refuse(r, reason);
 }
 

@@ -203,8 +203,8 @@ enum gh_step_end gh_step_grant(struct gh_issuer_request *r);
 extern const struct gh_step gh_steps_metadata[], gh_steps_jwks[], gh_steps_token[], gh_steps_register[],
     gh_steps_revoke[], gh_steps_introspect[], gh_steps_push[];
 extern const struct gh_step gh_steps_authorize[], gh_steps_consent[], gh_steps_login[], gh_steps_login_post[],
-    gh_steps_logout[], gh_steps_setup[], gh_steps_setup_post[], gh_steps_account[], gh_steps_account_post[],
-    gh_steps_choose[], gh_steps_choose_post[], gh_steps_password[], gh_steps_password_post[],
-    gh_steps_style[];
+    gh_steps_logout[], gh_steps_logout_post[], gh_steps_setup[], gh_steps_setup_post[], gh_steps_account[],
+    gh_steps_account_post[], gh_steps_choose[], gh_steps_choose_post[], gh_steps_password[],
+    gh_steps_password_post[], gh_steps_style[];
 
 #endif

@@ -149,9 +149,9 @@ enum gh_reason gh_throttle_client(struct gh_issuer_request *r, const char *kind,
     return take(r, (struct gh_strs){ parts, GH_ARRAY_LEN(parts) }, &limit, GH_CLIENT_THROTTLED);
 }
 
-enum gh_reason gh_throttle_pending(struct gh_issuer_request *r)
+enum gh_reason gh_throttle_all(struct gh_issuer_request *r, const char *kind, const struct gh_rate *rate)
 {
-    const gh_str parts[] = { r->managed->policy.tenant, GH_STR("pending") };
-    const struct gh_limit limit = { .tries = r->managed->limits.pending_all, .span_s = 600 };
+    const gh_str parts[] = { r->managed->policy.tenant, gh_str_from(kind) };
+    const struct gh_limit limit = { .tries = rate->tries, .span_s = rate->span_s };
     return take(r, (struct gh_strs){ parts, GH_ARRAY_LEN(parts) }, &limit, GH_OVERLOADED);
 }

@@ -15,6 +15,7 @@ def limited(house):  # noqa: F811
     """Small limits; windows of a minute and more, so that none ends while a test runs over."""
     with open(os.open(os.path.join(house.folder, "secret"), os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="ascii") as file:
         file.write(SECRET)
+    house.settings["workers"] = 1  # its lines come in order
     managed = house.settings["issuers"]["house"]["managed"]
     managed["clients"]["svc"] = {"auth": "client_secret_basic", "secret_file": "secret", "client_credentials": True}
     managed["limits"] = {"authorize_per_minute": 3, "token_per_minute": 3, "push_per_minute": 3, "registrations_per_hour": 2,
@@ -23,6 +24,8 @@ def limited(house):  # noqa: F811
 
 
 def told(site, reason):
+    """The lines that say so, once all that came before have been written."""
+    site.audit_of_id(ask(site, "/oauth/jwks")[2]["x-request-id"])
     return [line for line in site.audit() if line["reason"] == reason]
 
 
@@ -105,6 +108,22 @@ def test_registrations_of_an_address(limited):
     over(limited, register(limited), "requests_throttled")
     assert [register(limited).status for _ in range(3)] == [429] * 3
     assert len(told(limited, "requests_throttled")) == 1
+
+
+def test_registrations_of_all_addresses(limited):
+    limited.settings["issuers"]["house"]["managed"]["limits"]["all_registrations_per_hour"] = 3
+    limited.settings["trusted_proxies"] = ["127.0.0.1/32"]
+    limited.start()
+    body = json.dumps({"client_name": "x", "redirect_uris": [CALLBACK]}).encode()
+
+    def come(address):
+        fields = (("X-Forwarded-For", address), ("X-Forwarded-Proto", "http"), ("Content-Type", "application/json"))
+        return ask(limited, "/oauth/register", body=body, fields=fields)[::2]
+
+    assert [come(f"198.51.100.{last}")[0] for last in (1, 2, 3)] == [201, 201, 201]
+    status, answer = come("198.51.100.4")
+    assert status == 503 and int(answer["retry-after"]) <= 3600
+    assert limited.audit_of_id(answer["x-request-id"])["reason"] == "overloaded"
 
 
 def test_failed_sign_ins_of_an_address(limited):
