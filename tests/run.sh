@@ -11,7 +11,8 @@ suites, and prints a line for each with its count and its time. Exit status 0 wh
 
   --quick   about 90 seconds once built, no npm: clang with address and undefined-behaviour sanitizers
   --full    the default: adds gcc, thread sanitizer, integration, real clients and issuers, conformance, short fuzzing
-  --long    what wants a quiet machine: ten million executions per fuzz target with coverage, planted bugs, tests/long/*
+  --long    what wants a quiet machine: ten million executions per fuzz target with coverage, planted bugs,
+            deploy/systemd/ under a systemd that is booted (root), tests/long/*
   --list    the suites of each tier
   --help    this text
 
@@ -29,7 +30,7 @@ logs=$out/logs
 jobs=${JOBS:-$(nproc)}
 quick=(lint clang unit tables corpora replay)
 full=("${quick[@]}" gcc threads integration interop conformance fuzz)
-long=(fuzz-long planted)
+long=(fuzz-long planted systemd)
 for hook in tests/long/*; do
     [ -x "$hook" ] && [ -f "$hook" ] && hook=${hook##*/} && long+=("${hook%.*}")
 done
@@ -87,7 +88,8 @@ missing_packages() {
         ca-certificates clang-14 clang-format-14 libclang-rt-14-dev llvm-14 libc6-dev gcc meson ninja-build pkg-config
         libssl-dev libevent-dev libnghttp2-dev libjansson-dev libcurl4-openssl-dev libyaml-dev libsqlite3-dev libseccomp-dev libcmocka-dev
         openssl procps python3)
-    selected integration threads "${long[@]:2}" && wanted+=(python3-pytest python3-cryptography python3-jwt python3-yaml systemd)
+    selected integration threads "${long[@]:2}" && wanted+=(python3-pytest python3-cryptography python3-jwt python3-yaml)
+    selected systemd && wanted+=(systemd)
     selected interop conformance && ! command -v npm >/dev/null && wanted+=(npm)
     selected interop && wanted+=(chromium)
     selected planted && wanted+=(patch)
@@ -249,12 +251,14 @@ pytest_with() { # BUILD PYTEST-ARGUMENT...
     return "$status"
 }
 
-suite_integration() { build_clang && pytest_with clang -q; }
+suite_integration() { build_clang && pytest_with clang -q -m "not boots"; }
 
 suite_threads() {
     build_tsan || return 1
     meson_suite tsan threads && pytest_with tsan -q -m threads
 }
+
+suite_systemd() { build_clang && pytest_with clang -q -m boots; }
 
 node_suite() { # PART... of tests/interop/run.sh, which installs the npm packages and runs them under the locked Node
     local log=$logs/$suite.lines binary

@@ -20,7 +20,7 @@ MAIN, NEXT = "gatehouse@main.service", "gatehouse@next.service"
 DROP_IN = f"[Service]\nEnvironment=ASAN_OPTIONS=detect_leaks=0\nLimitNOFILE={min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 65536)}\n"
 
 NEEDS_ROOT = "only root can boot a systemd, and not in every container"
-pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not can_boot(), reason=NEEDS_ROOT)
+pytestmark = [pytest.mark.boots, pytest.mark.skipif(os.geteuid() != 0 or not can_boot(), reason=NEEDS_ROOT)]
 
 
 def put(folder, name, data, mode=0o644):
