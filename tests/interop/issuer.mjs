@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { walk } from '../../deploy/demo/user.mjs';
 import { freePorts } from '../../deploy/demo/ports.mjs';
-import { certificates, finish, log, paths, run, start, tail, until } from './house.mjs';
-import { account, lines, managed } from './managed.mjs';
+import { certificates, finish, log, paths, run, tail } from './house.mjs';
+import { account, lines, managed, turnkey } from './managed.mjs';
 
 const { values: opts } = parseArgs({ options: { only: { type: 'string' }, verbose: { type: 'boolean' } } });
 
@@ -87,29 +87,22 @@ async function everyClient(way, house) {
 }
 
 // ---- one command, on loopback without TLS
-const demoFile = join(run, 'demo.json');
-const demo = start('demo', paths.node, [paths.demo], { PORT: 0, READY_FILE: demoFile, LOG: '1' });
-const upstream = (await until('demo', demo, () => JSON.parse(readFileSync(demoFile, 'utf8')))).url;
-const gateway = start('gateway', paths.gatehouse, ['serve', '--upstream', upstream, '--listen', `127.0.0.1:${ports.pop()}`], { STATE_DIRECTORY: join(run, 'state') });
-const link = await until('gateway', gateway, () => /http:\S+\/setup\?token=\S+/.exec(readFileSync(log('gateway'), 'utf8'))[0]);
-const url = /"url": "([^"]+)"/.exec(readFileSync(log('gateway'), 'utf8'))[1];
-const made = await walk(link, { account });
+const gateway = await turnkey();
+const made = await walk(gateway.link, { account });
 verdict('serve --upstream: the printed link makes the first account', made.status === 200 && made.url.endsWith('/account'), `it ended at ${made.url} with ${made.status}`);
 
 async function oneCommand() {
-  const audit = () => lines(readFileSync(log('gateway'), 'utf8'));
-  const wait = (ready) => until('gateway', gateway, ready);
   for (const name of ['SDK v1.32', 'SDK v2, handshake era', 'SDK v2, 2026-07-28', 'mcp-remote']) {
-    await attempt(`serve --upstream: ${name}`, clients[name]({ url, state: `turnkey-${name}`, port: ports.pop() }), { audit, wait, http: '1.1' });
+    await attempt(`serve --upstream: ${name}`, clients[name]({ url: gateway.url, state: `turnkey-${name}`, port: ports.pop() }), { ...gateway, http: '1.1' });
   }
 }
 
 await Promise.all([everyClient('registration', houses.registration).then(oneCommand), everyClient('CIMD', houses.CIMD)]);
 
 const logs = (names) => names.map((name) => readFileSync(log(name), 'utf8')).join('');
-verdict('the servers never see a token', !/"authorization"|eyJ/.test(logs(['demo', 'registration-demo', 'CIMD-demo'])), 'one did');
-verdict('what the gateways write holds no token', !/eyJ[\w-]+\./.test(logs(['gateway', 'registration', 'CIMD'])), 'it does');
-verdict('the gateways are still up', houses.registration.alive() && houses.CIMD.alive() && gateway.exitCode === null && gateway.signalCode === null, 'one ended');
-if (failed) console.log(`---- gateway\n${tail('gateway', 30)}`);
+verdict('the servers never see a token', !/"authorization"|eyJ/.test(logs(['turnkey-demo', 'registration-demo', 'CIMD-demo'])), 'one did');
+verdict('what the gateways write holds no token', !/eyJ[\w-]+\./.test(logs(['turnkey', 'registration', 'CIMD'])), 'it does');
+verdict('the gateways are still up', houses.registration.alive() && houses.CIMD.alive() && gateway.alive(), 'one ended');
+if (failed) console.log(`---- gateway\n${tail('turnkey', 30)}`);
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed || !passed ? 1 : 0);

@@ -30,12 +30,28 @@ async function documents(tls) {
 
 export const lines = (text) => text.split('\n').slice(0, -1).filter((line) => line.startsWith('{"')).map((line) => JSON.parse(line));
 
+const alive = (child) => child.exitCode === null && child.signalCode === null;
+
+async function demo(name) {
+  const file = join(run, `${name}.json`);
+  const child = start(name, paths.node, [paths.demo], { PORT: 0, READY_FILE: file, LOG: '1' });
+  return (await until(name, child, () => JSON.parse(readFileSync(file, 'utf8')))).url;
+}
+
+// `gatehouse serve --upstream URL` and nothing else, on loopback without TLS. Nobody has used the setup link yet.
+export async function turnkey() {
+  const [port] = await freePorts(0);
+  const gateway = start('turnkey', paths.gatehouse, ['serve', '--upstream', await demo('turnkey-demo'), '--listen', `127.0.0.1:${port}`], { STATE_DIRECTORY: join(run, 'state') });
+  const said = () => readFileSync(log('turnkey'), 'utf8');
+  const link = await until('turnkey', gateway, () => /http:\S+\/setup\?token=\S+/.exec(said())[0]);
+  const url = /"url": "([^"]+)"/.exec(said())[1];
+  return { origin: new URL(url).origin, url, link, audit: () => lines(said()), wait: (ready) => until('turnkey', gateway, ready), alive: () => alive(gateway) };
+}
+
 // `clients` gives those of the settings, for the resource's URL; `route` has more of the route. Without `open`, nobody has used the
 // setup link yet.
 export async function managed(tls, { name = 'managed', clients = () => ({}), route = {}, open = true } = {}) {
-  const demoFile = join(run, `${name}-demo.json`);
-  const demo = start(`${name}-demo`, paths.node, [paths.demo], { PORT: 0, READY_FILE: demoFile, LOG: '1' });
-  const upstream = (await until(`${name}-demo`, demo, () => JSON.parse(readFileSync(demoFile, 'utf8')))).url;
+  const upstream = await demo(`${name}-demo`);
   const [port, adminPort] = await freePorts(0, 0);
   const origin = `https://localhost:${port}`;
   const url = `${origin}/mcp`;
@@ -72,6 +88,6 @@ export async function managed(tls, { name = 'managed', clients = () => ({}), rou
       gateway.kill('SIGHUP');
       await until(name, gateway, () => reloads() > before);
     },
-    alive: () => gateway.exitCode === null && gateway.signalCode === null,
+    alive: () => alive(gateway),
   };
 }

@@ -6,7 +6,7 @@ import { Client, StreamableHTTPClientTransport, UnauthorizedError } from '@model
 import { HeadlessProvider } from '../../deploy/demo/user.mjs';
 import { browser, look, tabbed, told } from './chromium.mjs';
 import { certificates, tail } from './house.mjs';
-import { account, managed } from './managed.mjs';
+import { account, managed, turnkey } from './managed.mjs';
 
 let passed = 0;
 let failed = 0;
@@ -55,10 +55,10 @@ class Application extends HeadlessProvider {
     await this.person();
     this.callback = await answer;
   }
-  async call() {
+  async call(url = house.url) {
     for (let tries = 0; tries < 2; tries++) {
       const client = new Client({ name: 'person', version: '1.0.0' }, { versionNegotiation: { mode: { pin: '2026-07-28' } } });
-      const transport = new StreamableHTTPClientTransport(new URL(house.url), { authProvider: this });
+      const transport = new StreamableHTTPClientTransport(new URL(url), { authProvider: this });
       try {
         await client.connect(transport);
         const { content } = await client.callTool({ name: 'echo', arguments: { message: 'hi' } });
@@ -210,7 +210,17 @@ const old = new Application(async () => {
 }, { clientMetadataUrl: house.publish('Typewriter') });
 verdict('SDK v2 by its document, and a person whose browser speaks HTTP/1.1 only', [same(await old.call(), 'Echo: hi'), same(await versions(then), ['1.1']), ...faults]);
 await context.close();
-verdict('the gateway is still up', !house.alive() && 'it ended');
+
+// ---- one command, on loopback without TLS
+const alone = await turnkey();
+({ context, page, faults } = await browser(tls, [alone.origin, back]));
+await page.goto(alone.link);
+await fill(account.password);
+verdict('serve --upstream: the printed link makes the first account', await tells('heading "Your account" [level=1]', `strong: ${account.name}`));
+const first = new Application(() => press('Allow')); // who has made the account is signed in
+verdict('serve --upstream: SDK v2 by registration, and a person who allows', [same(await first.call(alone.url), 'Echo: hi'), ...faults]);
+await context.close();
+verdict('the gateways are still up', !(house.alive() && alone.alive()) && 'one ended');
 if (failed) console.log(`---- gateway\n${tail('managed', 30)}`);
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed || !passed ? 1 : 0);
