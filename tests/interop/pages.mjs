@@ -105,7 +105,8 @@ await fill(account.password);
 verdict('the account, of which nothing has been given yet', [same(await heading(), 'Your account'), ...await look(page, 'account-empty')]);
 await page.goto(house.link);
 verdict('the link works once', [same(await heading(), 'This link cannot be used any more'), ...await look(page, 'refusal')]);
-await page.goto(`${house.origin}/account`);
+await page.goto(`${house.origin}/logout`);
+verdict('the page that asks before signing out', [same(await heading(), 'Sign out?'), ...await look(page, 'logout')]);
 await press('Sign out');
 verdict('signing out', same(await heading(), 'Sign in'));
 
