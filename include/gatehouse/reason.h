@@ -142,6 +142,19 @@
     X(LOGIN_FAILED,          "login_failed",              403,  NULL,                  "Name or password are wrong") \
     X(LOGIN_THROTTLED,       "login_throttled",           429,  NULL,                  "Too many tries to sign in") \
     X(CLIENT_THROTTLED,      "client_throttled",          429,  "slow_down",           "Too many requests of this client") \
+    X(LOGIN_STATE,             "login_state",               400,  NULL,                  "This sign-in is over") \
+    X(LOGIN_BROWSER,           "login_browser",             400,  NULL,                  "This sign-in was begun in another browser") \
+    X(LOGIN_ISSUER,            "login_issuer",              400,  NULL,                  "The answer comes from another provider") \
+    X(LOGIN_REFUSED,           "login_refused",             403,  NULL,                  "The provider did not sign the user in") \
+    X(LOGIN_PROVIDER,          "login_provider",            503,  NULL,                  "The provider cannot be reached") \
+    X(LOGIN_CODE,              "login_code",                502,  NULL,                  "The provider did not accept the code") \
+    X(LOGIN_TOKEN,             "login_token",               502,  NULL,                  "The provider's ID token is malformed") \
+    X(LOGIN_SIGNATURE,         "login_signature",           502,  NULL,                  "The provider's ID token is not signed by it") \
+    X(LOGIN_AUDIENCE,          "login_audience",            502,  NULL,                  "The provider's ID token is for another application") \
+    X(LOGIN_TIME,              "login_time",                502,  NULL,                  "The provider's ID token is too old or too new") \
+    X(LOGIN_NONCE,             "login_nonce",               502,  NULL,                  "The provider's ID token answers another sign-in") \
+    X(LOGIN_HASH,              "login_hash",                502,  NULL,                  "The provider's ID token came with another token") \
+    X(LOGIN_USER,              "login_user",                403,  NULL,                  "This user may not sign in here") \
     X(REQUESTS_THROTTLED,    "requests_throttled",        429,  "slow_down",           "Too many requests from this address") \
     X(SETUP_UNKNOWN,         "setup_unknown",             404,  NULL,                  "The link cannot be used any more") \
     X(LINK_UNKNOWN,          "link_unknown",              404,  NULL,                  "The link cannot be used any more") \

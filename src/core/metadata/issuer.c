@@ -22,6 +22,13 @@ enum gh_reason gh_issuer_metadata_read(struct gh_arena *arena, gh_str text, stru
         return GH_METADATA_MALFORMED;
     const struct gh_json *cimd = gh_json_get(&doc, GH_STR("client_id_metadata_document_supported"));
     metadata.cimd = cimd != NULL && cimd->type == GH_JSON_TRUE;
+    const struct gh_json *iss = gh_json_get(&doc, GH_STR("authorization_response_iss_parameter_supported"));
+    metadata.sends_iss = iss != NULL && iss->type == GH_JSON_TRUE;
+    /* of use to who signs in alone: what is wrong there ends nobody else's trust */
+    if (!read_text(&doc, GH_STR("authorization_endpoint"), &metadata.authorization_endpoint))
+        metadata.authorization_endpoint = GH_STR("");
+    if (!read_text(&doc, GH_STR("token_endpoint"), &metadata.token_endpoint))
+        metadata.token_endpoint = GH_STR("");
     /* RFC 8414 section 3.3: identical, or nothing else in the document may be used. */
     if (!gh_strs_has(issuers, metadata.issuer))
         return GH_METADATA_ISSUER;

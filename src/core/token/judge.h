@@ -29,6 +29,8 @@ bool gh_template_gives(gh_str template, gh_str placeholder, gh_str value, gh_str
 GH_MUST_USE enum gh_reason gh_judge_times(const struct gh_judging *judging, struct gh_principal *principal);
 /* kind.c. Step 8. */
 GH_MUST_USE enum gh_reason gh_judge_kind(const struct gh_judging *judging);
+/* Strings, and arrays that hold the string, can have a value; any type can be present. */
+bool gh_claim_rule_is_met(const struct gh_json *claims, const struct gh_claim_rule *rule);
 /* binding.c. Step 9. */
 GH_MUST_USE enum gh_reason gh_judge_binding(const struct gh_judging *judging);
 /* Does `aud`, a string or an array of strings, hold one of the values? */

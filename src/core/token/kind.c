@@ -14,7 +14,7 @@ static bool has_value(gh_str text, const struct gh_claim_rule *rule)
 }
 
 /* Strings, and arrays that hold the string, can have a value; any type can be present. */
-static bool is_met(const struct gh_json *claims, const struct gh_claim_rule *rule)
+bool gh_claim_rule_is_met(const struct gh_json *claims, const struct gh_claim_rule *rule)
 {
     const struct gh_json *value = gh_claim(claims, rule->claim);
     if (value == NULL || rule->values.count == 0)
@@ -44,7 +44,7 @@ static bool is_another_kind(const struct gh_json *claims, bool nonce_is_fine)
         { .claim = GH_STR_INIT("nonce") }, /* last: left out where the profile knows better */
     };
     for (size_t i = 0; i < GH_ARRAY_LEN(rules) - (nonce_is_fine ? 1 : 0); i++) {
-        if (is_met(claims, &rules[i]))
+        if (gh_claim_rule_is_met(claims, &rules[i]))
             return true;
     }
     return false;
@@ -63,11 +63,11 @@ enum gh_reason gh_judge_kind(const struct gh_judging *judging)
 {
     const struct gh_profile *profile = judging->profile;
     for (size_t i = 0; i < profile->require.count; i++) {
-        if (!is_met(judging->claims, &profile->require.at[i]))
+        if (!gh_claim_rule_is_met(judging->claims, &profile->require.at[i]))
             return GH_TOKEN_KIND;
     }
     for (size_t i = 0; i < profile->reject.count; i++) {
-        if (is_met(judging->claims, &profile->reject.at[i]))
+        if (gh_claim_rule_is_met(judging->claims, &profile->reject.at[i]))
             return GH_TOKEN_KIND;
     }
     if (is_another_kind(judging->claims, profile->nonce_is_fine))

@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "gatehouse/effects.h"
+#include "gatehouse/login.h"
 #include "gatehouse/policy.h"
 #include "gatehouse/sign.h"
 #include "support/sign.h"
@@ -281,6 +282,67 @@ static void revocations_too(void **state)
     assert_true(failures > 5);
 }
 
+static enum gh_reason judge_id_token(struct gh_arena *scratch)
+{
+    static const gh_str issuers[] = { GH_STR_INIT("https://as") };
+    struct gh_login login = { .profile = *gh_login_profile(GH_STR("generic")), .client_id = GH_STR("us") };
+    /* {"alg":"RS256"} {"iss":"https://as","sub":"u","aud":"us","nonce":"N","iat":1,"exp":9,"at_hash":"x"} */
+    const gh_str text =
+        GH_STR("eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2FzIiwic3ViIjoidSIsImF1ZCI6InVzIiwibm9uY2Ui"
+               "OiJOIiwiaWF0IjoxLCJleHAiOjksImF0X2hhc2giOiJ4In0.AA");
+    const struct gh_login_tokens tokens = { .id_token = text, .access_token = GH_STR("A") };
+    struct gh_token token;
+    struct gh_identity identity;
+    login.profile.issuers = (struct gh_strs){ issuers, 1 };
+    enum gh_reason reason = gh_id_token_open(scratch, text, &login, &token);
+    if (reason == GH_OK)
+        reason = gh_id_token_judge(scratch, &token, &login, &tokens, GH_STR("N"), 2, &identity);
+    return reason == GH_LOGIN_HASH ? GH_OK : reason; /* it was come so far */
+}
+
+static enum gh_reason sign_in(void)
+{
+    const struct gh_login login = { .client_id = GH_STR("us"), .auth = GH_CLIENT_AUTH_KEY };
+    const struct gh_login_request request = { .endpoint = GH_STR("https://as/auth"),
+                                              .verifier = GH_STR("V") };
+    const struct gh_login_redemption redemption = { .code = GH_STR("C") };
+    const struct gh_identity identity = { .issuer = GH_STR("https://as"), .subject = GH_STR("u") };
+    struct gh_identity again;
+    struct gh_login_tokens tokens;
+    struct gh_arena *scratch = gh_arena_new(64);
+    if (scratch == NULL)
+        return GH_OUT_OF_MEMORY;
+    gh_str text = gh_identity_write(scratch, &identity);
+    bool made = text.ptr != NULL && gh_identity_key(scratch, &identity).ptr != NULL &&
+                gh_login_request_write(scratch, &login, &request).ptr != NULL &&
+                gh_login_form(scratch, &login, &redemption).ptr != NULL &&
+                gh_login_assertion(scratch, &login, GH_STR("https://as/token"),
+                                   (const unsigned char *)"0123456789abcdef", 1)
+                        .ptr != NULL;
+    enum gh_reason reason = made ? gh_identity_read(scratch, text, &again) : GH_OUT_OF_MEMORY;
+    if (reason == GH_OK)
+        reason = gh_login_tokens_read(scratch, GH_STR("{\"id_token\":\"I\"}"), &tokens);
+    if (reason == GH_OK)
+        reason = judge_id_token(scratch);
+    gh_arena_free(scratch);
+    return reason;
+}
+
+static void sign_ins_too(void **state)
+{
+    unsigned failures = 0;
+    (void)state;
+    for (unsigned long n = 1, quiet = 0; quiet < QUIET_RUNS; n++) {
+        gh_alloc_fail_at(n);
+        enum gh_reason reason = sign_in();
+        gh_alloc_fail_at(0);
+        quiet = reason == GH_OK ? quiet + 1 : 0;
+        failures += reason != GH_OK ? 1 : 0;
+        assert_true(reason == GH_OK || reason == GH_OUT_OF_MEMORY);
+    }
+    assert_true(failures > 5);
+}
+
 int main(void)
 {
     if (CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free) != 1)
@@ -292,6 +354,7 @@ int main(void)
         cmocka_unit_test(signing_fails_closed_too),
         cmocka_unit_test(control_documents_too),
         cmocka_unit_test(revocations_too),
+        cmocka_unit_test(sign_ins_too),
     };
     int failed = cmocka_run_group_tests_name("memory", tests, NULL, NULL);
     gh_arena_free(arena);
