@@ -48,8 +48,10 @@ GH_MUST_USE enum gh_reason gh_discovery_urls(struct gh_arena *arena, gh_str issu
 /* What is needed of an authorization server's metadata (RFC 8414 section 2). */
 struct gh_issuer_metadata {
     gh_str issuer, jwks_uri, introspection_endpoint, registration_endpoint;
+    gh_str authorization_endpoint, token_endpoint; /* empty also when they are no texts */
     bool s256;
-    bool cimd; /* takes the URL of a client's own metadata as its client id */
+    bool sends_iss; /* RFC 9207 section 3: in its authorization responses */
+    bool cimd;      /* takes the URL of a client's own metadata as its client id */
 };
 /* GH_METADATA_MALFORMED, or GH_METADATA_ISSUER when doc.issuer is none of `issuers`, byte for byte. */
 GH_MUST_USE enum gh_reason gh_issuer_metadata_read(struct gh_arena *arena, gh_str text,

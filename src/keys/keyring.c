@@ -236,6 +236,8 @@ static void drop_ring(struct ring *ring)
     gh_ring_conf_free(ring->conf);
     gh_ring_conf_free(ring->next_conf);
     free(ring->jwks_uri);
+    free(ring->authorization_endpoint);
+    free(ring->token_endpoint);
     free(ring);
 }
 
@@ -284,6 +286,19 @@ struct gh_keys_view gh_keyrings_view(struct gh_keyrings *rings, uint32_t slot)
     struct gh_keys_view view = ring->view;
     view.set = view.set != NULL ? gh_jwks_ref(view.set) : NULL;
     return view;
+}
+
+bool gh_keyrings_endpoints(const struct gh_keyrings *rings, uint32_t slot,
+                           struct gh_keys_endpoints *ret_endpoints)
+{
+    const struct ring *ring = slot < GH_KEYRING_SLOTS ? rings->at[slot] : NULL;
+    if (ring == NULL || ring->authorization_endpoint == NULL || ring->token_endpoint == NULL)
+        return false;
+    *ret_endpoints =
+        (struct gh_keys_endpoints){ .authorization_endpoint = gh_str_from(ring->authorization_endpoint),
+                                    .token_endpoint = gh_str_from(ring->token_endpoint),
+                                    .sends_iss = ring->sends_iss };
+    return true;
 }
 
 bool gh_keyrings_ready(struct gh_keyrings *rings, gh_str *ret_not_ready)

@@ -77,6 +77,14 @@ struct gh_keys_view gh_keyrings_view(struct gh_keyrings *rings, uint32_t slot);
  * when out of memory or too many wait. */
 bool gh_keyrings_want(struct gh_keyrings *rings, uint32_t slot, gh_str kid, void (*done)(void *ctx),
                       void *ctx) GH_MUST_USE;
+/* Where people sign in, by the issuer's metadata as it was read last. */
+struct gh_keys_endpoints {
+    gh_str authorization_endpoint, token_endpoint; /* lent */
+    bool sends_iss;
+};
+/* False while they are not known, or not usable. */
+bool gh_keyrings_endpoints(const struct gh_keyrings *rings, uint32_t slot,
+                           struct gh_keys_endpoints *ret_endpoints);
 struct gh_introspection_request {
     uint32_t slot;
     gh_str token;

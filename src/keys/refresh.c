@@ -173,6 +173,15 @@ static void ask_metadata(struct flight *flight)
     ask(flight, GH_STR("application/json"), metadata_came);
 }
 
+/* NULL where there is none that can be used: the metadata came by https and this does not, it holds a NUL, or
+ * memory ran out. Nobody signs in there then. */
+static void take_endpoint(const struct flight *flight, gh_str url, char **at)
+{
+    bool secure = gh_str_starts(url, GH_STR("https:")) || !gh_str_starts(flight->url, GH_STR("https:"));
+    free(*at);
+    *at = secure && url.len > 0 && memchr(url.ptr, '\0', url.len) == NULL ? gh_str_to_heap(url) : NULL;
+}
+
 /* A jwks_uri may stand on another host (Google's does), but what TLS has said does not lead away from TLS. */
 static const char *take_metadata(struct flight *flight, const struct gh_issuer_metadata *metadata)
 {
@@ -188,6 +197,9 @@ static const char *take_metadata(struct flight *flight, const struct gh_issuer_m
         return "out of memory";
     free(ring->jwks_uri);
     ring->jwks_uri = copy;
+    take_endpoint(flight, metadata->authorization_endpoint, &ring->authorization_endpoint);
+    take_endpoint(flight, metadata->token_endpoint, &ring->token_endpoint);
+    ring->sends_iss = metadata->sends_iss;
     ring->metadata_until_ms = gh_loop_now_ms(ring->rings->loop) + METADATA_LIFE_MS;
     return NULL;
 }

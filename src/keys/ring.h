@@ -56,12 +56,14 @@ struct ring {
     struct flight *flight;      /* the one fetch */
     struct gh_deadline refresh; /* the next fetch: planned, or sooner for those who wait */
     struct gh_deadline stale;
-    int64_t planned_ms;        /* when a fetch is due without anybody asking */
-    int64_t last_fetch_ms;     /* when the last one began */
-    unsigned failures;         /* since the last good one */
-    char *jwks_uri;            /* from the metadata; NULL: not known */
-    int64_t metadata_until_ms; /* asked again after this */
-    struct gh_list wants;      /* of struct want: they wait for the fetch */
+    int64_t planned_ms;                            /* when a fetch is due without anybody asking */
+    int64_t last_fetch_ms;                         /* when the last one began */
+    unsigned failures;                             /* since the last good one */
+    char *jwks_uri;                                /* from the metadata; NULL: not known */
+    char *authorization_endpoint, *token_endpoint; /* likewise */
+    bool sends_iss;                                /* likewise */
+    int64_t metadata_until_ms;                     /* asked again after this */
+    struct gh_list wants;                          /* of struct want: they wait for the fetch */
 
     int64_t asking; /* introspections under way */
     bool asking_failed;
