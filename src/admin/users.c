@@ -71,7 +71,7 @@ static const char *state_of(const struct gh_person *person)
 {
     if (person->disabled)
         return "disabled";
-    return person->password.len > 0 ? "active" : "invited";
+    return person->password.len > 0 || person->identity.len > 0 ? "active" : "invited";
 }
 
 static void put_person(struct gh_text *text, const struct gh_person *person)
@@ -79,6 +79,7 @@ static void put_person(struct gh_text *text, const struct gh_person *person)
     gh_put_text(text, "user", person->id);
     gh_put_text(text, "name", person->name);
     gh_put_text(text, "state", gh_str_from(state_of(person)));
+    gh_put_text(text, "provider", person->provider);
     gh_put_number(text, "created", person->created);
 }
 
@@ -201,6 +202,9 @@ static enum gh_task_end reset_person(struct gh_task *t)
 {
     if (t->person.disabled)
         return gh_task_tell(t, GH_ADMIN_CONFLICT, GH_STR("the user is disabled: enable it first"));
+    if (t->person.identity.len > 0)
+        return gh_task_tell(t, GH_ADMIN_CONFLICT,
+                            GH_STR("the user signs in at a provider and has no password here"));
     enum gh_reason reason = give_link(t);
     (void)gh_person_end_sessions(&t->person, gh_task_epoch(t, GH_REVOKED_USER, t->person.id));
     if (reason == GH_OK)
@@ -232,9 +236,11 @@ static enum gh_task_end enable_person(struct gh_task *t)
     return commit_person(t, gh_person_put(t->x->arena, &t->person, &t->effects));
 }
 
+/* With the row that finds it: by its name, or by who it is at a provider. */
 static enum gh_task_end remove_person(struct gh_task *t)
 {
-    gh_str name_key = gh_person_name_key(t->x->arena, t->person.name);
+    gh_str name_key =
+        t->person.identity.len > 0 ? t->person.identity : gh_person_name_key(t->x->arena, t->person.name);
     enum gh_reason reason = name_key.ptr != NULL ? gh_link_end(&t->person, &t->effects) : GH_OUT_OF_MEMORY;
     if (reason == GH_OK)
         reason = gh_effects_expect(&t->effects, t->person.key, t->person.version);

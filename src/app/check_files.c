@@ -111,6 +111,13 @@ static void check_clients(struct files *files)
             if (!may_look(paths, GH_ARRAY_LEN(paths)))
                 return;
         }
+    for (size_t i = 0; i < site->issuer_count; i++)
+        for (size_t k = 0; k < site->issuers[i].login_count; k++) {
+            const gh_str paths[] = { site->issuers[i].logins[k].secret_file,
+                                     site->issuers[i].logins[k].key_file };
+            if (!may_look(paths, GH_ARRAY_LEN(paths)))
+                return;
+        }
     size_t first = 0;
     while (first + 1 < files->conf->places.issuer_count && !files->conf->site->issuers[first].conf.managed)
         first++;

@@ -127,7 +127,8 @@ static bool make_parts(struct gh_control *control, const struct gh_conf *conf)
     control->documents = gh_documents_new(control->loop, control->fetcher);
     control->rings =
         gh_keyrings_new(control->loop, control->fetcher, control->registry, gh_control_publish_keys, control);
-    return control->rings != NULL && control->documents != NULL;
+    control->sign_ins = gh_sign_ins_new(control->loop, control->fetcher, control->rings);
+    return control->rings != NULL && control->documents != NULL && control->sign_ins != NULL;
 }
 
 /* One for the life of the process: what it holds outlives every reload. Its files belong to the user that
@@ -359,6 +360,7 @@ void gh_control_done(struct gh_control *control)
     gh_keyrings_free(control->rings); /* who still waits is answered, by letters to workers */
     gh_fetcher_free(control->fetcher);
     gh_documents_free(control->documents);
+    gh_sign_ins_free(control->sign_ins);
     gh_offload_free(
         control->offload); /* before the workers: its jobs hold references to workers' mailboxes */
     gh_offload_free(control->passwords);

@@ -4,6 +4,7 @@
 
 #include "admin/admin.h"
 #include "app/documents.h"
+#include "app/sign_ins.h"
 #include "app/worker.h"
 #include "io/inherit.h"
 #include "store/store.h"
@@ -48,6 +49,7 @@ struct gh_control {
     struct gh_fetcher *fetcher;
     struct gh_keyrings *rings;
     struct gh_documents *documents;
+    struct gh_sign_ins *sign_ins;
     struct gh_registry *registry;
     struct gh_ticket_keys *tickets;
     struct gh_session_keys *session_keys;       /* made at the start: they survive reloads */

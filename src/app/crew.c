@@ -78,6 +78,14 @@ static void fetch_document(void *ctx, struct gh_worker *worker, gh_str url, uint
         warn_unsent(gh_worker_fetched(worker, ticket, &refused));
 }
 
+static void sign_in(void *ctx, struct gh_worker *worker, gh_str asked, uint64_t ticket)
+{
+    struct gh_control *control = ctx;
+    static const struct gh_issuer_fetched refused = { .reason = GH_OVERLOADED, .max_age_s = -1 };
+    if (!gh_sign_ins_ask(control->sign_ins, control->snapshot, worker, asked, ticket))
+        warn_unsent(gh_worker_fetched(worker, ticket, &refused));
+}
+
 static void worker_drained(void *ctx, struct gh_worker *worker)
 {
     struct gh_control *control = ctx;
@@ -109,6 +117,7 @@ bool gh_control_make_workers(struct gh_control *control)
         .want_key = want_key,
         .introspect = introspect,
         .fetch = fetch_document,
+        .sign_in = sign_in,
         .drained = worker_drained,
     };
     for (; control->worker_count < gh_control_wanted_workers(control->snapshot->conf);

@@ -100,6 +100,8 @@ void gh_control_offer_setup(struct gh_control *control)
     offers->snapshot = gh_snapshot_ref(control->snapshot);
     for (size_t i = 0; i < site->issuer_count; i++) {
         struct gh_setup_offer *offer = &offers->at[i];
+        if (!site->issuers[i].accounts)
+            continue;
         *offer = (struct gh_setup_offer){ .control = control, .managed = &site->issuers[i] };
         if (gh_store_list(control->revocations.client, offer->managed->policy.tenant, GH_STR("user/"),
                           GH_STR(""), 1, gh_loop_wall_s(control->loop), hear_of_people, offer) == NULL)

@@ -67,6 +67,19 @@ static enum gh_reason make_slots(struct gh_site *site, const struct gh_snapshot_
     return GH_OK;
 }
 
+/* Keys of providers that people sign in at. */
+static enum gh_reason make_logins(struct gh_issuer_site *site, const struct gh_snapshot_with *with,
+                                  char **ret_why)
+{
+    enum gh_reason reason = GH_OK;
+    for (size_t i = 0; i < site->issuer_count; i++)
+        for (size_t k = 0; reason == GH_OK && k < site->issuers[i].login_count; k++) {
+            struct gh_issuer_login *login = &site->issuers[i].logins[k];
+            reason = gh_keyrings_add(with->rings, login->ring, &login->slot, ret_why);
+        }
+    return reason;
+}
+
 static enum gh_reason make_routes(struct gh_site *site, const struct gh_snapshot_with *with, char **ret_why)
 {
     for (size_t i = 0; i < site->route_count; i++) {
@@ -129,6 +142,8 @@ enum gh_reason gh_snapshot_new(struct gh_conf *conf, const struct gh_snapshot_wi
         reason = make_managed(conf, with, ret_why);
     if (reason == GH_OK)
         reason = make_slots(conf->site, with, ret_why);
+    if (reason == GH_OK)
+        reason = make_logins(conf->issuer_site, with, ret_why);
     if (reason == GH_OK)
         reason = make_routes(conf->site, with, ret_why);
     if (reason == GH_OK)

@@ -230,7 +230,7 @@ bool gh_worker_drain(struct gh_worker *worker)
 
 /* ---- letters from the worker ---- */
 
-enum question { ASK_KEY, ASK_INTROSPECTION, ASK_DOCUMENT, SAY_DRAINED };
+enum question { ASK_KEY, ASK_INTROSPECTION, ASK_DOCUMENT, ASK_SIGN_IN, SAY_DRAINED };
 
 struct ask {
     struct gh_letter letter; /* first */
@@ -239,7 +239,7 @@ struct ask {
     uint32_t slot;
     uint64_t ticket;
     bool suspect;
-    gh_str text; /* behind this struct: the kid, the token, or the URL */
+    gh_str text; /* behind this struct: the kid, the token, the URL, what is asked of a provider */
 };
 
 static void discard_ask(struct gh_letter *letter)
@@ -263,6 +263,9 @@ static void open_ask(struct gh_letter *letter, void *control)
         break;
     case ASK_DOCUMENT:
         with->fetch(control, ask->worker, ask->text, ask->ticket);
+        break;
+    case ASK_SIGN_IN:
+        with->sign_in(control, ask->worker, ask->text, ask->ticket);
         break;
     case SAY_DRAINED:
         with->drained(control, ask->worker);
@@ -305,6 +308,11 @@ static bool fetch(void *ctx, gh_str url, uint64_t ticket)
     return ask(ctx, &(struct ask){ .question = ASK_DOCUMENT, .ticket = ticket, .text = url });
 }
 
+static bool sign_in(void *ctx, gh_str asked, uint64_t ticket)
+{
+    return ask(ctx, &(struct ask){ .question = ASK_SIGN_IN, .ticket = ticket, .text = asked });
+}
+
 static void say_drained(void *ctx)
 {
     if (!ask(ctx, &(struct ask){ .question = SAY_DRAINED }))
@@ -336,7 +344,7 @@ static void *run(void *arg)
 static bool build_issuer(struct gh_worker *worker)
 {
     const struct gh_worker_new *with = &worker->with;
-    worker->issuer_ports = (struct gh_issuer_ports){ .ctx = worker, .fetch = fetch };
+    worker->issuer_ports = (struct gh_issuer_ports){ .ctx = worker, .fetch = fetch, .sign_in = sign_in };
     const struct gh_issuer_new issuer = { .loop = worker->loop,
                                           .store = worker->store,
                                           .index = with->revocations,

@@ -194,8 +194,14 @@ static void build_one(struct gh_build *build, const struct gh_settings_issuer *f
     if (settings->refresh_idle_s > settings->refresh_max_s)
         gh_tell_wrong(build->teller, gh_node_get(from->at.node, "managed"), "refresh_idle",
                       GH_STR("at most refresh_max"));
+    managed->accounts = settings->accounts == GH_ACCOUNTS_AUTO ? settings->login.count == 0
+                                                               : settings->accounts == GH_ACCOUNTS_ON;
+    if (!managed->accounts && settings->login.count == 0)
+        gh_tell_wrong(build->teller, gh_node_get(from->at.node, "managed"), "accounts",
+                      GH_STR("auto or on without login: nobody could sign in"));
     add_resources(build, managed);
     add_clients(build, settings, managed);
+    gh_build_logins(build, settings, managed);
 }
 
 /* A route's path is the issuer's there: nobody would reach it. */

@@ -72,6 +72,9 @@ static const struct gh_section limit_section = {
 static const struct gh_choice registrations[] = { { "off", GH_REGISTRATION_OFF },
                                                   { "on", GH_REGISTRATION_ON },
                                                   { NULL, 0 } };
+static const struct gh_choice accounts[] = {
+    { "auto", GH_ACCOUNTS_AUTO }, { "on", GH_ACCOUNTS_ON }, { "off", GH_ACCOUNTS_OFF }, { NULL, 0 }
+};
 static const struct gh_choice algs[] = {
     { "ES256", GH_ALG_ES256 }, { "EdDSA", GH_ALG_EDDSA }, { "RS256", GH_ALG_RS256 }, { NULL, 0 }
 };
@@ -113,6 +116,12 @@ static const struct gh_row managed_rows[] = {
              "is for tests. A password is stored anew under a higher cost when its user signs in." },
     { "limits", GH_ROW_SECTION, 0, .section = &limit_section, .unset = "as below",
       .doc = "How often clients and addresses may ask." },
+    { "login", GH_ROW_NAMED, AT(login), GH_ROW_SITE, .max = GH_ISSUER_LOGINS_MAX,
+      .section = &gh_login_section, .unset = "none: people have passwords here",
+      .doc =
+          "Providers that people sign in at. They agree to an application first, and are sent there then." },
+    { "accounts", GH_ROW_CHOICE, AT(accounts), .choices = accounts, .fallback = "auto",
+      .doc = "May people have a password here? `auto`: where there is no `login`." },
     { "clients", GH_ROW_NAMED, AT(clients), GH_ROW_SITE, .max = 1024, .section = &client_section,
       .unset = "none", .doc = "Clients registered by you." },
     { .key = NULL }

@@ -27,6 +27,17 @@ struct gh_settings_client {
     bool credentials, consent;
 };
 
+/* A provider that people sign in at. */
+struct gh_settings_login {
+    struct gh_element at; /* its name is in the path of the callback */
+    gh_str display_name, issuer, issuer_template, discovery_url, authorization_url, token_url, jwks_url;
+    gh_str client_id, secret_file, key_file;
+    int profile, auth; /* enum gh_settings_login_profile, enum gh_client_auth */
+    struct gh_strs scopes, tenants, tenant_claims;
+    bool response_iss;
+};
+enum gh_accounts { GH_ACCOUNTS_AUTO, GH_ACCOUNTS_OFF, GH_ACCOUNTS_ON };
+
 struct gh_settings_managed {
     gh_str url, keys, kek_file;
     int registration, alg; /* enum gh_registration, enum gh_alg */
@@ -35,6 +46,8 @@ struct gh_settings_managed {
     struct gh_strs redirect_schemes;
     int64_t code_s, access_s, refresh_idle_s, refresh_max_s, grace_s, key_life_s, key_lead_s, password_cost;
     struct gh_elements clients; /* of gh_settings_client */
+    struct gh_elements login;   /* of gh_settings_login */
+    int accounts;               /* enum gh_accounts */
 };
 
 struct gh_settings_issuer {
@@ -86,6 +99,8 @@ struct gh_settings {
 
 /* The sections that stand in tables of their own. */
 extern const struct gh_section gh_issuer_section, gh_tenant_section, gh_route_section, gh_limits_section,
-    gh_listen_section, gh_managed_section;
+    gh_listen_section, gh_managed_section, gh_login_section;
+/* Of a connection: the name for gh_login_profile. */
+gh_str gh_settings_login_profile(const struct gh_settings_login *login);
 
 #endif

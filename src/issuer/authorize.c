@@ -36,16 +36,17 @@ static enum gh_step_end open_transaction(struct gh_issuer_request *r)
     return reason == GH_OK ? GH_STEP_NEXT : gh_issuer_refuse(r, reason);
 }
 
-/* Requests of people who are not signed in are kept for ten minutes each: so many from one address. */
-static gh_str pending_key(const struct gh_issuer_request *r)
+/* Where people sign in at a provider they agree first: it knows one client, us, and would let them through
+ * for whichever client asks (issuer.md section 7, threats.md A9). */
+static bool agrees_first(const struct gh_issuer_request *r)
 {
-    return gh_throttle_key(r->x->arena, "pending", r->x->client_ip);
+    return r->managed->login_count > 0;
 }
 
 static enum gh_reason spend_pending(struct gh_issuer_request *r)
 {
     const struct gh_rate rate = { .tries = r->managed->limits.pending, .span_s = 600 };
-    enum gh_reason reason = gh_throttle_spend(r, pending_key(r), &rate);
+    enum gh_reason reason = gh_throttle_spend(r, gh_throttle_pending_key(r), &rate);
     const struct gh_rate all = { .tries = r->managed->limits.pending_all, .span_s = 600 };
     return reason == GH_OK ? gh_throttle_all(r, "pending", &all) : reason;
 }
@@ -72,7 +73,7 @@ static enum gh_step_end read_rows(struct gh_issuer_request *r)
     if (r->transaction.version != 0)
         keys[count++] = r->transaction.key;
     if (r->transaction.version == 0)
-        keys[count++] = pending_key(r);
+        keys[count++] = gh_throttle_pending_key(r);
     if (gh_issuer_own_client(r->managed, client_id) == NULL)
         keys[count++] = row_key_of(r, client_id);
     r->rows = (struct gh_rows){ 0 };
@@ -80,7 +81,8 @@ static enum gh_step_end read_rows(struct gh_issuer_request *r)
 }
 
 /* Old ones are asked for anew; that needs somebody who is signed in (threats.md A12: else anybody on the net
- * could send us anywhere). */
+ * could send us anywhere), or, where people agree before they are, a request that its address has paid for.
+ */
 static enum gh_reason take_document(struct gh_issuer_request *r, gh_str url, const struct gh_stored_row *row)
 {
     struct gh_document document;
@@ -90,7 +92,8 @@ static enum gh_reason take_document(struct gh_issuer_request *r, gh_str url, con
     if (reason != GH_OK)
         return reason;
     if (document.fresh <= gh_issuer_now(r)) {
-        r->wanted = r->session.is_valid ? url : GH_STR("");
+        bool may_fetch = r->session.is_valid || (agrees_first(r) && r->transaction.version != 0);
+        r->wanted = may_fetch ? url : GH_STR("");
         return GH_OK;
     }
     if (document.failed == GH_OK)
@@ -158,7 +161,8 @@ static enum gh_step_end need_person(struct gh_issuer_request *r)
 
 static enum gh_step_end send_to_person(struct gh_issuer_request *r)
 {
-    return r->wants_person ? gh_page_go(r, "/login", r->transaction.handle) : GH_STEP_NEXT;
+    const char *path = agrees_first(r) ? "/oauth/authorize" : "/login";
+    return r->wants_person ? gh_page_go(r, path, r->transaction.handle) : GH_STEP_NEXT;
 }
 
 /* ---- back to the client ---- */
@@ -291,15 +295,48 @@ static enum gh_reason give_code(struct gh_issuer_request *r)
 /* The request waits for a person; its forms may lead back to the client. */
 static enum gh_reason ask_person(struct gh_issuer_request *r, enum gh_next next)
 {
+    bool is_new = r->transaction.version == 0;
     r->next = next;
     r->verdict = GH_OK;
-    if (r->transaction.version != 0)
-        return gh_session_touch(r);
-    r->transaction.target = gh_transaction_target(r->x->arena, r->request.redirect_uri);
-    enum gh_reason reason = r->transaction.target.ptr != NULL ? gh_transaction_put(r) : GH_OUT_OF_MEMORY;
-    if (reason == GH_OK && !r->session.is_valid)
+    if (is_new)
+        r->transaction.target = gh_transaction_target(r->x->arena, r->request.redirect_uri);
+    if (r->transaction.target.ptr == NULL)
+        return GH_OUT_OF_MEMORY;
+    enum gh_reason reason = is_new || r->transaction.is_changed ? gh_transaction_put(r) : GH_OK;
+    if (reason == GH_OK && is_new && !r->session.is_valid)
         reason = spend_pending(r);
     return reason == GH_OK ? gh_session_touch(r) : reason;
+}
+
+/* Nobody is signed in: first the consent, where people sign in elsewhere. */
+static enum gh_reason ask_stranger(struct gh_issuer_request *r)
+{
+    enum gh_reason reason = GH_OK;
+    r->before_sign_in = agrees_first(r) && !r->client.no_consent && !gh_transaction_has_agreed(r);
+    if (agrees_first(r) && r->client.no_consent)
+        reason = gh_transaction_agree(r);
+    return reason == GH_OK ? ask_person(r, r->before_sign_in ? GH_NEXT_CONSENT : GH_NEXT_LOGIN) : reason;
+}
+
+static enum gh_reason allow(struct gh_issuer_request *r)
+{
+    gh_str key = gh_consent_key(r->x->arena, r->session.user, &r->request);
+    struct gh_text text = { .arena = r->x->arena };
+    gh_put_text(&text, "client", r->client.id);
+    gh_put_number(&text, "granted", gh_issuer_now(r));
+    gh_str value = gh_put_end(&text);
+    if (key.ptr == NULL || value.ptr == NULL)
+        return GH_OUT_OF_MEMORY;
+    r->gives_consent = true;
+    enum gh_reason reason = gh_effects_write(&r->effects, key, value, gh_issuer_now(r) + CONSENT_S);
+    return reason == GH_OK ? give_code(r) : reason;
+}
+
+/* Whoever agreed in this browser has come back from signing in for this request: it is that user's consent.
+ */
+static bool agreed_as_stranger(const struct gh_issuer_request *r)
+{
+    return gh_str_eq(r->transaction.signed_in, r->session.key) && gh_transaction_has_agreed(r);
 }
 
 static enum gh_step_end decide(struct gh_issuer_request *r)
@@ -309,7 +346,9 @@ static enum gh_step_end decide(struct gh_issuer_request *r)
     if (!is_signed_in(r)) {
         if (r->request.prompt_none)
             return bounce(r, GH_LOGIN_REQUIRED);
-        reason = ask_person(r, GH_NEXT_LOGIN);
+        reason = ask_stranger(r);
+    } else if (agreed_as_stranger(r)) {
+        reason = has_agreed(r) ? give_code(r) : allow(r);
     } else if (!has_agreed(r) || r->request.prompt_consent) {
         if (r->request.prompt_none)
             return bounce(r, GH_CONSENT_REQUIRED);
@@ -323,7 +362,7 @@ static enum gh_step_end decide(struct gh_issuer_request *r)
 static void tell_answer(struct gh_issuer_request *r)
 {
     bool is_given = r->verdict == GH_OK;
-    if (r->x->method == GH_METHOD_POST)
+    if (r->x->method == GH_METHOD_POST || r->gives_consent)
         gh_issuer_tell(r, is_given ? GH_EVENT_CONSENT_GRANTED : GH_EVENT_CONSENT_DENIED);
     if (is_given)
         r->act.given = gh_scope_write(r->x->arena, r->request.scopes);
@@ -334,12 +373,16 @@ static void tell_answer(struct gh_issuer_request *r)
 /* What was decided is durable now. */
 static enum gh_step_end go_on(struct gh_issuer_request *r)
 {
-    gh_str csrf;
+    gh_str csrf, secret;
     switch (r->next) {
     case GH_NEXT_LOGIN:
-        return gh_page_go(r, "/login", r->transaction.handle);
+        return r->x->method == GH_METHOD_POST && agrees_first(r)
+                   ? gh_page_forward(r, "/login", r->transaction.handle)
+                   : gh_page_go(r, "/login", r->transaction.handle);
     case GH_NEXT_CONSENT:
-        csrf = gh_browser_token(r->x->arena, r->session.secret, "consent", r->transaction.handle);
+        secret = r->before_sign_in ? gh_browser_before(r) : r->session.secret;
+        csrf = secret.ptr != NULL ? gh_browser_token(r->x->arena, secret, "consent", r->transaction.handle)
+                                  : GH_STR_NONE;
         return csrf.ptr != NULL ? gh_page_consent(r, csrf) : gh_issuer_refuse(r, GH_OUT_OF_MEMORY);
     case GH_NEXT_CLIENT:
         tell_answer(r);
@@ -373,12 +416,22 @@ const struct gh_step gh_steps_authorize[] = {
 
 /* ---- the answer of the consent page ---- */
 
+/* The page was made for somebody who is signed in, or for a browser where nobody was. */
+static enum gh_reason check_form(const struct gh_issuer_request *r, gh_str handle)
+{
+    enum gh_reason reason =
+        gh_browser_check_form(r, gh_browser_cookie(r, GH_COOKIE_SESSION), "consent", handle);
+    if (reason != GH_CSRF || !agrees_first(r))
+        return reason;
+    return gh_browser_check_form(r, gh_browser_cookie(r, GH_COOKIE_BEFORE), "consent", handle);
+}
+
 static enum gh_step_end read_answer(struct gh_issuer_request *r)
 {
     enum gh_reason reason = gh_form_read(r->x->arena, gh_buf_peek(&r->body), &r->posted);
     gh_str handle = gh_form_get(&r->posted, GH_STR("txn"));
     if (reason == GH_OK)
-        reason = gh_browser_check_form(r, gh_browser_cookie(r, GH_COOKIE_SESSION), "consent", handle);
+        reason = check_form(r, handle);
     if (reason == GH_OK)
         reason = handle.len > 0 ? gh_transaction_begin(r, handle) : GH_TRANSACTION_UNKNOWN;
     return reason == GH_OK ? gh_issuer_read(r, &r->transaction.key, 1) : gh_issuer_refuse(r, reason);
@@ -393,17 +446,18 @@ static enum gh_reason deny(struct gh_issuer_request *r)
     return r->location.ptr != NULL ? gh_transaction_end(r) : GH_OUT_OF_MEMORY;
 }
 
-static enum gh_reason allow(struct gh_issuer_request *r)
+/* Nobody is signed in: where people agree first, that is what has just happened, and it is theirs who comes
+ * back. */
+static enum gh_reason answer_of_stranger(struct gh_issuer_request *r, gh_str answer)
 {
-    gh_str key = gh_consent_key(r->x->arena, r->session.user, &r->request);
-    struct gh_text text = { .arena = r->x->arena };
-    gh_put_text(&text, "client", r->client.id);
-    gh_put_number(&text, "granted", gh_issuer_now(r));
-    gh_str value = gh_put_end(&text);
-    if (key.ptr == NULL || value.ptr == NULL)
-        return GH_OUT_OF_MEMORY;
-    enum gh_reason reason = gh_effects_write(&r->effects, key, value, gh_issuer_now(r) + CONSENT_S);
-    return reason == GH_OK ? give_code(r) : reason;
+    if (!agrees_first(r))
+        return ask_person(r, GH_NEXT_LOGIN);
+    if (gh_str_eq(answer, GH_STR("deny")))
+        return deny(r);
+    if (!gh_str_eq(answer, GH_STR("allow")))
+        return GH_FORM_MALFORMED;
+    enum gh_reason reason = gh_transaction_agree(r);
+    return reason == GH_OK ? ask_person(r, GH_NEXT_LOGIN) : reason;
 }
 
 static enum gh_step_end judge_answer(struct gh_issuer_request *r)
@@ -412,7 +466,7 @@ static enum gh_step_end judge_answer(struct gh_issuer_request *r)
     enum gh_reason reason;
     r->effects = (struct gh_effects){ 0 };
     if (!is_signed_in(r))
-        reason = ask_person(r, GH_NEXT_LOGIN);
+        reason = answer_of_stranger(r, answer);
     else if (gh_str_eq(answer, GH_STR("allow")))
         reason = allow(r);
     else

@@ -22,9 +22,14 @@ static gh_str cookie_name(const struct gh_issuer_request *r, enum gh_cookie whic
 {
     /* Browsers refuse the prefix over http, which is for loopback alone. */
     bool plain = r->managed->insecure;
-    if (which == GH_COOKIE_SESSION)
-        return plain ? GH_STR("gatehouse") : GH_STR(HOST_PREFIX "gatehouse");
-    return plain ? GH_STR("gatehouse-login") : GH_STR(HOST_PREFIX "gatehouse-login");
+    static const struct {
+        gh_str plain, secure;
+    } names[GH_COOKIE_COUNT] = {
+        [GH_COOKIE_SESSION] = { GH_STR_INIT("gatehouse"), GH_STR_INIT(HOST_PREFIX "gatehouse") },
+        [GH_COOKIE_BEFORE] = { GH_STR_INIT("gatehouse-login"), GH_STR_INIT(HOST_PREFIX "gatehouse-login") },
+        [GH_COOKIE_AGREED] = { GH_STR_INIT("gatehouse-agreed"), GH_STR_INIT(HOST_PREFIX "gatehouse-agreed") },
+    };
+    return plain ? names[which].plain : names[which].secure;
 }
 
 static bool is_secret(gh_str value)

@@ -21,7 +21,12 @@ struct gh_session {
 struct gh_issuer_request;
 
 /* ---- cookies ---- */
-enum gh_cookie { GH_COOKIE_SESSION, GH_COOKIE_BEFORE /* a login: what its form's token is bound to */ };
+enum gh_cookie {
+    GH_COOKIE_SESSION,
+    GH_COOKIE_BEFORE, /* a login: what its form's token is bound to */
+    GH_COOKIE_AGREED, /* the browser that agreed to an application, and was sent to a provider */
+    GH_COOKIE_COUNT
+};
 /* The value, 43 characters of base64url; empty when none came, or two. */
 gh_str gh_browser_cookie(const struct gh_issuer_request *r, enum gh_cookie which);
 /* In the answer of this request; an empty value ends it. */

@@ -11,6 +11,11 @@ GH_MUST_USE enum gh_reason gh_transaction_begin(struct gh_issuer_request *r, gh_
 GH_MUST_USE enum gh_reason gh_transaction_take(struct gh_issuer_request *r);
 /* Writes it: under a new handle when it has none. */
 GH_MUST_USE enum gh_reason gh_transaction_put(struct gh_issuer_request *r);
+/* Whoever sits at this browser agrees to what the client asks for, before signing in; what proves it later is
+ * a cookie that is set now. To be put. */
+GH_MUST_USE enum gh_reason gh_transaction_agree(struct gh_issuer_request *r);
+/* Did this browser? */
+bool gh_transaction_has_agreed(const struct gh_issuer_request *r);
 /* It is over: a second answer finds nothing. */
 GH_MUST_USE enum gh_reason gh_transaction_end(struct gh_issuer_request *r);
 /* A redirect URI as CSP names its origin; ptr NULL when out of memory. */
@@ -64,6 +69,10 @@ GH_MUST_USE enum gh_reason gh_throttle_all(struct gh_issuer_request *r, const ch
                                            const struct gh_rate *rate);
 /* Refused for so long by a row of that key: of the refusals of this while one is written down. */
 void gh_throttle_tell(struct gh_issuer_request *r, gh_str key);
+/* Requests of people who are not signed in are kept for ten minutes each: so many from one address. */
+gh_str gh_throttle_pending_key(const struct gh_issuer_request *r);
+/* As many begun at providers, counted apart: most are both. */
+gh_str gh_throttle_begun_key(const struct gh_issuer_request *r);
 /* Both, for what is counted whether it succeeds or not. GH_REQUESTS_THROTTLED. */
 GH_MUST_USE enum gh_reason gh_throttle_spend(struct gh_issuer_request *r, gh_str key,
                                              const struct gh_rate *rate);
@@ -73,5 +82,12 @@ GH_MUST_USE enum gh_reason gh_throttle_spend(struct gh_issuer_request *r, gh_str
  * GH_OK or GH_LOGIN_FAILED, which it is without a stored text; r->reply: a text to store, or empty.
  * GH_OVERLOADED when too many wait. */
 enum gh_step_end gh_issuer_hash(struct gh_issuer_request *r, gh_str password, gh_str stored);
+
+/* ---- sign_in.c: providers ---- */
+struct gh_sign_in_ask;
+/* The row of a state that was given out. ptr NULL when out of memory. */
+gh_str gh_sign_in_key(struct gh_arena *arena, gh_str state);
+/* Asks the control thread; the next step finds r->fetched. */
+enum gh_step_end gh_sign_in_send(struct gh_issuer_request *r, const struct gh_sign_in_ask *ask);
 
 #endif

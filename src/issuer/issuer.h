@@ -28,6 +28,8 @@ struct gh_issuer_ports {
     void *ctx;
     /* -> gh_issuer_server_fetched; false: refused */
     bool (*fetch)(void *ctx, gh_str url, uint64_t ticket);
+    /* `asked` as issuer/sign_in.h writes it -> gh_issuer_server_fetched with its answer; false: refused */
+    bool (*sign_in)(void *ctx, gh_str asked, uint64_t ticket);
 };
 struct gh_issuer_fetched {
     enum gh_reason reason; /* as gh_fetch_answer's; GH_OVERLOADED: not asked */

@@ -43,8 +43,20 @@ static enum gh_step_end read_query(struct gh_issuer_request *r)
 
 static enum gh_step_end show_first(struct gh_issuer_request *r)
 {
+    const struct gh_managed *managed = r->managed;
     enum gh_reason reason = has_transaction(r) ? gh_transaction_take(r) : GH_OK;
-    return reason == GH_OK ? show(r, GH_OK) : gh_issuer_refuse(r, reason);
+    if (reason != GH_OK)
+        return gh_issuer_refuse(r, reason);
+    if (has_transaction(r) && managed->login_count > 0 && !gh_transaction_has_agreed(r))
+        return gh_page_go(r, "/oauth/authorize", r->transaction.handle);
+    /* nothing to choose; who has just signed out is not sent in again */
+    if (has_transaction(r) && managed->login_count == 1 && !managed->accounts) {
+        gh_str origin = gh_str_take(managed->policy.issuer, managed->policy.issuer.len - managed->base.len);
+        gh_str path = gh_page_start_path(r, &managed->logins[0], r->transaction.handle);
+        return gh_page_redirect(
+            r, gh_arena_printf(r->x->arena, "%.*s%.*s", GH_STR_FMT(origin), GH_STR_FMT(path)));
+    }
+    return show(r, GH_OK);
 }
 
 const struct gh_step gh_steps_login[] = {
@@ -62,6 +74,8 @@ static gh_str name_of(const struct gh_issuer_request *r)
 
 static enum gh_step_end read_form(struct gh_issuer_request *r)
 {
+    if (!r->managed->accounts)
+        return gh_issuer_refuse(r, GH_LOGIN_FAILED);
     enum gh_reason reason = gh_form_read(r->x->arena, gh_buf_peek(&r->body), &r->posted);
     gh_str handle = gh_form_get(&r->posted, GH_STR("txn"));
     if (reason == GH_OK)

@@ -56,12 +56,18 @@ static enum gh_step_end send(struct gh_issuer_request *r, int status, struct gh_
     "<svg width=\"24\" height=\"24\" viewBox=\"0 0 24 24\" aria-hidden=\"true\">"                            \
     "<path d=\"M3 22V10a9 9 0 0 1 18 0v12h-4.5V10a4.5 4.5 0 0 0-9 0v12zm7-11h4v11h-4z\"/></svg>"
 
-struct gh_html gh_page_begin(const struct gh_issuer_request *r, gh_str heading)
+static struct gh_html begin_page(const struct gh_issuer_request *r, gh_str heading, gh_str forward)
 {
     struct gh_html html = { .text = { .arena = r->x->arena } };
     gh_html_markup(&html, "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-                          "<meta name=\"robots\" content=\"noindex\">\n<title>");
+                          "<meta name=\"robots\" content=\"noindex\">\n");
+    if (forward.len > 0) {
+        gh_html_markup(&html, "<meta http-equiv=\"refresh\" content=\"0;url=");
+        gh_html_text(&html, forward);
+        gh_html_markup(&html, "\">\n");
+    }
+    gh_html_markup(&html, "<title>");
     gh_html_text(&html, heading);
     gh_html_markup(&html, "</title>\n<link rel=\"stylesheet\" href=\"");
     gh_html_text(&html, r->managed->base);
@@ -71,6 +77,11 @@ struct gh_html gh_page_begin(const struct gh_issuer_request *r, gh_str heading)
     gh_html_text(&html, heading);
     gh_html_markup(&html, "</h1>\n");
     return html;
+}
+
+struct gh_html gh_page_begin(const struct gh_issuer_request *r, gh_str heading)
+{
+    return begin_page(r, heading, GH_STR(""));
 }
 
 enum gh_step_end gh_page_answer(struct gh_issuer_request *r, int status, struct gh_html *html, gh_str target)
@@ -102,6 +113,19 @@ enum gh_step_end gh_page_go(struct gh_issuer_request *r, const char *path, gh_st
     return gh_page_redirect(r, gh_arena_printf(r->x->arena, "%.*s%s%s%.*s",
                                                GH_STR_FMT(r->managed->policy.issuer), path,
                                                txn.len > 0 ? "?txn=" : "", GH_STR_FMT(txn)));
+}
+
+enum gh_step_end gh_page_forward(struct gh_issuer_request *r, const char *path, gh_str txn)
+{
+    gh_str url = gh_arena_printf(r->x->arena, "%.*s%s?txn=%.*s", GH_STR_FMT(r->managed->policy.issuer), path,
+                                 GH_STR_FMT(txn));
+    if (url.ptr == NULL)
+        return give_up(r);
+    struct gh_html html = begin_page(r, GH_STR("Now sign in"), url);
+    gh_html_markup(&html, "<p><a href=\"");
+    gh_html_text(&html, url);
+    gh_html_markup(&html, "\">Go on to sign in</a></p>\n");
+    return gh_page_answer(r, 200, &html, GH_STR(""));
 }
 
 enum gh_step_end gh_page_stylesheet(struct gh_issuer_request *r, gh_str text)
@@ -201,8 +225,29 @@ static const struct words refusals[] = {
       "Wait a minute, then connect once more from the application." },
     { GH_STORE_DOWN, "Not available at the moment", "The gateway cannot reach its store.",
       "Try again in a few seconds. If it stays so, tell whoever runs this gateway." },
+    { GH_LOGIN_STATE, "This sign-in is over",
+      "It took longer than ten minutes, or it has been finished already, perhaps in another window.",
+      RETURN_TO_APP },
+    { GH_LOGIN_BROWSER, "This sign-in belongs to another browser",
+      "It was begun in another browser, or this one keeps no cookies of this site.", RETURN_TO_APP },
+    { GH_LOGIN_REFUSED, "You were not signed in",
+      "Where you were sent to sign in, that did not work, or you gave it up.",
+      "Connect once more from the application. If it still fails, ask whoever runs your organisation's "
+      "sign-in." },
+    { GH_LOGIN_USER, "This account may not sign in here",
+      "You signed in with an account of another organisation, a private one, or one that was switched off.",
+      "Connect once more from the application, with the account of your organisation." },
+    { GH_LOGIN_PROVIDER, "Sign-in is not available at the moment",
+      "The service that signs you in cannot be reached.",
+      "Try again in a few seconds. If it stays so, tell whoever runs this gateway." },
     { GH_HTTP_METHOD_REFUSED, "Not a page", "This address takes no such request.", RETURN_TO_APP },
 };
+
+/* Nobody at a browser can do anything about these. */
+static const struct words bad_answer = { GH_LOGIN_TOKEN, "You were not signed in",
+                                         "What came back from where you signed in cannot be believed.",
+                                         "Connect once more from the application. If it still fails, tell "
+                                         "whoever runs this gateway." };
 
 static const struct words otherwise = { GH_INTERNAL, "That did not work",
                                         "The request could not be answered.", RETURN_TO_APP };
@@ -210,7 +255,8 @@ static const struct words otherwise = { GH_INTERNAL, "That did not work",
 enum gh_step_end gh_page_refuse(struct gh_issuer_request *r, enum gh_reason why)
 {
     const struct gh_reason_row *row = gh_reason_row(why);
-    const struct words *words = &otherwise;
+    bool is_answer = why >= GH_LOGIN_STATE && why <= GH_LOGIN_USER; /* of a provider */
+    const struct words *words = is_answer ? &bad_answer : &otherwise;
     for (size_t i = 0; i < GH_ARRAY_LEN(refusals); i++)
         if (refusals[i].why == why)
             words = &refusals[i];

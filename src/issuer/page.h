@@ -16,6 +16,9 @@ enum gh_step_end gh_page_answer(struct gh_issuer_request *r, int status, struct 
 enum gh_step_end gh_page_redirect(struct gh_issuer_request *r, gh_str location);
 /* The same to a path of ours, "/login?txn=HANDLE"; `txn` may be empty. */
 enum gh_step_end gh_page_go(struct gh_issuer_request *r, const char *path, gh_str txn);
+/* The same by a page that goes on by itself: where a form led here, its form-action would hold for every
+ * redirect behind it, and nobody knows where a provider leads. */
+enum gh_step_end gh_page_forward(struct gh_issuer_request *r, const char *path, gh_str txn);
 enum gh_step_end gh_page_stylesheet(struct gh_issuer_request *r, gh_str text);
 /* What went wrong and what to do, with the reason's status; never a Location. */
 enum gh_step_end gh_page_refuse(struct gh_issuer_request *r, enum gh_reason why);
@@ -38,6 +41,8 @@ struct gh_page_login {
     gh_str resource;     /* what for; empty: the account page */
     enum gh_reason told; /* GH_OK, or why the last try failed */
 };
+/* Where signing in at that provider begins; ptr NULL when out of memory. */
+gh_str gh_page_start_path(const struct gh_issuer_request *r, const struct gh_issuer_login *login, gh_str txn);
 enum gh_step_end gh_page_login(struct gh_issuer_request *r, const struct gh_page_login *login);
 
 /* ---- page_setup.c ---- */

@@ -38,8 +38,22 @@ static void put_place(struct gh_html *html, const struct gh_issuer_request *r)
             gh_html_markup(html, "<br>");
         }
     gh_html_cut(html, r->request.resource, 500);
-    gh_html_markup(html, "</dd>\n<dt>Account</dt><dd>");
-    gh_html_text(html, r->session.name);
+    gh_html_markup(html, "</dd>\n");
+}
+
+/* Nobody is signed in yet: it will be the account that comes back. */
+static void put_account(struct gh_html *html, const struct gh_issuer_request *r)
+{
+    gh_html_markup(html, "<dt>Account</dt><dd>");
+    if (r->before_sign_in) {
+        gh_html_markup(html, "the one you sign in with next</dd>\n");
+        return;
+    }
+    gh_html_cut(html, r->session.name, NAME_CHARACTERS);
+    if (r->managed->login_count > 0) { /* who wants another one signs out first */
+        gh_html_markup(html, "</dd>\n");
+        return;
+    }
     gh_html_markup(html, " (<a href=\"");
     gh_html_text(html, r->managed->base);
     gh_html_markup(html, "/login?txn=");
@@ -95,6 +109,7 @@ enum gh_step_end gh_page_consent(struct gh_issuer_request *r, gh_str csrf)
     struct gh_html html = gh_page_begin(r, GH_STR("Allow access?"));
     put_client(&html, r);
     put_place(&html, r);
+    put_account(&html, r);
     put_life(&html, r);
     gh_html_markup(&html, "<h2>It may then</h2>\n");
     gh_page_scopes(&html, r->request.scopes);

@@ -69,6 +69,8 @@ enum gh_reason gh_person_read(struct gh_arena *arena, const struct gh_stored_row
     struct gh_person person = { .id = gh_get_text(&value, "id", &ok),
                                 .name = gh_get_text(&value, "name", &ok),
                                 .password = gh_get_text(&value, "password", &ok),
+                                .identity = gh_get_text(&value, "identity", &ok),
+                                .provider = gh_get_text(&value, "provider", &ok),
                                 .link = gh_get_text(&value, "link", &ok),
                                 .disabled = gh_get_true(&value, "disabled", &ok),
                                 .since = gh_get_number(&value, "since", &ok),
@@ -88,6 +90,8 @@ enum gh_reason gh_person_put(struct gh_arena *arena, const struct gh_person *per
     gh_put_text(&text, "id", person->id);
     gh_put_text(&text, "name", person->name);
     gh_put_text(&text, "password", person->password);
+    gh_put_text(&text, "identity", person->identity);
+    gh_put_text(&text, "provider", person->provider);
     gh_put_text(&text, "link", person->link);
     gh_put_true(&text, "disabled", person->disabled);
     if (person->since > 0)

@@ -16,6 +16,8 @@ struct gh_person {
     gh_str key; /* of the row */
     uint64_t version;
     gh_str password; /* PHC text; empty: none yet, nobody can sign in with one */
+    gh_str identity; /* the row key of who it is at a provider; empty: known by name here */
+    gh_str provider; /* the name of that connection */
     gh_str link;     /* the row key of the link that counts; empty: none */
     bool disabled;
     int64_t since; /* sessions begun at or before it are over; 0: none is */

@@ -49,6 +49,9 @@ struct gh_endpoint {
     bool is_well_known;          /* inserted before the issuer's path (RFC 8414 section 3.1) */
     bool is_page;                /* for people: refusals are pages too, and no other origin posts here */
     bool is_alias;               /* where older clients look: only of an issuer without a path */
+    bool is_setup;               /* absent where nobody has a password */
+    bool is_sign_in;             /* absent where there is no provider to sign in at */
+    bool is_callback;            /* one for each provider: the path goes on with "/NAME" */
     const struct gh_step *steps; /* ends with run NULL */
     const struct gh_step *post;  /* those of a POST, where they differ */
     enum gh_audit_event refused; /* what a refusal is, for the audit line */
@@ -63,6 +66,8 @@ struct gh_transaction {
     gh_str query;       /* as the client sent it */
     gh_str target;      /* where its forms may lead to, as CSP names it */
     gh_str signed_in;   /* the key of the session that was begun for it */
+    gh_str agreed;      /* proof of the browser that agreed before anybody was signed in; empty: none did */
+    bool is_changed;    /* since it was stored */
     int64_t expires;
 };
 
@@ -75,8 +80,9 @@ struct gh_issuer_request {
     struct gh_issuer_site *site; /* a reference */
     const struct gh_managed *managed;
     const struct gh_endpoint *endpoint;
-    const struct gh_step *steps; /* of the endpoint, for this method */
-    struct gh_list link;         /* in server->requests */
+    const struct gh_issuer_login *login; /* the provider that answers, or is asked */
+    const struct gh_step *steps;         /* of the endpoint, for this method */
+    struct gh_list link;                 /* in server->requests */
     unsigned step, tries;
     bool running, ended;
     struct gh_buf body; /* while it comes in */
@@ -102,18 +108,26 @@ struct gh_issuer_request {
     bool is_counted;         /* in the limit of its client */
 
     /* Pages. */
-    gh_str set_cookies[2]; /* by enum gh_cookie; ptr NULL: left as it is */
-    struct gh_form posted; /* the form of a page, where `form` is the client's request */
+    gh_str set_cookies[GH_COOKIE_COUNT]; /* by enum gh_cookie; ptr NULL: left as it is */
+    struct gh_form posted;               /* the form of a page, where `form` is the client's request */
     struct gh_session session;
     struct gh_transaction transaction;
     gh_str pushed;                   /* the query that was pushed for it; empty: none */
     struct gh_stored_row client_row; /* of the client, where it has one */
     struct gh_authorization request;
     enum gh_next next;
+    bool before_sign_in;     /* consent is asked of whoever will sign in */
+    bool gives_consent;      /* and is written down now */
     gh_str location;         /* where an answer sends the browser once its effects are durable */
     int64_t retry_after_s;   /* of a refusal; 0: as usual */
     struct gh_person person; /* who signs in, made an account, or has the session */
     uint64_t ticket;         /* of what other threads do for it, a password or a fetch; 0: nothing */
+
+    /* Signing in at a provider. */
+    gh_str state_login; /* its name, as the state was given out for */
+    bool sends_iss;
+    struct gh_identity identity;
+    gh_str user_key; /* of the row that it names; empty: none */
 
     /* Clients with a document. */
     gh_str wanted; /* its URL, when it must be fetched */
@@ -197,14 +211,18 @@ enum gh_step_end gh_step_session(struct gh_issuer_request *r);
 enum gh_step_end gh_step_need_session(struct gh_issuer_request *r);
 enum gh_step_end gh_step_need_person(struct gh_issuer_request *r);
 
+/* ---- login_files.c ---- */
+/* Reads its secret or key. GH_SETTINGS_INVALID with a heap text. Blocks. */
+GH_MUST_USE enum gh_reason gh_issuer_login_load(struct gh_issuer_login *login, char **ret_why);
+
 /* ---- the endpoints' steps ---- */
 /* token.c: of the row of a code or refresh token, which was read: its grant's. */
 enum gh_step_end gh_step_grant(struct gh_issuer_request *r);
 extern const struct gh_step gh_steps_metadata[], gh_steps_jwks[], gh_steps_token[], gh_steps_register[],
     gh_steps_revoke[], gh_steps_introspect[], gh_steps_push[];
 extern const struct gh_step gh_steps_authorize[], gh_steps_consent[], gh_steps_login[], gh_steps_login_post[],
-    gh_steps_logout[], gh_steps_logout_post[], gh_steps_setup[], gh_steps_setup_post[], gh_steps_account[],
-    gh_steps_account_post[], gh_steps_choose[], gh_steps_choose_post[], gh_steps_password[],
-    gh_steps_password_post[], gh_steps_style[];
+    gh_steps_start[], gh_steps_callback[], gh_steps_logout[], gh_steps_logout_post[], gh_steps_setup[],
+    gh_steps_setup_post[], gh_steps_account[], gh_steps_account_post[], gh_steps_choose[],
+    gh_steps_choose_post[], gh_steps_password[], gh_steps_password_post[], gh_steps_style[];
 
 #endif

@@ -233,6 +233,7 @@ static void start(struct gh_exchange *x)
     r->site = gh_issuer_site_ref(server->site);
     r->managed = path->managed;
     r->endpoint = path->endpoint;
+    r->login = path->login;
     bool is_post = x->method == GH_METHOD_POST && r->endpoint->post != NULL;
     r->steps = is_post ? r->endpoint->post : r->endpoint->steps;
     x->handler_state = r;

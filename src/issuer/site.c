@@ -40,6 +40,11 @@ void gh_issuer_site_unref(struct gh_issuer_site *site)
 {
     if (site == NULL || __atomic_sub_fetch(&site->refs, 1, __ATOMIC_ACQ_REL) > 0)
         return;
+    for (size_t i = 0; i < site->issuer_count; i++)
+        for (size_t k = 0; k < site->issuers[i].login_count; k++) {
+            gh_secret_done(&site->issuers[i].logins[k].secret);
+            gh_signing_key_unref(site->issuers[i].logins[k].key);
+        }
     gh_map_done(&site->paths);
     gh_arena_free(site->arena);
 }
@@ -72,7 +77,8 @@ const struct gh_issuer_path *gh_issuer_site_find(const struct gh_issuer_site *si
 /* ---- building ---- */
 
 static enum gh_reason add(struct gh_issuer_site *site, const struct gh_managed *managed,
-                          const struct gh_endpoint *endpoint, gh_str path)
+                          const struct gh_endpoint *endpoint, const struct gh_issuer_login *login,
+                          gh_str path)
 {
     const struct gh_url *url = &managed->url;
     struct gh_issuer_path *entry = GH_ARENA_NEW(site->arena, struct gh_issuer_path);
@@ -82,6 +88,7 @@ static enum gh_reason add(struct gh_issuer_site *site, const struct gh_managed *
                                       (unsigned)url->port, GH_STR_FMT(path));
     entry->managed = managed;
     entry->endpoint = endpoint;
+    entry->login = login;
     if (entry->node.key.ptr == NULL)
         return GH_OUT_OF_MEMORY;
     if (gh_map_find(&site->paths, entry->node.key) != NULL) /* an issuer without a path: both forms are one */
@@ -104,6 +111,19 @@ static bool shares_origin(const struct gh_managed *managed)
     return false;
 }
 
+/* A path for each provider: which one answered is never a matter of what the answer says (RFC 9700 section
+ * 4.4.2). */
+static enum gh_reason add_callbacks(struct gh_issuer_site *site, const struct gh_managed *managed,
+                                    const struct gh_endpoint *endpoint)
+{
+    enum gh_reason reason = GH_OK;
+    for (size_t i = 0; reason == GH_OK && i < managed->login_count; i++)
+        reason = add(site, managed, endpoint, &managed->logins[i],
+                     gh_arena_printf(site->arena, "%.*s%s/%.*s", GH_STR_FMT(managed->base), endpoint->path,
+                                     GH_STR_FMT(managed->logins[i].login.name)));
+    return reason;
+}
+
 static enum gh_reason add_endpoint(struct gh_issuer_site *site, const struct gh_managed *managed,
                                    const struct gh_endpoint *endpoint)
 {
@@ -112,13 +132,19 @@ static enum gh_reason add_endpoint(struct gh_issuer_site *site, const struct gh_
         return GH_OK;
     if (endpoint->is_alias && (managed->base.len > 0 || !shares_origin(managed)))
         return GH_OK;
-    enum gh_reason reason = add(site, managed, endpoint,
+    if (endpoint->is_sign_in && managed->login_count == 0)
+        return GH_OK;
+    if (endpoint->is_callback)
+        return add_callbacks(site, managed, endpoint);
+    if (endpoint->is_setup && !managed->accounts)
+        return GH_OK;
+    enum gh_reason reason = add(site, managed, endpoint, NULL,
                                 gh_arena_printf(arena, "%.*s%s", GH_STR_FMT(managed->base), endpoint->path));
     if (reason != GH_OK || !endpoint->is_well_known)
         return reason;
     /* RFC 8414 section 3.1: "inserting a well-known URI string [...] between the host component and the path
      * component, if any." */
-    return add(site, managed, endpoint,
+    return add(site, managed, endpoint, NULL,
                gh_arena_printf(arena, "%s%.*s", endpoint->path, GH_STR_FMT(managed->base)));
 }
 
@@ -230,18 +256,22 @@ static enum gh_reason check_document(const struct gh_issuer_site *site, const st
     return reason;
 }
 
+static enum gh_reason load_managed(struct gh_issuer_site *site, struct gh_managed *managed, char **ret_why)
+{
+    enum gh_reason reason = GH_OK;
+    for (size_t i = 0; reason == GH_OK && i < managed->client_count; i++)
+        reason = load_client(site->arena, &managed->clients[i], ret_why);
+    for (size_t i = 0; reason == GH_OK && i < managed->login_count; i++)
+        reason = gh_issuer_login_load(&managed->logins[i], ret_why);
+    return reason;
+}
+
 enum gh_reason gh_issuer_site_load(struct gh_issuer_site *site, char **ret_why)
 {
-    for (size_t i = 0; i < site->issuer_count; i++) {
-        enum gh_reason reason = check_document(site, &site->issuers[i], ret_why);
-        if (reason != GH_OK)
-            return reason;
-    }
-    for (size_t i = 0; i < site->issuer_count; i++)
-        for (size_t k = 0; k < site->issuers[i].client_count; k++) {
-            enum gh_reason reason = load_client(site->arena, &site->issuers[i].clients[k], ret_why);
-            if (reason != GH_OK)
-                return reason;
-        }
-    return GH_OK;
+    enum gh_reason reason = GH_OK;
+    for (size_t i = 0; reason == GH_OK && i < site->issuer_count; i++)
+        reason = check_document(site, &site->issuers[i], ret_why);
+    for (size_t i = 0; reason == GH_OK && i < site->issuer_count; i++)
+        reason = load_managed(site, &site->issuers[i], ret_why);
+    return reason;
 }

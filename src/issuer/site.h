@@ -4,7 +4,9 @@
 #define GH_ISSUER_SITE_H
 
 #include "base/map.h"
+#include "base/secret.h"
 #include "gatehouse/grant.h"
+#include "gatehouse/login.h"
 #include "gatehouse/policy.h"
 
 #define GH_ISSUER_SITE_MAX 64 /* managed issuers of one settings file */
@@ -30,6 +32,23 @@ struct gh_managed_client {
     gh_str secret_file, jwks_file; /* may be empty */
 };
 
+struct gh_issuer_conf;
+/* A provider that people sign in at. */
+struct gh_issuer_login {
+    struct gh_login login;
+    gh_str label;                                  /* for people */
+    gh_str redirect_uri;                           /* our callback */
+    gh_str authorization_endpoint, token_endpoint; /* empty: from its metadata */
+    bool sends_iss;                                /* where they are written: it does as RFC 9207 says */
+    gh_str secret_file, key_file;                  /* may be empty */
+    struct gh_secret secret;                       /* by gh_issuer_site_load */
+    struct gh_signing_key *key;                    /* likewise: a reference; NULL: none */
+    gh_str full_name;                              /* "ISSUER/NAME": in logs and metrics */
+    struct gh_issuer_conf *ring;                   /* where its keys are; keys/keyring.h */
+    uint32_t slot;                                 /* of that ring; UINT32_MAX until it is made */
+};
+#define GH_ISSUER_LOGINS_MAX 32
+
 /* One managed issuer; it belongs to one tenant. */
 struct gh_managed {
     gh_str name;       /* in the settings */
@@ -41,8 +60,11 @@ struct gh_managed {
     enum gh_alg signing;          /* of new keys */
     int64_t key_life_s, key_lead_s;
     struct gh_issuer_limits limits;
-    bool push_required;                /* authorization requests come by RFC 9126 alone */
-    unsigned password_cost;            /* ln of scrypt */
+    bool push_required;             /* authorization requests come by RFC 9126 alone */
+    unsigned password_cost;         /* ln of scrypt */
+    bool accounts;                  /* people may have a password here */
+    struct gh_issuer_login *logins; /* and sign in at these */
+    size_t login_count;
     struct gh_grant_policy policy;     /* what it may grant */
     struct gh_managed_client *clients; /* of the settings */
     size_t client_count;
@@ -58,6 +80,7 @@ struct gh_issuer_path {
     struct gh_map_node node; /* key: host ["\n" path] */
     const struct gh_managed *managed;
     const struct gh_endpoint *endpoint;
+    const struct gh_issuer_login *login; /* of the path of a callback; NULL elsewhere */
 };
 
 struct gh_issuer_site {
@@ -80,6 +103,9 @@ GH_MUST_USE enum gh_reason gh_issuer_site_load(struct gh_issuer_site *site, char
 /* NULL when the path is no issuer's. Allocates nothing. */
 const struct gh_issuer_path *gh_issuer_site_find(const struct gh_issuer_site *site,
                                                  const struct gh_authority *authority, gh_str path);
+
+/* The connection of that name, or NULL. */
+const struct gh_issuer_login *gh_issuer_login_find(const struct gh_managed *managed, gh_str name);
 
 /* metadata.c: the document; ptr NULL when out of memory. */
 gh_str gh_issuer_metadata_write(struct gh_arena *arena, const struct gh_managed *managed);

@@ -101,6 +101,16 @@ enum gh_reason gh_throttle_count(struct gh_issuer_request *r, gh_str key, const 
     return write_tries(r, key, &tries, tries.since + rate->span_s);
 }
 
+gh_str gh_throttle_pending_key(const struct gh_issuer_request *r)
+{
+    return gh_throttle_key(r->x->arena, "pending", r->x->client_ip);
+}
+
+gh_str gh_throttle_begun_key(const struct gh_issuer_request *r)
+{
+    return gh_throttle_key(r->x->arena, "begun", r->x->client_ip);
+}
+
 enum gh_reason gh_throttle_spend(struct gh_issuer_request *r, gh_str key, const struct gh_rate *rate)
 {
     if (r->x->shared_source)

@@ -1,4 +1,6 @@
 /* issuer/transaction.c: authorization requests kept while a person signs in and reads. */
+#include <openssl/crypto.h>
+
 #include "base/str.h"
 #include "core/grant/rows.h"
 #include "issuer/flow.h"
@@ -31,7 +33,23 @@ enum gh_reason gh_transaction_take(struct gh_issuer_request *r)
     transaction->query = gh_get_text(&value, "query", &ok);
     transaction->target = gh_get_text(&value, "target", &ok);
     transaction->signed_in = gh_get_text(&value, "signed_in", &ok);
+    transaction->agreed = gh_get_text(&value, "agreed", &ok);
+    transaction->is_changed = false;
     return ok && transaction->query.len > 0 ? GH_OK : GH_STORE_MALFORMED;
+}
+
+static enum gh_reason name_it(struct gh_issuer_request *r)
+{
+    struct gh_transaction *transaction = &r->transaction;
+    if (transaction->handle.len > 0)
+        return GH_OK;
+    gh_str handle = gh_browser_secret(r->x->arena);
+    gh_str key = handle.ptr != NULL ? gh_row_key(r->x->arena, "txn", &handle, 1) : GH_STR_NONE;
+    if (key.ptr == NULL)
+        return GH_OUT_OF_MEMORY;
+    transaction->handle = handle;
+    transaction->key = key;
+    return GH_OK;
 }
 
 enum gh_reason gh_transaction_put(struct gh_issuer_request *r)
@@ -41,19 +59,43 @@ enum gh_reason gh_transaction_put(struct gh_issuer_request *r)
     gh_put_text(&text, "query", transaction->query);
     gh_put_text(&text, "target", transaction->target);
     gh_put_text(&text, "signed_in", transaction->signed_in);
+    gh_put_text(&text, "agreed", transaction->agreed);
     gh_str value = gh_put_end(&text);
-    if (transaction->version == 0) {
-        transaction->handle = gh_browser_secret(r->x->arena);
-        transaction->key = transaction->handle.ptr != NULL
-                               ? gh_row_key(r->x->arena, "txn", &transaction->handle, 1)
-                               : GH_STR_NONE;
+    enum gh_reason reason = value.ptr != NULL ? name_it(r) : GH_OUT_OF_MEMORY;
+    if (reason != GH_OK)
+        return reason;
+    if (transaction->version == 0)
         transaction->expires = gh_issuer_now(r) + LIFE_S;
-    }
-    if (value.ptr == NULL || transaction->key.ptr == NULL)
-        return GH_OUT_OF_MEMORY;
-    enum gh_reason reason = gh_effects_expect(&r->effects, transaction->key, transaction->version);
+    reason = gh_effects_expect(&r->effects, transaction->key, transaction->version);
     return reason == GH_OK ? gh_effects_write(&r->effects, transaction->key, value, transaction->expires)
                            : reason;
+}
+
+/* ---- agreed before anybody was signed in ---- */
+
+enum gh_reason gh_transaction_agree(struct gh_issuer_request *r)
+{
+    gh_str cookie = gh_browser_cookie(r, GH_COOKIE_AGREED);
+    enum gh_reason reason = name_it(r);
+    if (reason == GH_OK && cookie.len == 0) {
+        cookie = gh_browser_secret(r->x->arena);
+        reason = cookie.ptr != NULL ? gh_browser_set(r, GH_COOKIE_AGREED, cookie) : GH_OUT_OF_MEMORY;
+    }
+    if (reason != GH_OK)
+        return reason;
+    r->transaction.agreed = gh_browser_token(r->x->arena, cookie, "agreed", r->transaction.handle);
+    r->transaction.is_changed = true;
+    return r->transaction.agreed.ptr != NULL ? GH_OK : GH_OUT_OF_MEMORY;
+}
+
+bool gh_transaction_has_agreed(const struct gh_issuer_request *r)
+{
+    gh_str cookie = gh_browser_cookie(r, GH_COOKIE_AGREED), agreed = r->transaction.agreed;
+    if (cookie.len == 0 || agreed.len == 0)
+        return false;
+    gh_str token = gh_browser_token(r->x->arena, cookie, "agreed", r->transaction.handle);
+    return token.ptr != NULL && token.len == agreed.len &&
+           CRYPTO_memcmp(token.ptr, agreed.ptr, token.len) == 0;
 }
 
 enum gh_reason gh_transaction_end(struct gh_issuer_request *r)

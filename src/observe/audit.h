@@ -21,6 +21,8 @@
     X(LOGIN_OK, "login.ok")                                                                                  \
     X(LOGIN_FAILED, "login.failed")                                                                          \
     X(LOGIN_LOCKED, "login.locked")                                                                          \
+    X(FEDERATION_OK, "federation.ok")                                                                        \
+    X(FEDERATION_FAILED, "federation.failed")                                                                \
     X(CONSENT_GRANTED, "consent.granted")                                                                    \
     X(CONSENT_DENIED, "consent.denied")                                                                      \
     X(CONSENT_REVOKED, "consent.revoked")                                                                    \

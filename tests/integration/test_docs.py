@@ -4,16 +4,20 @@ import os
 import re
 import subprocess
 import time
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
 
 from support import pages
+from support.browser import Browser
 from support.gateway import BINARY, INITIALIZE
 from support.http1 import Request
 from support.introspection import Introspection
 from support.issuer import SIGNATURES, Key, b64
+from support.provider import Provider
 from support.wait import until
+from test_code_flow import Client
 
 FIXTURES = os.path.join(pages.ROOT, "tests", "fixtures", "idp")
 EXAMPLES = pages.examples()
@@ -182,7 +186,11 @@ def is_managed(example):
     return any("managed" in issuer for issuer in example.says["issuers"].values())
 
 
-@pytest.mark.parametrize("example", [one for one in EXAMPLES if is_managed(one)], ids=lambda one: one.name)
+def logins_of(example):
+    return [issuer["managed"]["login"] for issuer in example.says["issuers"].values() if "login" in issuer.get("managed", {})]
+
+
+@pytest.mark.parametrize("example", [one for one in EXAMPLES if is_managed(one) and not logins_of(one)], ids=lambda one: one.name)
 def test_settings_make_an_issuer(example, site, tmp_path, authority):
     """It answers for itself, and offers to make the first account."""
     make_files(tmp_path, authority, example.says)
@@ -195,6 +203,46 @@ def test_settings_make_an_issuer(example, site, tmp_path, authority):
         answer = site.send(Request("GET", f"/.well-known/oauth-authorization-server{url.path}", field))
         assert (answer.status, json.loads(answer.body)["issuer"]) == (200, issuer["managed"]["url"]), name
         until(lambda url=issuer["managed"]["url"]: f"{url}/setup?token=" in site.log(), "setup link")
+
+
+# What providers write into ID tokens beside what all do; the rest is in tests/fixtures/idp.
+WRITES = {"entra-id": {"oid": "00000000-0000-0000-66f3-3332eca7ea81", "sub": "pairwise"}, "okta": {"ver": 1}, "generic": {},
+          "google": sample_of("google", "id-token.json")["payload"], "cognito": sample_of("cognito", "not-an-access-token.id-token.json")["payload"]}
+OF_EACH = ("iss", "aud", "azp", "iat", "exp", "nonce", "at_hash", "auth_time", "nbf")
+
+
+@pytest.mark.parametrize("example", [one for one in EXAMPLES if logins_of(one)], ids=lambda one: one.name)
+def test_settings_sign_people_in(example, site, tmp_path, authority, keys):
+    """From an MCP client's registration to a protected call; the provider is on this machine, and writes as the real one does."""
+    says = example.says
+    make_files(tmp_path, authority, says)
+    provider = Provider(list(keys))
+    (name, issuer), = says["issuers"].items()
+    login = issuer["managed"]["login"]["corp"]
+    login.update({key: value for key, value in provider.settings(site.folder).items() if key != "client_id"})
+    provider.client_id = login["client_id"]
+    ours = {key: site.settings[key] for key in ("workers", "listen", "admin", "audit", "log", "fetch")}
+    for route in says["routes"]:
+        route["upstream"] = site.upstream.url
+    route, url = says["routes"][0], urlsplit(issuer["managed"]["url"])
+    site.settings = {**says, **ours}
+    issuer["managed"].setdefault("clients", {})["app"] = {"redirect_uris": ["http://127.0.0.1/cb"]}
+    site.start()
+    shown = SimpleNamespace(origin=issuer["managed"]["url"], authority=url.netloc, port=site.port, route=route)
+    claims = {**WRITES[login.get("profile", "generic")]}
+    provider.claims = {key: value for key, value in claims.items() if key not in OF_EACH}
+    if "tenants" in login:
+        provider.claims["hd" if login["profile"] == "google" else "tid"] = login["tenants"][0]
+    browser, client = Browser(shown), Client(shown)
+    there = browser.allow(browser.open(client.url()))
+    status, tokens = client.redeem(client.code_of(browser.open(provider.visit(there))))
+    assert status == 200, tokens
+    fields = (("Host", urlsplit(route["resource"]).netloc), ("Content-Type", "application/json"), ("Authorization", f"Bearer {tokens['access_token']}"))
+    answer = site.send(Request(target=urlsplit(route["resource"]).path, fields=fields, body=INITIALIZE))
+    line = site.audit_of_id(answer["x-request-id"])
+    assert (answer.status, line["reason"], line["issuer"]) == (200, "ok", name)
+    assert all(cookie.startswith("__Host-") and "; Secure" in cookie for cookie in browser.set_cookies)
+    provider.close()
 
 
 @pytest.mark.parametrize("example", [one for one in EXAMPLES if not is_managed(one)], ids=lambda one: one.name)

@@ -22,12 +22,15 @@ class Page(html.parser.HTMLParser):
     def __init__(self, answer, url):
         super().__init__()
         self.answer, self.url, self.forms, self.links, self.text, self.elements = answer, url, [], [], "", []
+        self.goes_on = None  # by itself
         self.feed(answer.body.decode())
 
     def handle_starttag(self, tag, attrs):
         named = dict(attrs)
         self.elements.append((tag, named))
         assert tag not in ("script", "img", "iframe", "object") and not [name for name in named if name == "style" or name.startswith("on")]
+        if tag == "meta" and named.get("http-equiv") == "refresh":
+            self.goes_on = named["content"].removeprefix("0;url=")
         if tag == "form":
             self.forms.append(Form(named["action"]))
         elif tag == "input":
@@ -103,8 +106,12 @@ class Browser:
             if answer.status != 303:
                 assert answer.status == status, (answer.status, answer.body)
                 assert answer["location"] is None
-                return Page(answer, url)
-            url = answer["location"]
+                page = Page(answer, url)
+                if page.goes_on is None:
+                    return page
+                url = page.goes_on
+            else:
+                url = answer["location"]
             if not url.startswith(self.site.origin + "/"):
                 return url
             answer = self.send("GET", self.path(url))
