@@ -36,8 +36,9 @@ export async function walk(url, { stopAt = () => false, fetch = globalThis.fetch
       else cookies.delete(name);
     }
     const body = await response.text();
-    const next = response.headers.get('location');
-    if (!next || response.status < 300 || response.status > 399) {
+    // a page that goes on by itself counts as a redirect
+    const next = response.headers.get('location') ?? /<meta http-equiv="refresh" content="0;url=([^"]+)">/.exec(body)?.[1];
+    if (!next || response.status > 399) {
       form = account && response.status === 200 ? fillIn(body, account) : undefined;
       if (!form || form.action.endsWith('/logout')) return { url, status: response.status, body, hops };
     }

@@ -8,6 +8,8 @@
 //   AT_TTL=300           their life in seconds; RT_TTL=86400 of refresh tokens
 //   SCOPES='a b'         what every resource knows and a request without scope gets
 //   CIMD_DOCS=f          JSON object URL -> client metadata document; nothing is fetched from the network
+//   SHAPE=entra-id       claims of ID tokens as that provider writes them: entra-id, okta, google, cognito (see SHAPES)
+//   RELYING='[...]'      further clients, as JSON: those who sign people in here
 //
 // Everybody who comes is signed in as alice (login_hint=bob: bob, login_hint=deny: refused) and has consented: only
 // redirects, no page. Any resource on loopback and any https resource gets tokens (RFC 9068); those with a path under
@@ -85,6 +87,17 @@ class Memory {
   }
 }
 
+// ---- ID tokens as providers write them, beside what every one has; alice is of the right organisation, bob of none
+const TENANT = '11111111-2222-3333-4444-555555555555';
+const SHAPES = {
+  'entra-id': (id) => ({ ver: '2.0', tid: id === 'alice' ? TENANT : '99999999-2222-3333-4444-555555555555',
+    oid: `00000000-0000-0000-0000-${Buffer.from(id).toString('hex').padStart(12, '0').slice(-12)}`, preferred_username: USERS[id], uti: randomBytes(8).toString('hex') }),
+  okta: (id) => ({ ver: 1, idp: '00o1example', amr: ['pwd'], preferred_username: USERS[id] }),
+  google: (id) => ({ email: USERS[id], email_verified: true, ...(id === 'alice' && { hd: 'example.com' }) }),
+  cognito: (id) => ({ token_use: 'id', 'cognito:username': id, email: USERS[id], email_verified: id === 'alice', event_id: randomBytes(8).toString('hex') }),
+};
+const shape = env.SHAPE ? SHAPES[env.SHAPE] : (id) => ({ email: USERS[id] });
+
 // ---- policy
 const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]']);
 function resourceServer(_ctx, resource) {
@@ -100,6 +113,7 @@ const clients = [
     grant_types: ['authorization_code', 'refresh_token'], redirect_uris: ['http://127.0.0.1/callback'] },
   { client_id: 'svc', client_secret: 'svc-secret', grant_types: ['client_credentials'], response_types: [], redirect_uris: [] },
   { client_id: 'gateway', client_secret: 'gateway-secret', grant_types: [], response_types: [], redirect_uris: [] },
+  ...JSON.parse(env.RELYING ?? '[]'),
 ];
 const documents = env.CIMD_DOCS && JSON.parse(readFileSync(env.CIMD_DOCS, 'utf8'));
 const cookieKeys = [randomBytes(16).toString('hex')];
@@ -112,7 +126,8 @@ const configuration = () => ({
   pkce: { required: () => true },
   responseTypes: ['code'],
   scopes: ['openid', 'offline_access', ...SCOPES.split(' ')],
-  claims: { openid: ['sub'], email: ['email'] },
+  claims: { openid: ['sub', ...Object.keys(shape('alice')).filter((name) => name !== 'email')], email: ['email'], profile: [] },
+  conformIdTokenClaims: false, // what providers write into ID tokens, not only what comes from their userinfo endpoint
   clientBasedCORS: () => true,
   clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
   enabledJWA: { authorizationSigningAlgValues: [...new Set(['RS256', AT_ALG])] },
@@ -120,7 +135,7 @@ const configuration = () => ({
     Session: 86400, Interaction: 600 },
   issueRefreshToken: (_ctx, client) => client.grantTypeAllowed('refresh_token'),
   interactions: { url: (_ctx, { uid }) => `${ISSUER_PATH}/interaction/${uid}` },
-  findAccount: async (_ctx, id) => USERS[id] && { accountId: id, claims: async () => ({ sub: id, email: USERS[id] }) },
+  findAccount: async (_ctx, id) => USERS[id] && { accountId: id, claims: async () => ({ sub: id, ...shape(id) }) },
   features: {
     devInteractions: { enabled: false },
     dPoP: { enabled: false },
