@@ -12,8 +12,12 @@ const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-ru
 const MODES = [1100, 360].flatMap((width) => ['light', 'dark'].map((colorScheme) => ({ width, colorScheme, name: `${width > 500 ? 'desktop' : 'phone'}-${colorScheme}` })));
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const screenshots = fileURLToPath(new URL('../../build-test/screenshots/', import.meta.url));
-rmSync(screenshots, { recursive: true, force: true });
 mkdirSync(screenshots, { recursive: true });
+// For who takes the first ones of a run.
+export const clear = () => {
+  rmSync(screenshots, { recursive: true, force: true });
+  mkdirSync(screenshots, { recursive: true });
+};
 
 // A browser with a fresh profile that trusts this certificate's key. `own`: the origins it may ask; `faults`: what else it did,
 // errors on its console among it, where every breach of the content security policy is written.

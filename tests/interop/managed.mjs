@@ -48,23 +48,24 @@ export async function turnkey() {
   return { origin: new URL(url).origin, url, link, audit: () => lines(said()), wait: (ready) => until('turnkey', gateway, ready), alive: () => alive(gateway) };
 }
 
-// `clients` gives those of the settings, for the resource's URL; `route` has more of the route. Without `open`, nobody has used the
-// setup link yet.
-export async function managed(tls, { name = 'managed', clients = () => ({}), route = {}, open = true } = {}) {
+// `clients` gives those of the settings, for the resource's URL; `route` has more of the route, `issuer`
+// of the issuer, for its own URL. Without `open`, nobody has used the setup link yet.
+export async function managed(tls, { name = 'managed', clients = () => ({}), route = {}, issuer = () => ({}), open = true } = {}) {
   const upstream = await demo(`${name}-demo`);
   const [port, adminPort] = await freePorts(0, 0);
   const origin = `https://localhost:${port}`;
   const url = `${origin}/mcp`;
   const audit = join(run, `${name}-audit.jsonl`);
   const settings = join(run, `${name}.json`);
+  const own = await issuer(origin);
   const write = (more = {}) => writeFileSync(settings, JSON.stringify({
     listen: [{ address: `127.0.0.1:${port}`, tls: { certificate: tls.certificate, key: tls.key } }],
     admin: { address: `127.0.0.1:${adminPort}` },
     shared_sources: ['127.0.0.1/32'], // every client of this run comes from there
-    fetch: { ca_file: tls.ca, allow: ['127.0.0.0/8', '::1/128'] },
+    fetch: { ca_file: tls.ca, allow_http_loopback: true, allow: ['127.0.0.0/8', '::1/128'] },
     audit: { file: audit },
     store: `sqlite:${join(run, `${name}.db`)}`,
-    issuers: { house: { managed: { url: origin, keys: join(run, `${name}-keys`), registration: 'on', password_cost: 14, clients: clients(url) } } },
+    issuers: { house: { managed: { url: origin, keys: join(run, `${name}-keys`), registration: 'on', password_cost: 14, clients: clients(url), ...own } } },
     tenants: { main: { hosts: [`localhost:${port}`], issuers: ['house'] } },
     routes: [{ name: 'notes', tenant: 'main', resource: url, resource_name: 'Notes', upstream, scopes: ['mcp:read'],
       scopes_supported: ['mcp:read', 'mcp:write', 'mcp:execute'], ...route, ...more }],

@@ -4,7 +4,7 @@
 import http from 'node:http';
 import { Client, StreamableHTTPClientTransport, UnauthorizedError } from '@modelcontextprotocol/client';
 import { HeadlessProvider } from '../../deploy/demo/user.mjs';
-import { browser, look, tabbed, told } from './chromium.mjs';
+import { browser, clear, look, tabbed, told } from './chromium.mjs';
 import { certificates, tail } from './house.mjs';
 import { account, managed, turnkey } from './managed.mjs';
 
@@ -29,6 +29,7 @@ const tells = async (...expected) => {
 };
 
 // ---- the parties: the house, the browser, and an application that listens on loopback as desktop applications do
+clear();
 const tls = await certificates();
 const house = await managed(tls, { open: false });
 let answered = () => {};
