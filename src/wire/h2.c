@@ -361,13 +361,14 @@ enum gh_reason gh_h2_read(struct gh_h2 *h2, gh_str bytes, int64_t now_ms)
     if (h2->failed != GH_OK) /* nothing is fed after that (CVE-2026-27135) */
         return h2->failed;
     h2->now_ms = now_ms;
+    size_t first = gh_h2_guard_ahead(h2);
     enum gh_reason reason = gh_h2_guard_read(h2, bytes);
     if (reason != GH_OK)
         return fail(h2, reason);
-    ssize_t taken = nghttp2_session_mem_recv(h2->session, (const uint8_t *)bytes.ptr, bytes.len);
-    if (taken < 0) {
-        h2->why = nghttp2_strerror((int)taken);
-        return fail(h2, reason_of((int)taken));
+    int error = gh_h2_feed(h2, bytes, first);
+    if (error != 0) {
+        h2->why = nghttp2_strerror(error);
+        return fail(h2, reason_of(error));
     }
     reason = gh_h2_guard_verdict(h2);
     if (reason != GH_OK)

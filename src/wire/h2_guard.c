@@ -147,6 +147,12 @@ static size_t skip(uint32_t *left, size_t len)
     return n;
 }
 
+size_t gh_h2_guard_ahead(const struct gh_h2 *h2)
+{
+    const struct gh_h2_guard *guard = &h2->guard;
+    return guard->have == 0 ? (size_t)guard->preface_left + guard->payload_left : SIZE_MAX;
+}
+
 enum gh_reason gh_h2_guard_read(struct gh_h2 *h2, gh_str bytes)
 {
     struct gh_h2_guard *guard = &h2->guard;

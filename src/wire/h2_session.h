@@ -68,6 +68,8 @@ extern nghttp2_mem gh_h2_memory;
 void gh_h2_guard_init(struct gh_h2 *h2);
 /* GH_OK, GH_H2_GLITCHES, GH_H2_RESETS or GH_H2_PROTOCOL; runs before nghttp2 sees the bytes. */
 GH_MUST_USE enum gh_reason gh_h2_guard_read(struct gh_h2 *h2, gh_str bytes);
+/* Before it: so many bytes come before the next frame begins; SIZE_MAX in the middle of a frame's header. */
+size_t gh_h2_guard_ahead(const struct gh_h2 *h2);
 void gh_h2_guard_reset(struct gh_h2 *h2);
 void gh_h2_guard_glitch(struct gh_h2 *h2);
 /* HEADERS on a stream that is over, or was passed over, are a glitch: nghttp2 decodes them and says nothing.
@@ -75,6 +77,11 @@ void gh_h2_guard_glitch(struct gh_h2 *h2);
 void gh_h2_guard_head(struct gh_h2 *h2, int32_t stream);
 /* What the budgets say now. */
 GH_MUST_USE enum gh_reason gh_h2_guard_verdict(const struct gh_h2 *h2);
+
+/* ---- feeding ---- */
+/* Gives nghttp2 what the guard has seen, long values of heads in plain (wire/hpack_plain.h); a frame begins
+ * after the `first` bytes. 0, or nghttp2's error. */
+GH_MUST_USE int gh_h2_feed(struct gh_h2 *h2, gh_str bytes, size_t first);
 
 /* ---- head ---- */
 /* One field of a head that is coming. Faults are noted, not returned: the head is heard to its end. */

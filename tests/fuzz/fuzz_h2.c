@@ -1,7 +1,7 @@
 /* fuzz/fuzz_h2.c: an HTTP/2 connection, whole, in crumbs, and answered meanwhile. Bits of the first byte: 1
  * we are the client, 2 what follows are frames in short (gh_fuzz_h2_frames), 4 the client's preface is left
  * out. */
-/* covers: src/wire/h2.c src/wire/h2_guard.c src/wire/h2_head.c src/wire/h2_stream.c */
+/* covers: src/wire/h2.c src/wire/h2_feed.c src/wire/h2_guard.c src/wire/h2_head.c src/wire/h2_stream.c */
 #include "fuzz/h2_peer.h"
 
 /* nghttp2 1.52 counts each piece of a CONTINUATION's header as such a frame, and takes eight: with smaller
