@@ -14,7 +14,7 @@ static void run(struct gh_task *t);
 const struct gh_task_kind *gh_task_find(gh_str path)
 {
     static const struct gh_task_kind *const lists[] = { gh_task_users, gh_task_clients, gh_task_grants,
-                                                        gh_task_keys };
+                                                        gh_task_keys, gh_task_tenants };
     for (size_t i = 0; i < GH_ARRAY_LEN(lists); i++)
         for (const struct gh_task_kind *kind = lists[i]; kind->path.ptr != NULL; kind++)
             if (gh_str_eq(kind->path, path))
@@ -44,22 +44,29 @@ static const char *type_name(enum gh_json_type type)
 
 static const struct gh_task_member issuer_member = { "issuer", GH_JSON_STRING, false };
 
+static const struct gh_task_member *members_of(const struct gh_task_kind *kind)
+{
+    static const struct gh_task_member none = { NULL, GH_JSON_NULL, false };
+    return kind->members != NULL ? kind->members : &none;
+}
+
 static const struct gh_task_member *find_member(const struct gh_task_kind *kind, gh_str name)
 {
-    for (const struct gh_task_member *member = kind->members; member->name != NULL; member++)
+    for (const struct gh_task_member *member = members_of(kind); member->name != NULL; member++)
         if (gh_str_eq(gh_str_from(member->name), name))
             return member;
-    return gh_str_eq(name, gh_str_from(issuer_member.name)) ? &issuer_member : NULL;
+    bool is_issuer = kind->members != NULL && gh_str_eq(name, gh_str_from(issuer_member.name));
+    return is_issuer ? &issuer_member : NULL;
 }
 
 static gh_str allowed_names(struct gh_task *t)
 {
     struct gh_text text = { .arena = t->x->arena };
-    for (const struct gh_task_member *member = t->kind->members; member->name != NULL; member++) {
+    for (const struct gh_task_member *member = members_of(t->kind); member->name != NULL; member++) {
         gh_text_add(&text, gh_str_from(member->name));
         gh_text_add(&text, GH_STR(", "));
     }
-    gh_text_add(&text, gh_str_from(issuer_member.name));
+    gh_text_add(&text, t->kind->members != NULL ? gh_str_from(issuer_member.name) : GH_STR("none"));
     return gh_text_take(&text);
 }
 
@@ -92,8 +99,8 @@ static enum gh_task_end check_asked(struct gh_task *t)
     enum gh_task_end end = GH_TASK_NEXT;
     for (size_t i = 0; i < t->asked.count && end == GH_TASK_NEXT; i++)
         end = check_member(t, &t->asked.members[i]);
-    for (const struct gh_task_member *member = t->kind->members; member->name != NULL && end == GH_TASK_NEXT;
-         member++)
+    for (const struct gh_task_member *member = members_of(t->kind);
+         member->name != NULL && end == GH_TASK_NEXT; member++)
         end = check_needed(t, member);
     return end;
 }
@@ -116,8 +123,10 @@ static enum gh_task_end find_issuer(struct gh_task *t)
         gh_text_add(&names, i > 0 ? GH_STR(", ") : GH_STR(""));
         gh_text_add(&names, managed->name);
     }
-    if (t->managed != NULL)
+    if (t->managed != NULL) {
+        gh_task_name(t, GH_STR(""), GH_STR(""), GH_STR(""));
         return GH_TASK_NEXT;
+    }
     gh_str allowed = gh_text_take(&names);
     return gh_task_tell(
         t, GH_ADMIN_UNKNOWN,
@@ -150,12 +159,10 @@ void gh_task_serve(struct gh_exchange *x, struct gh_admin *admin, gh_str body)
         end = gh_task_refuse(t, reason);
     if (end == GH_TASK_NEXT)
         end = check_asked(t);
-    if (end == GH_TASK_NEXT)
+    if (end == GH_TASK_NEXT && t->kind->members != NULL)
         end = find_issuer(t);
-    if (end == GH_TASK_NEXT) {
-        gh_task_name(t, GH_STR(""), GH_STR(""), GH_STR(""));
+    if (end == GH_TASK_NEXT)
         run(t);
-    }
 }
 
 /* ---- steps ---- */
@@ -227,12 +234,26 @@ static bool revoke_again(struct gh_task *t)
     return true;
 }
 
+/* For the audit line, as an issuer's own lines say it. */
+static void tell_revoked(struct gh_task *t)
+{
+    const struct gh_effects *effects = &t->effects;
+    if (effects->revocation_count == 0)
+        return;
+    t->act.events |= GH_EVENT_BIT(GH_EVENT_REVOKE);
+    t->act.revoked = gh_revoked_name(effects->revocations[0].level);
+    t->act.revoked_count += effects->revocation_count;
+    t->x->act = &t->act;
+}
+
 static void commit_done(void *ctx, const struct gh_store_answer *answer)
 {
     struct gh_task *t = ctx;
     t->call = NULL;
     if (answer->reason == GH_OK && revoke_again(t))
         return;
+    if (answer->reason == GH_OK)
+        tell_revoked(t);
     if (answer->reason == GH_STORE_CONFLICT && t->tries++ < TRIES_MAX) {
         t->step = t->again;
         run(t);

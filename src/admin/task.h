@@ -28,12 +28,14 @@ struct gh_task_member {
 
 struct gh_task_kind {
     gh_str path;
-    const char *event;                    /* the audit line's stage */
-    const struct gh_task_member *members; /* ends with name NULL; beside them `issuer` */
-    const gh_task_step *steps;            /* ends with NULL */
+    const char *event; /* the audit line's stage */
+    const struct gh_task_member
+        *members; /* ends with name NULL; beside them `issuer`. NULL: about no issuer, nothing is taken */
+    const gh_task_step *steps; /* ends with NULL */
 };
 /* One list a file; they end with path.ptr NULL. */
-extern const struct gh_task_kind gh_task_users[], gh_task_clients[], gh_task_grants[], gh_task_keys[];
+extern const struct gh_task_kind gh_task_users[], gh_task_clients[], gh_task_grants[], gh_task_keys[],
+    gh_task_tenants[];
 
 struct gh_task {
     struct gh_exchange *x;
@@ -49,6 +51,7 @@ struct gh_task {
 
     struct gh_rows rows; /* of the last read */
     struct gh_effects effects;
+    struct gh_audit_act act; /* for the audit line: what was revoked */
     gh_str reply;            /* what is answered once the effects are durable */
     struct gh_person person; /* whom it is about */
     struct gh_client client; /* or what */

@@ -79,7 +79,7 @@ struct gh_control {
     struct gh_observer admin_observer;
     struct gh_lane *admin_audit; /* NULL: audit is off */
     struct gh_arena_pool admin_arenas;
-    struct gh_deadline ticks; /* ticket keys rotate */
+    struct gh_deadline ticks; /* ticket keys rotate, signing keys are looked at */
     uint64_t generation;
     gh_str reload_text; /* heap: of the last reload */
 };

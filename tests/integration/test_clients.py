@@ -1,5 +1,6 @@
 """Pre-registered clients by the admin interface: a secret that is shown once, rotation, and an end that takes all they were given."""
 import json
+import threading
 
 import pytest
 
@@ -171,3 +172,34 @@ def test_what_cannot_be_added(house):
 def test_command_lines(house, words, says):
     house.write("gatehouse.yaml", house.settings)
     assert says in run(house, "client", *words, status=2)
+
+
+# ---- many at once: the store lets one be first, the others decide again
+
+def at_once(count, call):
+    answers = [None] * count
+
+    def one(i):
+        answers[i] = call(i)
+    threads = [threading.Thread(target=one, args=(i,)) for i in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
+
+
+def test_one_of_many_rotations_is_the_second_secret(house):
+    house.start()
+    first = add_service(house)["secret"]
+    answers = at_once(12, lambda i: ask(house, "clients/rotate", {"client": "svc"}))
+    won = [answer for status, answer in answers if status == 200]
+    assert len(won) == 1 and {answer["reason"] for status, answer in answers if status != 200} == {"admin_conflict"}
+    assert token_status(house, "svc", first)[0] == 200 and token_status(house, "svc", won[0]["secret"])[0] == 200
+
+
+def test_one_of_many_gets_a_name(house):
+    house.start()
+    for path, body in (("users/add", {"name": "bob"}), ("clients/add", {"client": "svc", "redirect_uris": ["http://127.0.0.1/cb"]})):
+        answers = at_once(12, lambda i, path=path, body=body: ask(house, path, body))
+        assert sorted(status for status, _ in answers) == [200] + [409] * 11, answers

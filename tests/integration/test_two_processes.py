@@ -1,13 +1,17 @@
 """Two processes over one store: one issuer, whoever is asked, and what is ended at one of them is over at both."""
+import json
+
 import pytest
 
 from support.browser import Browser
+from support.command import run
 from support.ending import ENDINGS, PLAIN, Held, ask, still_open, stream_or_echo, tokens_of
 from support.http1 import Request
 from support.pair import Race, neighbour_of, start_two, token_request
 from support.upstream import echo
 from support.wait import until
 from test_code_flow import Client, keep_house, links
+from test_grants_keys import published
 
 ROUNDS = 20
 
@@ -104,3 +108,15 @@ def test_one_set_of_keys(site):
     finally:
         pair[1].stop()
     assert sets[0] == sets[1] and len(sets[0][1]["keys"]) == 1, sets
+
+
+def test_a_key_that_is_dropped_at_one_is_gone_at_both(pair, ada, client):
+    _, tokens = client.redeem(client.code_of(ada.open(client.url())))
+    kid = json.loads(run(pair[0], "key", "list"))["keys"][0]["key"]
+    assert accepted_at(pair, tokens) == ["ok", "ok"]
+    left = json.loads(run(pair[0], "key", "drop", "--", kid))["keys"]
+    until(lambda: all(published(site) == {left[0]["key"]} for site in pair), "the new key alone at both")
+    until(lambda: all(why in ("token_revoked", "token_key_unknown") for why in accepted_at(pair, tokens)), "refusal at both")
+    ada.sign_in(ada.open(f"{pair[0].origin}/login"))
+    _, again = client.redeem(client.code_of(ada.open(client.url())))
+    assert accepted_at(pair, again) == ["ok", "ok"]

@@ -146,7 +146,8 @@ def test_the_end_of_a_user_is_at_once(house, upstream, action):
     assert not signed_in(bob) and signed_in(eve)
     fresh = Browser(house)
     fresh.sign_in(fresh.open(f"{house.origin}/login"), name="bob", status=403)
-    assert line_of(house, f"admin.user.{action}")["user"] == gone["user"]
+    line = line_of(house, f"admin.user.{action}")
+    assert (line["user"], line["events"], line["revoked"], line["revoked_count"]) == (gone["user"], ["revoke"], "user", 1)
     if action == "remove":
         assert not [key for key, *_ in rows_of(house) if gone["user"] in key]
         assert told(house, "user", "add", "bob")["user"] != gone["user"]
@@ -212,6 +213,25 @@ def test_what_cannot_be_asked(house):
     words = refused(house, "users/list", {"issuer": "none"}, 404, "admin_unknown", {"issuer": "house"})
     assert words == "issuer: found none; allowed: house"
     assert ask(house, "users/add", {"name": "bob"})[1]["reason"] == "admin_conflict"  # reason: admin_conflict
+
+
+def test_which_tenants_there_are(house):
+    house.start()
+    status, answer = ask(house, "tenants/list", {})
+    assert status == 200 and answer["tenants"] == [{"tenant": "acme", "issuer": "house", "url": house.origin,
+                                                    "resources": [house.route["resource"]]}]
+    assert ask(house, "tenants/list", {"name": "acme"})[1]["reason"] == "admin_malformed"
+    assert line_of(house, "admin.tenant.list")["by"] == "loopback"
+
+
+def test_several_issuers_are_named(house):
+    other = {"url": f"{house.origin}/two", "keys": "keys-two", "password_cost": 10}
+    house.settings["issuers"]["two"] = {"managed": other}
+    house.settings["tenants"]["acme"]["issuers"].append("two")
+    house.start()
+    words = "issuer: found nothing; allowed: house, two"
+    assert words in run(house, "user", "add", "bob", status=1)
+    assert told(house, "user", "add", "bob", "--issuer", "two")["link"].startswith(f"{house.origin}/two/password?token=")
 
 
 def test_command_lines(house):
