@@ -10,7 +10,8 @@ Installs what is missing (apt as root or by sudo; npm packages for the full tier
 suites, and prints a line for each with its count and its time. Exit status 0 when nothing failed and every suite ran.
 
   --quick   about 90 seconds once built, no npm: clang with address and undefined-behaviour sanitizers
-  --full    the default: adds gcc, thread sanitizer, integration, real clients and issuers, conformance, short fuzzing
+  --full    the default: adds gcc, thread sanitizer, integration, crashes at each step of the store, real clients and issuers,
+            conformance, short fuzzing
   --long    what wants a quiet machine: ten million executions per fuzz target with coverage, planted bugs,
             deploy/systemd/ under a systemd that is booted (root), tests/long/*
   --list    the suites of each tier
@@ -29,7 +30,7 @@ out=$root/build-test
 logs=$out/logs
 jobs=${JOBS:-$(nproc)}
 quick=(lint clang unit tables corpora replay)
-full=("${quick[@]}" gcc threads integration interop conformance fuzz)
+full=("${quick[@]}" gcc threads integration crash interop conformance fuzz)
 long=(fuzz-long planted systemd)
 for hook in tests/long/*; do
     [ -x "$hook" ] && [ -f "$hook" ] && hook=${hook##*/} && long+=("${hook%.*}")
@@ -88,7 +89,7 @@ missing_packages() {
         ca-certificates clang-14 clang-format-14 libclang-rt-14-dev llvm-14 libc6-dev gcc meson ninja-build pkg-config
         libssl-dev libevent-dev libnghttp2-dev libjansson-dev libcurl4-openssl-dev libyaml-dev libsqlite3-dev libseccomp-dev libcmocka-dev
         openssl procps python3)
-    selected integration threads "${long[@]:2}" && wanted+=(python3-pytest python3-cryptography python3-jwt python3-yaml)
+    selected integration threads crash "${long[@]:2}" && wanted+=(python3-pytest python3-cryptography python3-jwt python3-yaml)
     selected systemd && wanted+=(systemd)
     selected interop conformance && ! command -v npm >/dev/null && wanted+=(npm)
     selected interop && wanted+=(chromium)
@@ -189,6 +190,7 @@ compile() { # FOLDER COMPILER MESON-OPTION...
 build_clang() { build clang clang-14 -Db_sanitize=address,undefined; }
 build_gcc() { build gcc gcc --buildtype=release; }
 build_tsan() { build tsan clang-14 -Db_sanitize=thread; }
+build_crash() { build crash clang-14 -Dcrash_steps=true -Dtests=false; }
 build_fuzz() { build fuzz clang-14 -Db_sanitize=address,undefined -Dfuzz=true; }
 
 binary_of() { # NAME OF BUILD
@@ -253,12 +255,23 @@ pytest_with() { # BUILD PYTEST-ARGUMENT...
 
 suite_integration() { build_clang && pytest_with clang -q -m "not boots"; }
 
+suite_crash() { build_crash && program_with crash tests/crash/steps.py; }
+
 suite_threads() {
     build_tsan || return 1
     meson_suite tsan threads && pytest_with tsan -q -m threads
 }
 
 suite_systemd() { build_clang && pytest_with clang -q -m boots; }
+
+program_with() { # BUILD PROGRAM: one that prints a line per case
+    local log=$logs/$suite.lines binary
+    binary=$(binary_of "$1") || return 1
+    GATEHOUSE=$binary "$2" | tee "$log"
+    local status=${PIPESTATUS[0]}
+    tally_lines "$log"
+    return "$status"
+}
 
 node_suite() { # PART... of tests/interop/run.sh, which installs the npm packages and runs them under the locked Node
     local log=$logs/$suite.lines binary
@@ -361,15 +374,7 @@ suite_planted() {
 }
 
 # The other long suites are programs in tests/long/: GATEHOUSE names the binary, and they print a line per case.
-suite_hook() {
-    local program log=$logs/$suite.lines binary
-    program=$(find tests/long -maxdepth 1 -type f -name "$suite.*" -perm -u+x | head -n 1)
-    build_gcc && binary=$(binary_of gcc) || return 1
-    GATEHOUSE=$binary "$program" | tee "$log"
-    local status=${PIPESTATUS[0]}
-    tally_lines "$log"
-    return "$status"
-}
+suite_hook() { build_gcc && program_with gcc "$(find tests/long -maxdepth 1 -type f -name "$suite.*" -perm -u+x | head -n 1)"; }
 
 # ---- the run
 

@@ -11,6 +11,7 @@
 
 #include "app/commands.h"
 #include "app/debian.h"
+#include "store/crash.h"
 
 static void check_packages(void)
 {
@@ -47,6 +48,8 @@ int gh_command_version(int argc, char **argv)
     const struct scmp_version *seccomp = seccomp_version();
     if (seccomp != NULL)
         (void)printf("seccomp   %u.%u.%u\n", seccomp->major, seccomp->minor, seccomp->micro);
+    if (gh_crash_name() != NULL)
+        (void)printf("note: this build %s\n", gh_crash_name());
     check_packages();
     return 0;
 }

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "store/crash.h"
 #include "store/store_sqlite.h"
 
 /* "GTHS": what the file is, for file(1) and for us. */
@@ -127,7 +128,7 @@ static enum gh_reason connect_to(struct gh_sqlite *self, const char *path, int64
 {
     /* The connection is used by one thread at a time. A name is never read as a URI. */
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-    if (sqlite3_open_v2(path, &self->db, flags, NULL) != SQLITE_OK)
+    if (sqlite3_open_v2(path, &self->db, flags, gh_crash_functions()) != SQLITE_OK)
         return self->db != NULL ? refuse_sqlite(self, path, ret_why) : GH_OUT_OF_MEMORY;
     (void)sqlite3_busy_timeout(self->db, (int)busy_ms);
     (void)sqlite3_db_config(self->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
@@ -195,7 +196,10 @@ static enum gh_reason set_up(struct gh_sqlite *self, int64_t busy_ms, char **ret
                         "PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY;"
                         "PRAGMA journal_size_limit = 16777216") &&
               ask(self, "PRAGMA synchronous", NULL, 0) == 2;
-    return ok ? GH_OK : refuse_sqlite(self, "the store cannot be set up", ret_why);
+    if (!ok)
+        return refuse_sqlite(self, "the store cannot be set up", ret_why);
+    gh_crash_set_up(self->db);
+    return GH_OK;
 }
 
 /* ---- the schema ---- */
