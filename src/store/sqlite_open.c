@@ -171,12 +171,14 @@ static bool use_wal(struct gh_sqlite *self, int64_t busy_ms)
     return false;
 }
 
-/* Before anything is written: is it ours, or new? */
+/* Before anything is written: is it ours, or new? Both are asked of one moment: another process may be making
+ * it ours. */
 static enum gh_reason recognise(struct gh_sqlite *self, char **ret_why)
 {
-    int64_t id = ask(self, "PRAGMA application_id", NULL, 0);
-    int64_t tables = ask(self, "SELECT count(*) FROM sqlite_schema", NULL, 0);
-    if (id < 0 || tables < 0)
+    bool begun = run(self, "BEGIN");
+    int64_t tables = begun ? ask(self, "SELECT count(*) FROM sqlite_schema", NULL, 0) : -1;
+    int64_t id = tables >= 0 ? ask(self, "PRAGMA application_id", NULL, 0) : -1;
+    if (id < 0 || !run(self, "COMMIT"))
         return refuse_sqlite(self, "the store cannot be read", ret_why);
     if (id != APPLICATION_ID && (id != 0 || tables != 0))
         return refuse(GH_SETTINGS_INVALID, ret_why, "the store", "is another program's database");

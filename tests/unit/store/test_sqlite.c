@@ -1,5 +1,6 @@
 /* The database file: whose it is, who may read it, what survives, and what its neighbours may do to it. */
 #include <fcntl.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -187,6 +188,37 @@ static void two_stores_share_one_file(void **state)
     gh_store_close(second);
 }
 
+static void *open_and_close(void *ctx)
+{
+    struct gh_store *store = NULL;
+    struct gh_store_conf conf = world.conf;
+    char *why = NULL;
+    if (gh_store_open(&conf, &store, &why) == GH_OK)
+        gh_store_close(store);
+    return why;
+}
+
+/* Two that start at one moment: whoever comes second finds a file that is half made, and none of its own. */
+static void a_new_file_opened_by_two(void **state)
+{
+    for (int round = 0; round < 40; round++) {
+        pthread_t other;
+        void *theirs = NULL;
+        char name[2][112];
+        close_store();
+        (void)snprintf(name[0], sizeof(name[0]), "%s-wal", world.path);
+        (void)snprintf(name[1], sizeof(name[1]), "%s-shm", world.path);
+        (void)unlink(world.path);
+        (void)unlink(name[0]);
+        (void)unlink(name[1]);
+        assert_int_equal(pthread_create(&other, NULL, open_and_close, NULL), 0);
+        open_store();
+        assert_int_equal(pthread_join(other, &theirs), 0);
+        if (theirs != NULL)
+            fail_msg("the other did not open: %s", (const char *)theirs);
+    }
+}
+
 static void a_lock_that_does_not_end_is_no_success(void **state)
 {
     (void)state;
@@ -264,6 +296,7 @@ int main(void)
         CASE(a_store_in_memory_ends_with_it),
         CASE(versions_and_positions_go_on_after_a_restart),
         CASE(two_stores_share_one_file),
+        CASE(a_new_file_opened_by_two),
         CASE(a_lock_that_does_not_end_is_no_success),
         CASE(a_file_that_went_elsewhere_takes_no_commits),
         CASE(a_damaged_schema_is_noticed),
