@@ -12,8 +12,9 @@ suites, and prints a line for each with its count and its time. Exit status 0 wh
   --quick   about 90 seconds once built, no npm: clang with address and undefined-behaviour sanitizers
   --full    the default: adds gcc, thread sanitizer, integration, crashes at each step of the store, real clients and issuers,
             conformance, short fuzzing
-  --long    what wants a quiet machine: ten million executions per fuzz target with coverage, planted bugs,
-            deploy/systemd/ under a systemd that is booted (root), tests/long/*
+  --long    what wants a quiet machine: ten million executions per fuzz target with coverage, planted bugs, deploy/systemd/ under a
+            systemd that is booted (root), the whole integration suite with the issuer in a process of its own (apart; a part
+            of it is in integration), tests/long/*
   --list    the suites of each tier
   --help    this text
 
@@ -31,7 +32,7 @@ logs=$out/logs
 jobs=${JOBS:-$(nproc)}
 quick=(lint clang unit tables corpora replay)
 full=("${quick[@]}" gcc threads integration crash interop conformance fuzz)
-long=(fuzz-long planted systemd)
+long=(fuzz-long planted systemd apart)
 for hook in tests/long/*; do
     [ -x "$hook" ] && [ -f "$hook" ] && hook=${hook##*/} && long+=("${hook%.*}")
 done
@@ -253,7 +254,13 @@ pytest_with() { # BUILD PYTEST-ARGUMENT...
     return "$status"
 }
 
-suite_integration() { build_clang && pytest_with clang -q -m "not boots"; }
+suite_integration() {
+    build_clang || return 1
+    pytest_with clang -q -m "not boots"
+    local status=$?
+    GATEHOUSE_ISSUER=apart pytest_with clang -q -m apart && return "$status"
+}
+suite_apart() { build_clang && GATEHOUSE_ISSUER=apart pytest_with clang -q -m "not boots"; }
 
 suite_crash() { build_crash && program_with crash tests/crash/steps.py; }
 

@@ -111,6 +111,7 @@ struct gh_profile {
     bool needs_scope_or_roles; /* no distinguishing typ: scp, scope or roles must be present */
     bool nonce_is_fine;        /* nonce does not mark an ID token here */
     bool entra_agents;         /* read the xms_act_fct facets */
+    bool is_ours; /* a managed issuer, here or in another process over the same store: its clock is ours */
 };
 
 /* What binds a token to one route (byoa.md section 7). */

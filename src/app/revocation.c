@@ -191,7 +191,7 @@ static void reach_route(struct reach *reach, const struct gh_route *route,
         const struct gh_profile *profile = &route->issuers[i]->conf.profile;
         if (revocation->level != GH_REVOKED_TENANT && !gh_str_eq(profile->name, revocation->issuer_name))
             continue;
-        bool is_ours = route->issuers[i]->conf.managed;
+        bool is_ours = profile->is_ours;
         int64_t longest = is_ours ? 0 : profile->max_lifetime; /* grants and sessions outlive their tokens */
         bool bounded = longest > 0 && (reach->lifetime > 0 || !reach->has_issuer);
         reach->lifetime = !bounded ? 0 : longest > reach->lifetime ? longest : reach->lifetime;

@@ -30,6 +30,7 @@ def ada(house, host, authority):  # noqa: F811
     return browser
 
 
+@pytest.mark.apart
 def test_a_client_with_a_document(house, host, ada):  # noqa: F811
     client = Client(house, host.publish())
     consent = ada.open(client.url())

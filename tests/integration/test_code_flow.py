@@ -94,6 +94,7 @@ def refused_page(site, answer, status, reason):
 
 # ---- the whole way
 
+@pytest.mark.apart
 def test_from_the_first_request_to_a_protected_call(house, ada):
     stranger, client = Browser(house), Client(house)
     login = stranger.open(client.url())
@@ -172,6 +173,7 @@ def test_a_client_of_our_own_is_not_asked_about(house, ada):
 
 # ---- what ends access
 
+@pytest.mark.apart
 def test_the_account_page_ends_access(house, ada):
     client = Client(house)
     _, tokens = client.redeem(client.code_of(ada.allow(ada.open(client.url()))))
@@ -186,6 +188,7 @@ def test_the_account_page_ends_access(house, ada):
     assert "Allow access?" in ada.open(client.url()).text  # asked anew
 
 
+@pytest.mark.apart
 def test_a_code_used_twice_takes_its_tokens_along(house, ada):
     client = Client(house)
     code = client.code_of(ada.allow(ada.open(client.url())))

@@ -90,6 +90,7 @@ def test_documents(house):
     assert status == 204 and answer["access-control-allow-origin"] == "*"
 
 
+@pytest.mark.apart
 def test_client_credentials_reach_the_server(house, upstream):
     house.start()
     token = token_of(house, {"grant_type": "client_credentials", "scope": "mcp:read openid", "resource": house.route["resource"]})
@@ -218,10 +219,12 @@ def test_what_a_client_revokes_is_refused_at_once(house):
     token, other = token_of(house), token_of(house)
     house.accepted(house.post(token))
     assert ask(house, "/oauth/revoke", {"token": token}, basic("svc", SECRET))[:2] == (200, {})
+    house.heard(1)
     house.refused(house.post(token), 401, reason="token_revoked", good=house.post(other))
 
 
 @pytest.mark.threads
+@pytest.mark.apart
 def test_a_client_that_was_revoked_gets_good_tokens_anew(house):
     """Tokens of the very second of the epoch would be refused by it: new ones say a later one (issuer.md section 10)."""
     house.start()
@@ -232,6 +235,7 @@ def test_a_client_that_was_revoked_gets_good_tokens_anew(house):
         connection.send(Request("POST", "/admin/v1/revoke", (("Host", "localhost"),), wish).wire())
         answer = connection.read()
     assert answer.status == 200 and json.loads(answer.body)["epoch"] <= time.time()
+    house.heard(1)
     house.refused(house.post(old), 401, reason="token_revoked", good=house.post(token_of(house)))
 
 

@@ -29,8 +29,8 @@ static const struct gh_profile profiles[] = {
         .client_claims = LIST(S("client_id"), S("azp"), S("cid"), S("appid")),
         .subject_claims = LIST(S("sub")), .jti_claims = LIST(S("jti"), S("uti")),
         .group_claims = LIST(S("groups")), .tenant_claims = LIST(S("tid"), S("org_id"), S("hd")) },
-    { COMMON, /* our own issuer: what it writes is what is read */
-        .name = S("managed"), .algs = ES | ED | RS, .types = LIST(S("at+jwt")),
+    { COMMON, /* our own issuer, in this process or another: what it writes is what is read */
+        .name = S("managed"), .is_ours = true, .algs = ES | ED | RS, .types = LIST(S("at+jwt")),
         .scope_claims = LIST(S("scope")), .client_claims = LIST(S("client_id")),
         .subject_claims = LIST(S("sub")), .jti_claims = LIST(S("jti")), .grant_claims = LIST(S("sid")) },
     { COMMON, /* the issuer ends in a slash; an API may be set to HS256, which is refused everywhere */
@@ -135,7 +135,7 @@ gh_str gh_profile_builtin_names(void)
 {
     return GH_STR(
         "auth0, clerk, cloudflare-access, cognito, descope, entra-id, fusionauth, generic, keycloak, "
-        "node-oidc-provider, okta, ory-hydra, pingfederate, scalekit, stytch, workos-authkit");
+        "managed, node-oidc-provider, okta, ory-hydra, pingfederate, scalekit, stytch, workos-authkit");
 }
 
 gh_str gh_profile_refusal(gh_str name)

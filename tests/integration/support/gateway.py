@@ -8,6 +8,7 @@ import subprocess
 import urllib.error
 import urllib.request
 
+from . import apart
 from .http1 import WAYS, Broken, Connection, Request, whole
 from .issuer import SIGNATURES
 from .wait import free_port, until
@@ -36,6 +37,7 @@ class Gateway:
         self.settings_file, self.log_file = f"{name or 'gatehouse'}.yaml", f"{name}.stderr" if name else "stderr"
         self.port, self.admin_port, self.process, self.read = free_port(), free_port(), None, 0
         self.environment = {}  # beside that of the tests
+        self.router, self.house = None, None  # where the issuer runs apart: what is in front of both, and its process
         self.authority = f"127.0.0.1:{self.port}"
         self.origin = f"http://{self.authority}"
         self.audit_path = os.path.join(self.folder, f"{name}.audit.jsonl" if name else "audit.jsonl")
@@ -73,38 +75,60 @@ class Gateway:
     def start(self, ready="/readyz"):
         """Runs the binary and waits until its admin listener answers 200 there; None waits for no answer."""
         assert os.access(BINARY, os.X_OK), f"there is no {BINARY}: build it, or name it by GATEHOUSE"
-        self.write(self.settings_file, self.settings)
-        with open(os.path.join(self.folder, self.log_file), "ab") as errors:
-            self.process = subprocess.Popen([BINARY, "serve", "-c", self.settings_file], cwd=self.folder, env={**os.environ, **self.environment},
-                                            stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
+        if apart.is_wanted(self.settings):
+            ports = [free_port() for _ in range(3)]
+            self.router, self.places = apart.Router(self.port, *ports[:2]), ports
+        self.write_settings()
+        if self.router is not None:
+            self.house = self.run(f"issuer-{self.settings_file}")
+        self.process = self.run(self.settings_file)
         if ready is not None:
             until(lambda: self.answers(ready), f"200 from {ready}; the log says:\n{self.log()[-2000:]}")
         return self
 
+    def run(self, settings_file):
+        with open(os.path.join(self.folder, self.log_file), "ab") as errors:
+            return subprocess.Popen([BINARY, "serve", "-c", settings_file], cwd=self.folder, env={**os.environ, **self.environment},
+                                    stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
+
+    def write_settings(self):
+        if self.router is None:
+            self.write(self.settings_file, self.settings)
+            return
+        self.write(self.settings_file, apart.of_gateway(self.settings, self.places[0]))
+        self.write(f"issuer-{self.settings_file}", apart.of_issuer(self.settings, *self.places[1:]))
+
     def reload(self, says="settings reloaded"):
         """Has the settings read again, and waits until the log says what came of it."""
-        self.write(self.settings_file, self.settings)
+        self.write_settings()
+        processes = [process for process in (self.house, self.process) if process is not None]
         before = self.log().count(says)
-        self.process.send_signal(signal.SIGHUP)
-        until(lambda: self.log().count(says) > before, f'"{says}" in the log')
+        for process in processes:
+            process.send_signal(signal.SIGHUP)
+        until(lambda: self.log().count(says) >= before + len(processes), f'"{says}" in the log')
 
     def answers(self, path):
         assert self.process.poll() is None, f"exit status {self.process.returncode}; the log says:\n{self.log()[-4000:]}"
         return self.admin(path)[0] == 200
 
-    def admin(self, path):
+    def admin(self, path, port=None):
         """(status, text) from the admin listener; status 0 while it does not answer."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}{path}", timeout=10) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port or self.admin_port}{path}", timeout=10) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
         except OSError:
             return 0, ""
 
-    def metric(self, name):
+    def heard(self, count):
+        """Waits until every process of the site knows of so many revocations; the one that was asked does already."""
+        for port in [self.admin_port] + (self.places[2:] if self.house else []):
+            until(lambda port=port: self.metric("gatehouse_revocation_entries", port) >= count, "word of a revocation")
+
+    def metric(self, name, port=None):
         """The sum of a metric of this process over its labels."""
-        lines = [line for line in self.admin("/metrics")[1].splitlines() if re.match(rf"{name}[ {{]", line)]
+        lines = [line for line in self.admin("/metrics", port)[1].splitlines() if re.match(rf"{name}[ {{]", line)]
         assert lines, f"no metric {name}"
         return sum(float(line.rpartition(" ")[2]) for line in lines)
 
@@ -116,14 +140,11 @@ class Gateway:
         """Ends it as an operator would, and checks that nothing went wrong that no answer showed."""
         if self.process is None:
             return
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            status = self.process.wait(60)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-            raise AssertionError(f"SIGTERM did not end it; the log says:\n{self.log()[-4000:]}") from None
-        self.process = None
+        status = self.end(self.process)
+        if self.house is not None:
+            self.router.close()
+            status = self.end(self.house) or status
+        self.process = self.house = self.router = None
         log = self.log()
         assert not REPORTS.search(log), with_places(log[-8000:])
         assert status == 0, f"exit status {status}; the log says:\n{log[-4000:]}"
@@ -131,6 +152,15 @@ class Gateway:
         written = log + "".join(json.dumps(line) for line in self.audit())
         leaked = [signature for signature in SIGNATURES if signature in written]
         assert not leaked, f"a token was logged: {leaked[0]}"
+
+    def end(self, process):
+        process.send_signal(signal.SIGTERM)
+        try:
+            return process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise AssertionError(f"SIGTERM did not end it; the log says:\n{self.log()[-4000:]}") from None
 
     # ---- what it says about exchanges
 

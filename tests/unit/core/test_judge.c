@@ -153,7 +153,7 @@ static void built_in_profiles_are_those_named(void **state)
         assert_true(profile->leeway == 30 && profile->issuers.count == 0);
         assert_null(gh_profile_refusal(name).ptr);
     }
-    assert_int_equal(count, 16);
+    assert_int_equal(count, 17);
     assert_null(gh_profile_builtin(GH_STR("google")));
     assert_non_null(gh_profile_refusal(GH_STR("google")).ptr);
     assert_null(gh_profile_builtin(GH_STR("Okta")));
