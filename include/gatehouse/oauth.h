@@ -52,7 +52,8 @@ gh_str gh_redirect_host(gh_str uri);
 
 /* 43 characters of base64url. */
 bool gh_pkce_challenge_is_legal(gh_str challenge);
-/* GH_OK, GH_PKCE_MISMATCH also for a verifier that is not 43 to 128 unreserved characters; constant time. */
+/* GH_OK, GH_PKCE_MISMATCH also for a verifier that is not 43 to 128 unreserved characters, GH_OUT_OF_MEMORY;
+ * constant time. */
 GH_MUST_USE enum gh_reason gh_pkce_verify(gh_str challenge, gh_str verifier);
 
 /* ---- resources (RFC 8707) ---- */

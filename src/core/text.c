@@ -86,9 +86,18 @@ void gh_put_text(struct gh_text *text, const char *name, gh_str value)
     gh_text_json(text, value);
 }
 
+void gh_put_made(struct gh_text *text, const char *name, gh_str value)
+{
+    text->failed = text->failed || value.ptr == NULL;
+    gh_put_text(text, name, value);
+}
+
 void gh_put_list(struct gh_text *text, const char *name, struct gh_strs list)
 {
     if (list.count == 0)
+        return;
+    text->failed = text->failed || list.at == NULL;
+    if (text->failed)
         return;
     gh_put_name(text, name);
     gh_text_json_list(text, list);

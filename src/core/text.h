@@ -25,6 +25,9 @@ gh_str gh_text_take(struct gh_text *text);
 
 /* Each adds ,"name":value; the first one opens the object. Empty texts and lists are left out. */
 void gh_put_text(struct gh_text *text, const char *name, gh_str value);
+/* A text that was made just now: ptr NULL is no absent member, but a failure. So is a list with a count and
+ * no place. */
+void gh_put_made(struct gh_text *text, const char *name, gh_str value);
 void gh_put_list(struct gh_text *text, const char *name, struct gh_strs list);
 void gh_put_number(struct gh_text *text, const char *name, int64_t value);
 void gh_put_true(struct gh_text *text, const char *name, bool value);

@@ -50,7 +50,7 @@ static enum gh_reason write_document(struct gh_issuer_request *r, const struct g
     if (document->failed != GH_OK)
         gh_put_text(&text, "failed", gh_str_from(gh_reason_row(document->failed)->slug));
     if (document->has_client)
-        gh_put_text(&text, "client", gh_client_write(r->x->arena, &document->client));
+        gh_put_made(&text, "client", gh_client_write(r->x->arena, &document->client));
     gh_str value = gh_put_end(&text), key = gh_document_key(r->x->arena, r->wanted);
     return value.ptr != NULL && key.ptr != NULL ? gh_effects_write(&r->effects, key, value, expires)
                                                 : GH_OUT_OF_MEMORY;

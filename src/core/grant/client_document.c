@@ -64,7 +64,8 @@ static bool is_https(gh_str uri)
 }
 
 /* Keys go with private_key_jwt and with nothing else, and stand in one place. */
-static bool read_keys(struct gh_arena *arena, const struct gh_json *document, struct gh_client *client)
+static enum gh_reason read_keys(struct gh_arena *arena, const struct gh_json *document,
+                                struct gh_client *client)
 {
     bool ok = true;
     const struct gh_json *jwks = gh_json_get(document, GH_STR("jwks"));
@@ -72,20 +73,25 @@ static bool read_keys(struct gh_arena *arena, const struct gh_json *document, st
     if (jwks != NULL) {
         ok = ok && jwks->type == GH_JSON_OBJECT;
         client->jwks = gh_json_write(arena, jwks);
-        ok = ok && client->jwks.ptr != NULL;
+        if (client->jwks.ptr == NULL)
+            return GH_OUT_OF_MEMORY;
     }
     bool one = (jwks != NULL) != (client->jwks_uri.len > 0);
     bool none = jwks == NULL && client->jwks_uri.len == 0;
-    return ok && is_https(client->jwks_uri) && (client->auth == GH_CLIENT_AUTH_KEY ? one : none);
+    ok = ok && is_https(client->jwks_uri) && (client->auth == GH_CLIENT_AUTH_KEY ? one : none);
+    return ok ? GH_OK : GH_CLIENT_DOCUMENT_REFUSED;
 }
 
-static bool read_words(struct gh_arena *arena, const struct gh_json *document, struct gh_client *client)
+static enum gh_reason read_words(struct gh_arena *arena, const struct gh_json *document,
+                                 struct gh_client *client)
 {
     static const gh_str code = GH_STR_INIT("code");
     bool ok = true;
     gh_str auth = gh_get_text(document, "token_endpoint_auth_method", &ok);
     struct gh_strs grants = gh_get_list(arena, document, "grant_types", &ok);
     struct gh_strs responses = gh_get_list(arena, document, "response_types", &ok);
+    if (gh_list_failed(grants) || gh_list_failed(responses))
+        return GH_OUT_OF_MEMORY;
     client->name = gh_client_name_cut(gh_get_text(document, "client_name", &ok));
     client->auth = GH_CLIENT_AUTH_NONE;
     client->grants = GH_GRANT_CODE | GH_GRANT_REFRESH;
@@ -97,7 +103,7 @@ static bool read_words(struct gh_arena *arena, const struct gh_json *document, s
     for (size_t i = 0; i < responses.count; i++)
         ok = ok && gh_str_eq(responses.at[i], code);
     bool shared = client->auth == GH_CLIENT_AUTH_BASIC || client->auth == GH_CLIENT_AUTH_POST;
-    return ok && !shared && client->name.len > 0;
+    return ok && !shared && client->name.len > 0 ? GH_OK : GH_CLIENT_DOCUMENT_REFUSED;
 }
 
 static enum gh_reason read_redirects(struct gh_arena *arena, const struct gh_json *document,
@@ -105,6 +111,8 @@ static enum gh_reason read_redirects(struct gh_arena *arena, const struct gh_jso
 {
     bool ok = true;
     client->redirect_uris = gh_get_list(arena, document, "redirect_uris", &ok);
+    if (gh_list_failed(client->redirect_uris))
+        return GH_OUT_OF_MEMORY;
     if (!ok || client->redirect_uris.count == 0 || client->redirect_uris.count > REDIRECTS_MAX)
         return GH_CLIENT_DOCUMENT_REFUSED;
     for (size_t i = 0; i < client->redirect_uris.count; i++) {
@@ -131,10 +139,13 @@ enum gh_reason gh_client_document_read(struct gh_arena *arena, gh_str url, gh_st
                       gh_get_text(&document, "tos_uri", &ok), gh_get_text(&document, "policy_uri", &ok) };
     for (size_t i = 0; i < GH_ARRAY_LEN(uris); i++)
         ok = ok && is_https(uris[i]);
-    if (!ok || !same || has_secret(&document) || !read_words(arena, &document, &client) ||
-        !read_keys(arena, &document, &client))
+    if (!ok || !same || has_secret(&document))
         return GH_CLIENT_DOCUMENT_REFUSED;
-    reason = read_redirects(arena, &document, schemes, &client);
+    reason = read_words(arena, &document, &client);
+    if (reason == GH_OK)
+        reason = read_keys(arena, &document, &client);
+    if (reason == GH_OK)
+        reason = read_redirects(arena, &document, schemes, &client);
     if (reason == GH_OK)
         *ret_client = client;
     return reason;

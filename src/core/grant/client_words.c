@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/str.h"
+#include "core/grant/rows.h"
 #include "core/json/string.h"
 
 #define NAME_MAX_CHARACTERS 100u
@@ -39,7 +40,9 @@ struct gh_strs gh_client_grants_list(struct gh_arena *arena, unsigned grants)
 {
     gh_str *at = gh_arena_calloc(arena, GH_ARRAY_LEN(grant_types), sizeof(*at));
     size_t count = 0;
-    for (size_t i = 0; at != NULL && i < GH_ARRAY_LEN(grant_types); i++)
+    if (at == NULL)
+        return GH_LIST_FAILED;
+    for (size_t i = 0; i < GH_ARRAY_LEN(grant_types); i++)
         if ((grants & grant_types[i].bit) != 0)
             at[count++] = grant_types[i].text;
     return (struct gh_strs){ at, count };

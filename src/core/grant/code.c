@@ -15,11 +15,11 @@ struct code {
 static gh_str write_code(struct gh_arena *arena, const struct code *code)
 {
     struct gh_text text = { .arena = arena };
-    gh_put_text(&text, "request", gh_authorization_write(arena, &code->request));
+    gh_put_made(&text, "request", gh_authorization_write(arena, &code->request));
     gh_put_text(&text, "user", code->user);
     gh_put_text(&text, "client_name", code->client_name);
     gh_put_text(&text, "grant_id", code->grant_id);
-    gh_put_text(&text, "grant", gh_grant_key(arena, code->user, code->grant_id));
+    gh_put_made(&text, "grant", gh_grant_key(arena, code->user, code->grant_id));
     gh_put_number(&text, "auth_time", code->auth_time);
     gh_put_number(&text, "issued", code->issued);
     gh_put_true(&text, "used", code->used);

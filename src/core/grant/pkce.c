@@ -22,8 +22,10 @@ enum gh_reason gh_pkce_verify(gh_str challenge, gh_str verifier)
     bool legal = verifier.len >= 43 && verifier.len <= 128 && challenge.len == CHALLENGE_LEN;
     for (size_t i = 0; legal && i < verifier.len; i++)
         legal = gh_char_is_unreserved(verifier.ptr[i]);
-    if (!legal || SHA256((const unsigned char *)verifier.ptr, verifier.len, digest) == NULL)
+    if (!legal)
         return GH_PKCE_MISMATCH;
+    if (SHA256((const unsigned char *)verifier.ptr, verifier.len, digest) == NULL)
+        return GH_OUT_OF_MEMORY; /* no mismatch: that would spend the code */
     /* RFC 7636 section 4.6: "BASE64URL-ENCODE(SHA256(ASCII(code_verifier))) == code_challenge" */
     gh_base64url_encode(gh_str_of(digest, sizeof(digest)), text);
     return CRYPTO_memcmp(text, challenge.ptr, sizeof(text)) == 0 ? GH_OK : GH_PKCE_MISMATCH;

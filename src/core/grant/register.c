@@ -81,7 +81,8 @@ enum gh_reason gh_client_register(struct gh_arena *arena, gh_str body, struct gh
     struct gh_strs grants = gh_get_list(arena, &request, "grant_types", &ok);
     gh_str name = gh_client_name_cut(gh_get_text(&request, "client_name", &ok));
     if (!ok)
-        return GH_REGISTRATION_REFUSED;
+        return gh_list_failed(redirects) || gh_list_failed(grants) ? GH_OUT_OF_MEMORY
+                                                                   : GH_REGISTRATION_REFUSED;
     struct gh_client client = {
         .id = make_id(arena, random), .name = name, .kind = GH_CLIENT_REGISTERED, .created = now
     };

@@ -108,7 +108,10 @@ struct gh_strs gh_get_list(struct gh_arena *arena, const struct gh_json *object,
     if (value == NULL || value->count == 0)
         return (struct gh_strs){ 0 };
     gh_str *at = gh_arena_calloc(arena, value->count, sizeof(*at));
-    *ok = *ok && at != NULL;
+    if (at == NULL) {
+        *ok = false;
+        return GH_LIST_FAILED;
+    }
     for (size_t i = 0; *ok && i < value->count; i++) {
         at[i] = gh_json_text(&value->items[i]);
         *ok = at[i].ptr != NULL;

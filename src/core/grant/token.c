@@ -62,7 +62,7 @@ gh_str gh_grant_claims(struct gh_arena *arena, const struct gh_grant_policy *pol
     gh_put_text(&text, "sub_profile", token->is_service ? GH_STR("service") : GH_STR("user"));
     gh_put_text(&text, "aud", token->resource);
     gh_put_text(&text, "client_id", token->client);
-    gh_put_text(&text, "scope", gh_scope_write(arena, token->scopes));
+    gh_put_made(&text, "scope", gh_scope_write(arena, token->scopes));
     gh_put_text(&text, "tenant", policy->tenant);
     gh_put_text(&text, "sid", token->grant);
     gh_put_text(&text, "jti", token->jti);
@@ -101,7 +101,7 @@ gh_str gh_grant_introspection(struct gh_arena *arena, const struct gh_grant_poli
     gh_put_text(&text, "sub", token->subject);
     gh_put_text(&text, "aud", token->resource);
     gh_put_text(&text, "client_id", token->client);
-    gh_put_text(&text, "scope", gh_scope_write(arena, token->scopes));
+    gh_put_made(&text, "scope", gh_scope_write(arena, token->scopes));
     gh_put_text(&text, "tenant", policy->tenant);
     gh_put_text(&text, "sid", token->grant);
     gh_put_text(&text, "jti", token->jti);
@@ -117,7 +117,7 @@ gh_str gh_grant_answer(struct gh_arena *arena, const struct gh_grant_token *toke
     gh_put_text(&text, "access_token", access_token);
     gh_put_text(&text, "token_type", GH_STR("Bearer"));
     gh_put_number(&text, "expires_in", token->expires - token->issued);
-    gh_put_text(&text, "scope", gh_scope_write(arena, token->scopes));
+    gh_put_made(&text, "scope", gh_scope_write(arena, token->scopes));
     gh_put_text(&text, "refresh_token", token->refresh_token);
     return gh_put_end(&text);
 }

@@ -4,39 +4,17 @@
 
 #include "support/cm.h"
 
-#include <openssl/crypto.h>
-
 #include "base/arena.h"
 #include "gatehouse/effects.h"
 #include "gatehouse/login.h"
 #include "gatehouse/policy.h"
 #include "gatehouse/sign.h"
+#include "support/memory.h"
 #include "support/sign.h"
 
 #define ALL_ALGS ((1u << GH_ALG_COUNT) - 1u)
 /* The end of a sweep: that many runs in a row in which nothing failed. OpenSSL gets over some failures. */
 #define QUIET_RUNS 100u
-
-static void *crypto_malloc(size_t size, const char *file, int line)
-{
-    (void)file;
-    (void)line;
-    return gh_malloc(size);
-}
-
-static void *crypto_realloc(void *old, size_t size, const char *file, int line)
-{
-    (void)file;
-    (void)line;
-    return gh_realloc(old, size);
-}
-
-static void crypto_free(void *ptr, const char *file, int line)
-{
-    (void)file;
-    (void)line;
-    free(ptr);
-}
 
 struct way {
     gh_str keys, token;
@@ -345,7 +323,7 @@ static void sign_ins_too(void **state)
 
 int main(void)
 {
-    if (CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free) != 1)
+    if (!gh_crypto_fails_too())
         return 1;
     arena = gh_arena_new(0);
     const struct CMUnitTest tests[] = {
