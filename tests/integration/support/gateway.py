@@ -37,7 +37,7 @@ class Gateway:
         self.settings_file, self.log_file = f"{name or 'gatehouse'}.yaml", f"{name}.stderr" if name else "stderr"
         self.port, self.admin_port, self.process, self.read = free_port(), free_port(), None, 0
         self.environment = {}  # beside that of the tests
-        self.router, self.house = None, None  # where the issuer runs apart: what is in front of both, and its process
+        self.front, self.house = None, None  # where the issuer runs apart: what is in front of both, and its process
         self.authority = f"127.0.0.1:{self.port}"
         self.origin = f"http://{self.authority}"
         self.audit_path = os.path.join(self.folder, f"{name}.audit.jsonl" if name else "audit.jsonl")
@@ -75,13 +75,12 @@ class Gateway:
     def start(self, ready="/readyz"):
         """Runs the binary and waits until its admin listener answers 200 there; None waits for no answer."""
         assert os.access(BINARY, os.X_OK), f"there is no {BINARY}: build it, or name it by GATEHOUSE"
-        if apart.is_wanted(self.settings):
-            ports = [free_port() for _ in range(3)]
-            self.router, self.places = apart.Router(self.port, *ports[:2]), ports
+        if apart.is_wanted(self.settings, self.origin):
+            self.front = apart.Front(self, [free_port() for _ in range(4)])
         self.write_settings()
-        if self.router is not None:
+        if self.front is not None:
             self.house = self.run(f"issuer-{self.settings_file}")
-        self.process = self.run(self.settings_file)
+        self.process = self.run(f"gateway-{self.settings_file}" if self.front else self.settings_file)
         if ready is not None:
             until(lambda: self.answers(ready), f"200 from {ready}; the log says:\n{self.log()[-2000:]}")
         return self
@@ -92,11 +91,10 @@ class Gateway:
                                     stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
 
     def write_settings(self):
-        if self.router is None:
-            self.write(self.settings_file, self.settings)
-            return
-        self.write(self.settings_file, apart.of_gateway(self.settings, self.places[0]))
-        self.write(f"issuer-{self.settings_file}", apart.of_issuer(self.settings, *self.places[1:]))
+        self.write(self.settings_file, self.settings)  # also where they run apart: for the commands
+        if self.front is not None:
+            self.write(f"gateway-{self.settings_file}", apart.of_gateway(self.settings, *self.front.gateway))
+            self.write(f"issuer-{self.settings_file}", apart.of_issuer(self.settings, *self.front.issuer))
 
     def reload(self, says="settings reloaded"):
         """Has the settings read again, and waits until the log says what came of it."""
@@ -123,7 +121,7 @@ class Gateway:
 
     def heard(self, count):
         """Waits until every process of the site knows of so many revocations; the one that was asked does already."""
-        for port in [self.admin_port] + (self.places[2:] if self.house else []):
+        for port in [self.admin_port] + ([self.front.issuer[1]] if self.front else []):
             until(lambda port=port: self.metric("gatehouse_revocation_entries", port) >= count, "word of a revocation")
 
     def metric(self, name, port=None):
@@ -142,9 +140,9 @@ class Gateway:
             return
         status = self.end(self.process)
         if self.house is not None:
-            self.router.close()
+            self.front.close()
             status = self.end(self.house) or status
-        self.process = self.house = self.router = None
+        self.process = self.house = self.front = None
         log = self.log()
         assert not REPORTS.search(log), with_places(log[-8000:])
         assert status == 0, f"exit status {status}; the log says:\n{log[-4000:]}"
