@@ -24,32 +24,33 @@ static void put(struct line *line, gh_str bytes)
     line->len += bytes.len;
 }
 
-static void put_name(struct line *line, const char *name)
+/* A member's name as it stands behind another one: all but the first. */
+#define KEY(name) GH_STR(",\"" name "\":")
+
+static void put_key(struct line *line, gh_str key)
 {
-    put(line, line->len > 1 ? GH_STR(",\"") : GH_STR("\""));
-    put(line, gh_str_from(name));
-    put(line, GH_STR("\":"));
+    put(line, line->len > 1 ? key : gh_str_skip(key, 1));
 }
 
 /* Values are cut at `max` bytes of their escaped form. Room is looked at first, so that no member is left
  * half. */
-static void text(struct line *line, const char *name, gh_str value, size_t max)
+static void text(struct line *line, gh_str key, gh_str value, size_t max)
 {
-    if (value.len == 0 || line->len + strlen(name) + max + 8 + TAIL > GH_AUDIT_LINE)
+    if (value.len == 0 || line->len + key.len + max + 2 + TAIL > GH_AUDIT_LINE)
         return;
-    put_name(line, name);
+    put_key(line, key);
     line->out[line->len++] = '"';
     line->len += gh_json_escape(value, line->out + line->len, max);
     line->out[line->len++] = '"';
 }
 
-static void number(struct line *line, const char *name, int64_t value)
+static void number(struct line *line, gh_str key, int64_t value)
 {
     char digits[24];
     size_t n = sizeof(digits);
     bool negative = value < 0;
     uint64_t rest = negative ? 0 - (uint64_t)value : (uint64_t)value;
-    if (line->len + strlen(name) + sizeof(digits) + 8 + TAIL > GH_AUDIT_LINE)
+    if (line->len + key.len + sizeof(digits) + TAIL > GH_AUDIT_LINE)
         return;
     do {
         digits[--n] = (char)('0' + rest % 10);
@@ -57,7 +58,7 @@ static void number(struct line *line, const char *name, int64_t value)
     } while (rest > 0);
     if (negative)
         digits[--n] = '-';
-    put_name(line, name);
+    put_key(line, key);
     put(line, gh_str_of(digits + n, sizeof(digits) - n));
 }
 
@@ -78,7 +79,7 @@ static void when(struct line *line, int64_t wall_us)
     int64_t micros = wall_us % 1000000;
     for (size_t i = 25; i >= 20; i--, micros /= 10)
         value[i] = (char)('0' + micros % 10);
-    text(line, "time", gh_str_of(value, 27), 40);
+    text(line, KEY("time"), gh_str_of(value, 27), 40);
 }
 
 static const char *kind_name(enum gh_principal_kind kind)
@@ -97,17 +98,17 @@ static const char *kind_name(enum gh_principal_kind kind)
 /* Who the human is, which agent acts, all from a verified token. */
 static void who(struct line *line, const struct gh_principal *principal)
 {
-    text(line, "issuer", principal->issuer_name, 128);
-    text(line, "user", principal->subject, 512);
-    text(line, "client", principal->client, 512);
-    text(line, "kind", gh_str_from(kind_name(principal->kind)), 16);
+    text(line, KEY("issuer"), principal->issuer_name, 128);
+    text(line, KEY("user"), principal->subject, 512);
+    text(line, KEY("client"), principal->client, 512);
+    text(line, KEY("kind"), gh_str_from(kind_name(principal->kind)), 16);
     if (principal->actor_count > 0)
-        text(line, "agent", principal->actors[0].sub, 512);
+        text(line, KEY("agent"), principal->actors[0].sub, 512);
     if (principal->actor_count > 1)
-        number(line, "agents", (int64_t)principal->actor_count);
-    text(line, "org", principal->tenant_id, 256);
-    text(line, "grant", principal->grant, 256);
-    text(line, "jti", principal->jti, 256);
+        number(line, KEY("agents"), (int64_t)principal->actor_count);
+    text(line, KEY("org"), principal->tenant_id, 256);
+    text(line, KEY("grant"), principal->grant, 256);
+    text(line, KEY("jti"), principal->jti, 256);
 }
 
 static const char *const events[GH_EVENT_COUNT] = {
@@ -122,7 +123,7 @@ static void put_events(struct line *line, uint64_t bits)
     bool is_first = true;
     if (bits == 0 || line->len + 512 + TAIL > GH_AUDIT_LINE)
         return;
-    put_name(line, "events");
+    put_key(line, KEY("events"));
     put(line, GH_STR("["));
     for (size_t i = 1; i < GH_EVENT_COUNT; i++) {
         if ((bits & GH_EVENT_BIT(i)) == 0)
@@ -139,15 +140,15 @@ static void put_events(struct line *line, uint64_t bits)
 static void what(struct line *line, const struct gh_audit_act *act)
 {
     put_events(line, act->events);
-    text(line, "about", act->about, 512);
-    text(line, "grant_type", act->grant_type, 64);
-    text(line, "asked", act->asked, 512);
-    text(line, "given", act->given, 512);
-    text(line, "jti_hash", act->jti_hash, 64);
-    text(line, "revoked", act->revoked, 32);
+    text(line, KEY("about"), act->about, 512);
+    text(line, KEY("grant_type"), act->grant_type, 64);
+    text(line, KEY("asked"), act->asked, 512);
+    text(line, KEY("given"), act->given, 512);
+    text(line, KEY("jti_hash"), act->jti_hash, 64);
+    text(line, KEY("revoked"), act->revoked, 32);
     if (act->revoked.len > 0)
-        number(line, "revoked_count", (int64_t)act->revoked_count);
-    text(line, "user_agent", act->user_agent, 256);
+        number(line, KEY("revoked_count"), (int64_t)act->revoked_count);
+    text(line, KEY("user_agent"), act->user_agent, 256);
 }
 
 static gh_str resource_of(const struct gh_audit_record *record)
@@ -161,33 +162,33 @@ size_t gh_audit_write(const struct gh_audit_record *record, char out[GH_AUDIT_LI
     struct line line = { .out = out };
     put(&line, GH_STR("{"));
     when(&line, record->wall_us);
-    text(&line, "request_id", record->request_id, 64);
-    text(&line, "trace_id", record->trace_id, 64);
-    text(&line, "reason", gh_str_from(gh_reason_row(record->reason)->slug), 64);
-    text(&line, "stage", gh_str_from(record->stage), 32);
-    number(&line, "status", record->status);
+    text(&line, KEY("request_id"), record->request_id, 64);
+    text(&line, KEY("trace_id"), record->trace_id, 64);
+    text(&line, KEY("reason"), gh_str_from(gh_reason_row(record->reason)->slug), 64);
+    text(&line, KEY("stage"), gh_str_from(record->stage), 32);
+    number(&line, KEY("status"), record->status);
     if (record->policy != NULL) {
-        text(&line, "tenant", record->policy->tenant, 128);
-        text(&line, "route", record->policy->route, 128);
-        text(&line, "resource", resource_of(record), 512);
+        text(&line, KEY("tenant"), record->policy->tenant, 128);
+        text(&line, KEY("route"), record->policy->route, 128);
+        text(&line, KEY("resource"), resource_of(record), 512);
     }
     if (record->principal != NULL)
         who(&line, record->principal);
-    text(&line, "by", record->by, 64);
+    text(&line, KEY("by"), record->by, 64);
     if (record->act != NULL)
         what(&line, record->act);
-    text(&line, "method", record->method, 32);
-    text(&line, "host", record->host, 256);
-    text(&line, "path", record->path, 1024);
-    text(&line, "ip", record->client_ip, 64);
-    text(&line, "http", record->http_version, 8);
-    number(&line, "bytes_in", (int64_t)record->bytes_in);
-    number(&line, "bytes_out", (int64_t)record->bytes_out);
-    number(&line, "total_us", record->total_us);
+    text(&line, KEY("method"), record->method, 32);
+    text(&line, KEY("host"), record->host, 256);
+    text(&line, KEY("path"), record->path, 1024);
+    text(&line, KEY("ip"), record->client_ip, 64);
+    text(&line, KEY("http"), record->http_version, 8);
+    number(&line, KEY("bytes_in"), (int64_t)record->bytes_in);
+    number(&line, KEY("bytes_out"), (int64_t)record->bytes_out);
+    number(&line, KEY("total_us"), record->total_us);
     if (record->verify_us >= 0)
-        number(&line, "verify_us", record->verify_us);
+        number(&line, KEY("verify_us"), record->verify_us);
     if (record->upstream_us >= 0)
-        number(&line, "upstream_us", record->upstream_us);
+        number(&line, KEY("upstream_us"), record->upstream_us);
     memcpy(out + line.len, "}\n", 2);
     return line.len + 2;
 }
