@@ -33,6 +33,8 @@ struct errand {
     const struct gh_issuer_login *login;
     struct gh_login_tokens tokens;
     struct gh_token id_token;
+    gh_str endpoint; /* that the code was sent to; empty: none yet */
+    bool has_looked; /* for the metadata: once */
     bool has_waited; /* for a key: once */
 };
 
@@ -68,7 +70,7 @@ static void finish(struct errand *errand, enum gh_reason reason, gh_str body, co
         gh_log(GH_LOG_WARN, "nobody could be signed in at a provider",
                GH_FIELD("provider", errand->login != NULL ? errand->login->full_name : GH_STR("")),
                GH_FIELD("reason", gh_str_from(gh_reason_row(reason)->slug)),
-               GH_FIELD("why", gh_str_from(why)));
+               GH_FIELD("url", errand->endpoint), GH_FIELD("why", gh_str_from(why)));
     if (!gh_worker_fetched(errand->worker, errand->ticket, &fetched))
         gh_log(GH_LOG_ERROR, "an answer to a worker could not be sent: out of memory");
     free_errand(errand);
@@ -182,6 +184,7 @@ static void redeem(struct errand *errand, gh_str endpoint)
         .password = basic ? secret : NULL,
         .max_body = ANSWER_MAX,
     };
+    errand->endpoint = gh_arena_dup(errand->arena, endpoint);
     bool asked = form.ptr != NULL && gh_fetch(errand->sign_ins->fetcher, &request, tokens_came, errand);
     if (login->login.auth == GH_CLIENT_AUTH_POST && form.ptr != NULL)
         gh_wipe((void *)(uintptr_t)form.ptr, form.len);
@@ -224,13 +227,33 @@ static void tell_place(struct errand *errand, const struct gh_keys_endpoints *en
         finish(errand, text.ptr == NULL ? GH_OUT_OF_MEMORY : reason, text, "out of memory");
 }
 
+static void start(struct errand *errand);
+
+static void metadata_came(void *ctx)
+{
+    start(ctx);
+}
+
+/* Right after a start or a reload the first fetch is still under way; a later one is waited for by nobody. */
+static void wait_for_metadata(struct errand *errand)
+{
+    struct gh_keyrings *rings = errand->sign_ins->rings;
+    if (errand->has_looked) {
+        finish(errand, GH_LOGIN_PROVIDER, GH_STR(""), "its endpoints are not known: see the log of its keys");
+        return;
+    }
+    errand->has_looked = true;
+    if (!gh_keyrings_want(rings, errand->login->slot, GH_STR(""), metadata_came, errand))
+        finish(errand, GH_OVERLOADED, GH_STR(""), "its metadata");
+}
+
 static void start(struct errand *errand)
 {
     struct gh_keys_endpoints endpoints;
     if (!find_login(errand)) /* a reload took it away */
         finish(errand, GH_LOGIN_PROVIDER, GH_STR(""), "there is no such connection any more");
     else if (!find_endpoints(errand, &endpoints))
-        finish(errand, GH_LOGIN_PROVIDER, GH_STR(""), "its endpoints are not known: see the log of its keys");
+        wait_for_metadata(errand);
     else if (errand->ask.code.len == 0)
         tell_place(errand, &endpoints);
     else

@@ -150,6 +150,7 @@ static void set_endpoints(struct made *made)
 static void set_ring(struct made *made)
 {
     struct gh_issuer_conf *ring = made->login->ring;
+    ring->is_login = true;
     ring->profile = made->login->login.profile;
     ring->profile.name = made->login->full_name;
     if (made->from->discovery_url.len > 0)

@@ -304,9 +304,10 @@ bool gh_keyrings_endpoints(const struct gh_keyrings *rings, uint32_t slot,
 bool gh_keyrings_ready(struct gh_keyrings *rings, gh_str *ret_not_ready)
 {
     for (uint32_t i = 0; i < rings->given; i++) {
-        if (rings->at[i] == NULL || rings->at[i]->view.status == GH_KEYS_READY)
+        const struct ring *ring = rings->at[i];
+        if (ring == NULL || ring->conf->is_login || ring->view.status == GH_KEYS_READY)
             continue;
-        *ret_not_ready = rings->at[i]->conf->name;
+        *ret_not_ready = ring->conf->name;
         return false;
     }
     return true;

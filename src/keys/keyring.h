@@ -19,6 +19,7 @@ struct gh_issuer_conf {
     int64_t max_stale_s;  /* 3,600: how long a set is used after its last good fetch */
     int64_t cooldown_s;   /* 30: after a fruitless fetch for an unknown kid */
     gh_str token_header;  /* edge: the header with the assertion, lower case; empty: Authorization */
+    bool is_login;        /* people sign in there; it signs nothing that requests bring */
     bool managed;         /* ours: keys come from jwks_text, and by gh_keyrings_put */
     gh_str jwks_text;
     /* opaque tokens */
@@ -96,7 +97,8 @@ struct gh_introspection_request {
 bool gh_keyrings_introspect(struct gh_keyrings *rings, const struct gh_introspection_request *request,
                             void (*done)(void *ctx, enum gh_reason reason, gh_str answer), void *ctx)
     GH_MUST_USE;
-/* Are all issuers of the last committed round ready? For /readyz; the first that is not is named (lent). */
+/* Are all issuers of the last committed round ready? For /readyz; the first that is not is named (lent). One
+ * that people only sign in at is not asked: without it nobody new gets in, and all else is served. */
 bool gh_keyrings_ready(struct gh_keyrings *rings, gh_str *ret_not_ready);
 
 #endif

@@ -20,6 +20,7 @@ struct ring_conf {
     gh_str discovery_url, jwks_url; /* may be empty */
     gh_str jwks_file;               /* may be empty */
     bool has_keys;                  /* false: introspection alone */
+    bool is_login;                  /* nobody waits for it to be ready */
     bool managed;                   /* the set is put here, never fetched */
     gh_str jwks_text;               /* the first one */
     gh_algs algs;

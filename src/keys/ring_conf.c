@@ -56,6 +56,7 @@ static bool copy_conf(struct ring_conf *to, const struct gh_issuer_conf *conf)
     to->max_stale_s = conf->max_stale_s;
     to->cooldown_s = conf->cooldown_s;
     to->introspection_parallel = conf->introspection_parallel;
+    to->is_login = conf->is_login;
     to->managed = conf->managed;
     to->has_keys = conf->introspection_url.len == 0 || conf->discovery_url.len != 0 ||
                    conf->jwks_url.len != 0 || conf->jwks_file.len != 0;

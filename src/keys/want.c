@@ -12,6 +12,7 @@ struct want {
     struct answer answer; /* its link is in the ring's wants while it waits for the fetch */
     void (*done)(void *ctx);
     void *ctx;
+    bool takes_any; /* asked without a kid while there was no set: any will do */
     size_t kid_len;
     char kid[];
 };
@@ -34,6 +35,7 @@ bool gh_keyrings_want(struct gh_keyrings *rings, uint32_t slot, gh_str kid, void
     if (want == NULL)
         return false;
     *want = (struct want){ .answer = { .run = run_want }, .done = done, .ctx = ctx, .kid_len = len };
+    want->takes_any = kid.len == 0 && ring != NULL && ring->view.set == NULL;
     gh_list_init(&want->answer.link);
     if (len != 0)
         memcpy(want->kid, kid.ptr, len);
@@ -72,7 +74,7 @@ void gh_ring_settle_wants(struct ring *ring, bool fetched)
         struct want *want = GH_LIST_ENTRY(node, struct want, answer.link);
         gh_str kid = gh_str_of(want->kid, want->kid_len);
         unsigned char key[GH_RECENT_KEY];
-        if (ring->view.set != NULL && gh_jwks_has_kid(ring->view.set, kid))
+        if (ring->view.set != NULL && (want->takes_any || gh_jwks_has_kid(ring->view.set, kid)))
             brought = true;
         else if (fetched && gh_recent_key(ring->slot, kid, key))
             gh_recent_add(&rings->unknown, key, until);

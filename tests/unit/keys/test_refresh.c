@@ -210,6 +210,18 @@ static void stale_then_unavailable_then_healed(void **state)
     assert_true(gh_keyrings_ready(world.rings, &name));
 }
 
+static void nobody_waits_for_a_provider_of_sign_ins(void **state)
+{
+    gh_str name;
+    put_raw(META, GH_STR("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"));
+    world.conf.is_login = true;
+    uint32_t slot = load(&world.conf);
+    assert_true(gh_keyrings_ready(world.rings, &name));
+    await(world.seen[slot].status == GH_KEYS_STALE);
+    assert_true(gh_keyrings_ready(world.rings, &name));
+    assert_int_equal(stats()->ready, 0);
+}
+
 static void an_issuer_that_is_down_at_the_start(void **state)
 {
     put_raw(META, GH_STR("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"));
@@ -342,6 +354,7 @@ int main(void)
         TEST(bad_answers_never_replace_a_good_set),
         TEST(slow_and_dripping_answers),
         TEST(stale_then_unavailable_then_healed),
+        TEST(nobody_waits_for_a_provider_of_sign_ins),
         TEST(an_issuer_that_is_down_at_the_start),
         TEST(a_reload_does_not_wait_for_the_back_off),
         TEST(the_time_to_live),

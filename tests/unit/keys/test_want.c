@@ -167,6 +167,16 @@ static void waiting_for_the_first_keys(void **state)
     assert_int_equal(jwks_fetches(), 1);
 }
 
+/* Whoever waits for the first set, whatever is in it, has not asked in vain. */
+static void waiting_for_any_keys(void **state)
+{
+    uint32_t slot = load(&world.conf);
+    want(slot, "");
+    await(world.keys_came == 1);
+    assert_true(has(slot, "k1"));
+    assert_int_equal(world.seen[slot].quiet_until_ms, 0);
+}
+
 /* Without keys the schedule alone decides when the issuer is asked. */
 static void without_keys_nobody_causes_a_fetch(void **state)
 {
@@ -211,6 +221,7 @@ int main(void)
         TEST(rest_after_a_fetch_in_vain),
         TEST(a_fetch_that_fails_rests_too),
         TEST(waiting_for_the_first_keys),
+        TEST(waiting_for_any_keys),
         TEST(without_keys_nobody_causes_a_fetch),
         TEST(kids_beyond_all_bounds),
     };
