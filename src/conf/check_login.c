@@ -49,19 +49,25 @@ static gh_str with_tenant(struct made *made, gh_str template, gh_str tenant)
                                       GH_STR_FMT(gh_str_skip(template, before.len + mark.len))));
 }
 
-static void check_issuer_url(struct made *made, gh_str issuer)
+/* Users, codes and keys come by it, so nobody on the way may change it. What is fetched from there on
+ * loopback needs fetch.allow_http_loopback besides. */
+static void check_url(struct made *made, const char *key, gh_str read, gh_str written)
 {
     struct gh_url url;
-    if (!gh_build_read_url(made->build->teller, issuer, &url))
-        wrong(made, "issuer", gh_tell_quoted(made->build->teller, issuer), GH_STR("an https URL"));
+    if (read.len == 0)
+        return;
+    if (!gh_build_read_url(made->build->teller, read, &url))
+        wrong(made, key, gh_tell_quoted(made->build->teller, written), GH_STR("an https URL"));
     else if (gh_str_eq(url.scheme, GH_STR("http")) && !gh_build_is_loopback(url.authority.host))
-        wrong(made, "issuer", gh_tell_quoted(made->build->teller, issuer),
+        wrong(made, key, gh_tell_quoted(made->build->teller, written),
               GH_STR("an https URL; http only on loopback"));
 }
 
 static void check_template(struct made *made, gh_str template)
 {
-    if (!gh_str_contains(template, GH_STR("{tid}")))
+    if (gh_str_contains(template, GH_STR("{tid}")))
+        check_url(made, "issuer_template", with_tenant(made, template, GH_STR("tenant")), template);
+    else
         wrong(made, "issuer_template", gh_tell_quoted(made->build->teller, template),
               GH_STR("a text that holds {tid}"));
     if (made->from->tenants.count == 0)
@@ -85,7 +91,7 @@ static void name_issuer(struct made *made)
         check_template(made, from->issuer_template);
         profile->issuer_template = from->issuer_template;
     } else if (from->issuer.len > 0) {
-        check_issuer_url(made, from->issuer);
+        check_url(made, "issuer", from->issuer, from->issuer);
         profile->issuers = one_text(made, from->issuer);
     } else if (has_template && from->tenants.count == 1) {
         profile->issuers = one_text(made, with_tenant(made, by_profile, from->tenants.at[0]));
@@ -135,11 +141,19 @@ static void check_credential(struct made *made)
 static void set_endpoints(struct made *made)
 {
     const struct gh_settings_login *from = made->from;
-    const gh_str urls[] = { from->authorization_url, from->token_url, from->jwks_url };
+    const struct {
+        const char *key;
+        gh_str url;
+    } places[] = { { "authorization_endpoint", from->authorization_url },
+                   { "token_endpoint", from->token_url },
+                   { "jwks", from->jwks_url } };
     size_t count = 0;
-    for (size_t i = 0; i < GH_ARRAY_LEN(urls); i++)
-        count += urls[i].len > 0 ? 1 : 0;
-    if (count != 0 && count != GH_ARRAY_LEN(urls))
+    for (size_t i = 0; i < GH_ARRAY_LEN(places); i++) {
+        check_url(made, places[i].key, places[i].url, places[i].url);
+        count += places[i].url.len > 0 ? 1 : 0;
+    }
+    check_url(made, "discovery", from->discovery_url, from->discovery_url);
+    if (count != 0 && count != GH_ARRAY_LEN(places))
         wrong(made, NULL, GH_STR("some of authorization_endpoint, token_endpoint and jwks"),
               GH_STR("all three, or none and the metadata"));
     made->login->authorization_endpoint = from->authorization_url;

@@ -77,6 +77,21 @@ static const struct gh_tenant *tenant_of(struct gh_build *build, const struct gh
     return found;
 }
 
+/* Users, sessions and grants are rows of the tenant, and no row names an issuer: whoever got in at one of two
+ * would be in at the other, by whichever providers and `tenants` that one has. */
+static void check_only(struct gh_build *build, const struct gh_settings_issuer *from,
+                       const struct gh_managed *managed)
+{
+    const struct gh_issuer_site *site = build->settings->conf.issuer_site;
+    gh_str tenant = managed->policy.tenant;
+    for (const struct gh_managed *other = site->issuers; tenant.len > 0 && other < managed; other++)
+        if (gh_str_eq(other->policy.tenant, tenant))
+            gh_tell_error(build->teller, from->at.node, "managed",
+                          gh_tell_text(build->teller, "a managed issuer of tenant %.*s, which has %.*s too",
+                                       GH_STR_FMT(tenant), GH_STR_FMT(other->name)),
+                          GH_STR("one in each tenant: its users, sessions and grants are the tenant's"));
+}
+
 static bool route_trusts(const struct gh_route *route, gh_str issuer)
 {
     for (size_t i = 0; i < route->issuer_count; i++)
@@ -191,6 +206,7 @@ static void build_one(struct gh_build *build, const struct gh_settings_issuer *f
                                                 .refresh_idle_s = settings->refresh_idle_s,
                                                 .refresh_absolute_s = settings->refresh_max_s,
                                                 .grace_s = settings->grace_s };
+    check_only(build, from, managed);
     if (settings->refresh_idle_s > settings->refresh_max_s)
         gh_tell_wrong(build->teller, gh_node_get(from->at.node, "managed"), "refresh_idle",
                       GH_STR("at most refresh_max"));

@@ -227,7 +227,7 @@ def test_which_tenants_there_are(house):
 def test_several_issuers_are_named(house):
     other = {"url": f"{house.origin}/two", "keys": "keys-two", "password_cost": 10}
     house.settings["issuers"]["two"] = {"managed": other}
-    house.settings["tenants"]["acme"]["issuers"].append("two")
+    house.settings["tenants"]["beta"] = {"hosts": ["beta.example"], "issuers": ["two"]}
     house.start()
     words = "issuer: found nothing; allowed: house, two"
     assert words in run(house, "user", "add", "bob", status=1)
