@@ -157,6 +157,13 @@ static enum gh_reason give_link(struct gh_task *t)
     return reason == GH_OK && (link.ptr == NULL || t->reply.ptr == NULL) ? GH_OUT_OF_MEMORY : reason;
 }
 
+static enum gh_task_end tell_no_passwords(struct gh_task *t)
+{
+    return gh_task_tell(t, GH_ADMIN_CONFLICT,
+                        GH_STR("nobody has a password at this issuer: people sign in at its providers "
+                               "(accounts: on lets some have one)"));
+}
+
 static const struct gh_task_member members_of_add[] = { { "name", GH_JSON_STRING, true },
                                                         { NULL, GH_JSON_NULL, false } };
 
@@ -164,6 +171,8 @@ static enum gh_task_end read_name(struct gh_task *t)
 {
     gh_str key = gh_person_name_key(t->x->arena, gh_task_text(t, "name"));
     t->again = t->step - 1;
+    if (!t->managed->accounts)
+        return tell_no_passwords(t);
     if (!gh_person_name_is_sound(gh_task_text(t, "name")))
         return gh_task_tell(t, GH_ADMIN_MALFORMED,
                             GH_STR("name: allowed: 1 to 64 bytes, no control characters, not usr_..."));
@@ -205,6 +214,8 @@ static enum gh_task_end reset_person(struct gh_task *t)
     if (t->person.identity.len > 0)
         return gh_task_tell(t, GH_ADMIN_CONFLICT,
                             GH_STR("the user signs in at a provider and has no password here"));
+    if (!t->managed->accounts)
+        return tell_no_passwords(t);
     enum gh_reason reason = give_link(t);
     (void)gh_person_end_sessions(&t->person, gh_task_epoch(t, GH_REVOKED_USER, t->person.id));
     if (reason == GH_OK)

@@ -48,7 +48,7 @@ enum gh_step_end gh_page_logout(struct gh_issuer_request *r, gh_str csrf)
 enum gh_step_end gh_page_account(struct gh_issuer_request *r, gh_str csrf)
 {
     struct gh_html html = begin(r, GH_STR("Your account"), csrf);
-    if (r->person.password.len > 0) {
+    if (r->managed->accounts && r->person.password.len > 0) {
         gh_html_markup(&html, "<p><a href=\"");
         gh_html_text(&html, r->managed->base);
         gh_html_markup(&html, "/account/password\">Change your password</a></p>\n");

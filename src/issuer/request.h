@@ -49,7 +49,7 @@ struct gh_endpoint {
     bool is_well_known;          /* inserted before the issuer's path (RFC 8414 section 3.1) */
     bool is_page;                /* for people: refusals are pages too, and no other origin posts here */
     bool is_alias;               /* where older clients look: only of an issuer without a path */
-    bool is_setup;               /* absent where nobody has a password */
+    bool is_password;            /* absent where nobody has a password */
     bool is_sign_in;             /* absent where there is no provider to sign in at */
     bool is_callback;            /* one for each provider: the path goes on with "/NAME" */
     const struct gh_step *steps; /* ends with run NULL */

@@ -136,7 +136,7 @@ static enum gh_reason add_endpoint(struct gh_issuer_site *site, const struct gh_
         return GH_OK;
     if (endpoint->is_callback)
         return add_callbacks(site, managed, endpoint);
-    if (endpoint->is_setup && !managed->accounts)
+    if (endpoint->is_password && !managed->accounts)
         return GH_OK;
     enum gh_reason reason = add(site, managed, endpoint, NULL,
                                 gh_arena_printf(arena, "%.*s%s", GH_STR_FMT(managed->base), endpoint->path));

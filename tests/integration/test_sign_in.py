@@ -8,10 +8,11 @@ import pytest
 from support.browser import Browser
 from support.command import ask, told
 from support.documents import Documents
+from support.http1 import Request
 from support.issuer import Key, b64
 from support.provider import SECRET, Provider
 from support.store import at_rest, rewrite, rows_of
-from test_code_flow import Client, links, refused_page
+from test_code_flow import PASSWORD, Client, links, refused_page
 
 
 @pytest.fixture
@@ -355,7 +356,8 @@ def test_the_provider_is_down(house, provider):
 
 def test_a_provider_that_was_never_there(house, provider):
     provider.metadata_more = {"issuer": "https://somebody.else"}
-    house.start(ready="/healthz")
+    house.start()  # and ready: what one provider lacks is not everybody's
+    assert house.metric(r'gatehouse_issuer_ready\{issuer="house/corp"\}') == 0
     client, browser = Client(house), Browser(house)
     page = browser.open(client.url())
     answer = browser.send("POST", "/consent", {**page.forms[0].fields, "answer": "allow"})
@@ -476,6 +478,34 @@ def test_tokens_of_a_pool(house, provider):
     provider.claims = {"token_use": "access"}
     browser = Browser(house)
     callback(house, browser, provider.visit(to_provider(house, browser)), 502, "login_token")
+
+
+def test_passwords_of_before(house, provider):
+    """With `accounts: off` there is no way to one: not by a link of before, a session of before, or a new link."""
+    house.managed["accounts"] = "on"
+    house.start()
+    ada, bob = Browser(house), told(house, "user", "add", "bob")
+    ada.submit(ada.open(told(house, "user", "add", "ada")["link"]), password=PASSWORD, again=PASSWORD)
+    link, change = bob["link"].removeprefix(house.origin), "/account/password"
+    assert "Change your password" in ada.open("/account").text
+    for browser, path in ((ada, change), (Browser(house), link)):
+        assert browser.send("GET", path).status == 200
+    house.managed["accounts"] = "off"
+    house.reload()
+    account = ada.open("/account").text
+    assert "Signed in as ada" in account and "Change your password" not in account
+    for method in ("GET", "POST"):
+        for path in (change, link):
+            answer = house.send(Request(method, path, (("Host", house.authority),)))
+            assert (answer.status, answer.audit["reason"]) == (404, "route_unknown"), path
+    for call, asked in (("users/add", {"name": "carl"}), ("users/reset", {"name": "bob"})):
+        status, answer = ask(house, call, asked)
+        assert status == 409 and "nobody has a password at this issuer" in answer["error"], answer  # reason: admin_conflict
+    assert len([key for key, *_ in rows_of(house) if key.startswith("link/")]) == 1
+    house.managed["accounts"] = "on"
+    house.reload()
+    assert Browser(house).send("GET", link).status == 200
+    assert ask(house, "users/reset", {"name": "bob"})[0] == 200
 
 
 def test_users_that_the_operator_ends(house, provider):
