@@ -54,7 +54,8 @@ static const struct gh_row limit_rows[] = {
     LIMIT("all_registrations_per_hour", registrations_all, "1000", 1000000,
           "Registrations from all addresses together, at each gateway."),
     LIMIT("login_failures_per_minute", login_failures, "10", 1000000,
-          "Wrong passwords from one address, all accounts together."),
+          "Wrong passwords from one address, all accounts together; one that is being compared counts until it "
+          "is right."),
     LIMIT("pending_per_address", pending, "100", 1000000,
           "Sign-ins that one address begins in ten minutes, as long as nobody is signed in."),
     LIMIT("pending", pending_all, "10000", 10000000, "The same of all addresses together, at each gateway."),

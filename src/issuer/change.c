@@ -78,8 +78,10 @@ static enum gh_step_end check_current(struct gh_issuer_request *r)
 static enum gh_step_end judge_current(struct gh_issuer_request *r)
 {
     r->effects = (struct gh_effects){ 0 };
-    if (r->verdict == GH_OK)
+    if (r->verdict == GH_OK) {
+        gh_tries_right(r);
         return GH_STEP_NEXT;
+    }
     enum gh_reason reason = gh_tries_failed(r);
     return reason == GH_OK ? gh_issuer_commit(r) : gh_issuer_refuse(r, reason);
 }

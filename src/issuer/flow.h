@@ -25,10 +25,13 @@ gh_str gh_transaction_target(struct gh_arena *arena, gh_str redirect_uri);
 /* What must be read before the next two: of the account of that name, and of the address. */
 gh_str gh_tries_account_key(const struct gh_issuer_request *r, gh_str name);
 gh_str gh_tries_address_key(const struct gh_issuer_request *r);
-/* Counts a try at that account. r->retry_after_s: how long until there may be one, 0: now. */
+/* Counts a try at that account and from the address. r->retry_after_s: how long until there may be one, 0:
+ * now. */
 GH_MUST_USE enum gh_reason gh_tries_begin(struct gh_issuer_request *r, gh_str name);
-/* It has failed. */
+/* It has failed: other nodes and the next start learn of it. */
 GH_MUST_USE enum gh_reason gh_tries_failed(struct gh_issuer_request *r);
+/* It has not: the address has it again. */
+void gh_tries_right(struct gh_issuer_request *r);
 
 /* ---- who has the session ---- */
 /* r->session and r->person of the row of its user: is_valid only of an account that is there, lets in, and
@@ -53,10 +56,13 @@ GH_MUST_USE enum gh_reason gh_throttle_account(struct gh_issuer_request *r, gh_s
 struct gh_rate {
     int64_t tries, span_s;
 };
-/* How long until the next may come; 0: now. */
-GH_MUST_USE enum gh_reason gh_throttle_look(struct gh_issuer_request *r, gh_str key,
-                                            const struct gh_rate *rate, int64_t *ret_wait_s);
-/* One more. */
+/* Takes one more, in memory: of many at once at this process exactly so many get it. The row of that key,
+ * which was read, counts as well: it knows of other nodes, and of before a restart. r->retry_after_s: how
+ * long until the next may come; 0: taken. */
+GH_MUST_USE enum gh_reason gh_throttle_take(struct gh_issuer_request *r, gh_str key,
+                                            const struct gh_rate *rate);
+void gh_throttle_give(struct gh_issuer_request *r, gh_str key);
+/* One more, in the row. */
 GH_MUST_USE enum gh_reason gh_throttle_count(struct gh_issuer_request *r, gh_str key,
                                              const struct gh_rate *rate);
 /* One more request of r->client, of so many in a minute: a client that has proven who it is counts as itself

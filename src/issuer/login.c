@@ -186,6 +186,7 @@ static enum gh_step_end answer(struct gh_issuer_request *r)
         r->act.about = r->person.id; /* whose account it was tried at; what was typed is told nobody */
         return show(r, r->verdict);
     }
+    gh_tries_right(r);
     gh_issuer_tell(r, GH_EVENT_LOGIN_OK);
     (void)gh_issuer_name(r, r->session.user, GH_STR(""));
     return has_transaction(r) ? gh_page_go(r, "/oauth/authorize", r->transaction.handle)

@@ -106,6 +106,7 @@ struct gh_issuer_request {
     struct gh_audit_act act; /* what the audit line says of it */
     bool is_proven;          /* `client` is the one who asks */
     bool is_counted;         /* in the limit of its client */
+    bool is_taken;           /* and in one of its address */
 
     /* Pages. */
     gh_str set_cookies[GH_COOKIE_COUNT]; /* by enum gh_cookie; ptr NULL: left as it is */

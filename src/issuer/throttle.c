@@ -76,18 +76,44 @@ enum gh_reason gh_throttle_account(struct gh_issuer_request *r, gh_str key, int6
     return reason == GH_OK ? write_tries(r, key, &tries, now + FORGOTTEN_S) : reason;
 }
 
-enum gh_reason gh_throttle_look(struct gh_issuer_request *r, gh_str key, const struct gh_rate *rate,
-                                int64_t *ret_wait_s)
+/* Tries after a conflict are the same request. */
+static void take_address(struct gh_issuer_request *r, gh_str key, const struct gh_rate *rate)
 {
-    struct tries tries;
-    enum gh_reason reason = read_tries(r, key, &tries);
-    int64_t ends = tries.since + rate->span_s, now = gh_issuer_now(r);
-    if (reason == GH_OK)
-        *ret_wait_s = tries.count >= rate->tries && ends > now ? ends - now : 0;
-    return reason;
+    const gh_str parts[] = { r->managed->policy.tenant, GH_STR("address"), key };
+    const struct gh_limit limit = { .tries = rate->tries, .span_s = rate->span_s };
+    struct gh_refusal refusal = { 0 };
+    if (!r->is_taken)
+        r->is_taken = gh_limits_take(r->server->with.limits, (struct gh_strs){ parts, GH_ARRAY_LEN(parts) },
+                                     &limit, gh_issuer_now(r), &refusal);
+    r->retry_after_s = refusal.wait_s;
 }
 
-/* Nothing is expected of the row: of two at once one may go uncounted. */
+enum gh_reason gh_throttle_take(struct gh_issuer_request *r, gh_str key, const struct gh_rate *rate)
+{
+    struct tries tries;
+    if (r->x->shared_source)
+        return GH_OK;
+    enum gh_reason reason = read_tries(r, key, &tries);
+    if (reason != GH_OK)
+        return reason;
+    int64_t ends = tries.since + rate->span_s, now = gh_issuer_now(r);
+    if (tries.count >= rate->tries && ends > now)
+        r->retry_after_s = ends - now;
+    else
+        take_address(r, key, rate);
+    return GH_OK;
+}
+
+void gh_throttle_give(struct gh_issuer_request *r, gh_str key)
+{
+    const gh_str parts[] = { r->managed->policy.tenant, GH_STR("address"), key };
+    if (r->is_taken)
+        gh_limits_give(r->server->with.limits, (struct gh_strs){ parts, GH_ARRAY_LEN(parts) },
+                       gh_issuer_now(r));
+    r->is_taken = false;
+}
+
+/* Nothing is expected of the row: of two at once one may go unwritten, not uncounted (take_address). */
 enum gh_reason gh_throttle_count(struct gh_issuer_request *r, gh_str key, const struct gh_rate *rate)
 {
     struct tries tries;
@@ -115,7 +141,7 @@ enum gh_reason gh_throttle_spend(struct gh_issuer_request *r, gh_str key, const 
 {
     if (r->x->shared_source)
         return GH_OK;
-    enum gh_reason reason = gh_throttle_look(r, key, rate, &r->retry_after_s);
+    enum gh_reason reason = gh_throttle_take(r, key, rate);
     if (reason == GH_OK && r->retry_after_s > 0)
         reason = GH_REQUESTS_THROTTLED;
     if (reason == GH_REQUESTS_THROTTLED)

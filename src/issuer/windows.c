@@ -93,3 +93,15 @@ bool gh_limits_take(struct gh_limits *limits, struct gh_strs parts, const struct
     pthread_mutex_unlock(&limits->lock);
     return fits;
 }
+
+void gh_limits_give(struct gh_limits *limits, struct gh_strs parts, int64_t now)
+{
+    uint64_t name = name_of(limits, parts);
+    if (name == 0)
+        return;
+    pthread_mutex_lock(&limits->lock);
+    struct place *place = place_of(limits, name);
+    if (place->name == name && place->until > now && place->count > 0)
+        place->count--;
+    pthread_mutex_unlock(&limits->lock);
+}

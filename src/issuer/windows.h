@@ -22,5 +22,7 @@ struct gh_refusal {
 /* One more of what the parts name. True: within the limit. False: refused, and not counted. */
 bool gh_limits_take(struct gh_limits *limits, struct gh_strs parts, const struct gh_limit *limit, int64_t now,
                     struct gh_refusal *ret_refusal);
+/* What was taken counts no longer, unless its window is over. */
+void gh_limits_give(struct gh_limits *limits, struct gh_strs parts, int64_t now);
 
 #endif

@@ -1,11 +1,13 @@
 """Limits of a managed issuer per client and per address: a request at the limit, one over it, and one line in the audit log for each window."""
 import json
 import os
+import urllib.parse
 
 import pytest
 
 from support.browser import Browser
 from support.http1 import Connection, Request
+from support.store import rows_of
 from test_code_flow import CALLBACK, Client, house  # noqa: F401  (a fixture)
 from test_issuer import SECRET, ask, basic
 
@@ -27,6 +29,28 @@ def told(site, reason):
     """The lines that say so, once all that came before have been written."""
     site.audit_of_id(ask(site, "/oauth/jwks")[2]["x-request-id"])
     return [line for line in site.audit() if line["reason"] == reason]
+
+
+def at_once(site, requests):
+    """The statuses of requests whose last bytes come together, each on a connection of its own."""
+    connections = [Connection(site.port) for _ in requests]
+    for connection, request in zip(connections, requests):
+        connection.send(request.wire()[:-1])
+    for connection, request in zip(connections, requests):
+        connection.send(request.wire()[-1:])
+    answers = [connection.read(request.method) for connection, request in zip(connections, requests)]
+    for connection in connections:
+        connection.close()
+    return sorted(answer.status for answer in answers)
+
+
+def from_address(address):
+    return (("X-Forwarded-For", address), ("X-Forwarded-Proto", "http"))
+
+
+def registration(site, *fields):
+    body = json.dumps({"client_name": "x", "redirect_uris": [CALLBACK]}).encode()
+    return Request("POST", "/oauth/register", (("Host", site.authority), ("Content-Type", "application/json"), *fields), body)
 
 
 def over(site, answer, reason):
@@ -95,10 +119,9 @@ def test_authorization_requests_of_a_client(limited):
     assert len(told(limited, "client_throttled")) == 1
 
 
-def register(site):
-    body = json.dumps({"client_name": "x", "redirect_uris": [CALLBACK]}).encode()
+def register(site, *fields):
     with Connection(site.port) as connection:
-        connection.send(Request("POST", "/oauth/register", (("Host", site.authority), ("Content-Type", "application/json")), body).wire())
+        connection.send(registration(site, *fields).wire())
         return connection.read()
 
 
@@ -107,6 +130,17 @@ def test_registrations_of_an_address(limited):
     assert [register(limited).status for _ in range(2)] == [201, 201]
     over(limited, register(limited), "requests_throttled")
     assert [register(limited).status for _ in range(3)] == [429] * 3
+    assert len(told(limited, "requests_throttled")) == 1
+
+
+def test_registrations_at_once(limited):
+    """Many of one address are no more than one after the other, and use up nothing of other addresses."""
+    limited.settings["issuers"]["house"]["managed"]["limits"]["all_registrations_per_hour"] = 3
+    limited.settings["trusted_proxies"] = ["127.0.0.1/32"]
+    limited.start()
+    one, other = from_address("198.51.100.1"), from_address("198.51.100.2")
+    assert at_once(limited, [registration(limited, *one)] * 12) == [201] * 2 + [429] * 10
+    assert register(limited, *other).status == 201
     assert len(told(limited, "requests_throttled")) == 1
 
 
@@ -138,6 +172,54 @@ def test_failed_sign_ins_of_an_address(limited):
     stranger.sign_in(page, status=429)
     assert 1 <= int(page.answer["retry-after"]) <= 60
     assert len(told(limited, "login_throttled")) == 1
+    limited.stop()
+    limited.start()  # it is known still
+    stranger.sign_in(stranger.open(f"{limited.origin}/login"), name="four", status=429)
+
+
+def test_passwords_tried_at_once(limited):
+    """Whoever tries many names at once tries no more, and no row is written for the rest."""
+    limited.start()
+    browser = Browser(limited)
+    browser.set_up()
+    stranger = Browser(limited)
+    page = stranger.open(f"{limited.origin}/login")
+    cookie = "; ".join(f"{name}={value}" for name, value in stranger.jar.items())
+    fields = (("Host", limited.authority), ("Cookie", cookie), ("Content-Type", "application/x-www-form-urlencoded"), ("Origin", "null"),
+              ("Sec-Fetch-Site", "same-origin"))
+
+    def attempt(name):
+        form = {**page.forms[0].fields, "username": name, "password": "wrong password"}
+        return Request("POST", "/login", fields, urllib.parse.urlencode(form).encode())
+
+    assert at_once(limited, [attempt(f"user{i}") for i in range(12)]) == [403] * 2 + [429] * 10
+    assert len([key for key, _, _ in rows_of(limited) if key.startswith("login-tries/")]) == 2
+    assert len(told(limited, "login_throttled")) == 1
+
+
+def test_who_signs_in_uses_up_no_tries(limited):
+    limited.start()
+    Browser(limited).set_up()
+    for _ in range(4):
+        browser = Browser(limited)
+        browser.sign_in(browser.open(f"{limited.origin}/login"))
+    stranger = Browser(limited)
+    page = stranger.open(f"{limited.origin}/login")
+    for name, status in (("one", 403), ("two", 403), ("three", 429)):
+        page = stranger.sign_in(page, name=name, status=status)
+
+
+def test_sign_ins_begun_at_once(limited):
+    limits = limited.settings["issuers"]["house"]["managed"]["limits"]
+    limits.update({"pending": 4, "authorize_per_minute": 100})
+    limited.settings["trusted_proxies"] = ["127.0.0.1/32"]
+    limited.start()
+
+    def begin(address):
+        return Request("GET", Client(limited).url().removeprefix(limited.origin), (("Host", limited.authority), *from_address(address)))
+
+    assert at_once(limited, [begin("198.51.100.1") for _ in range(12)]) == [303] * 3 + [429] * 9
+    assert at_once(limited, [begin("198.51.100.2")]) == [303]
 
 
 def test_sign_ins_begun_by_one_and_by_all(limited):

@@ -45,6 +45,33 @@ static void a_window_fills_and_ends(void **state)
     assert_true(refusal.is_first);
 }
 
+static void give(const char *kind, const char *who, int64_t now)
+{
+    const gh_str parts[] = { gh_str_from(kind), gh_str_from(who) };
+    gh_limits_give(limits, (struct gh_strs){ parts, 2 }, now);
+}
+
+static void what_is_given_back_may_be_taken_again(void **state)
+{
+    assert_true(take("login", "one", 2, 1000));
+    assert_true(take("login", "one", 2, 1000));
+    assert_false(take("login", "one", 2, 1000));
+    give("login", "one", 1001);
+    assert_true(take("login", "one", 2, 1002));
+    assert_false(take("login", "one", 2, 1002));
+    give("login", "other", 1003); /* nobody's */
+    assert_false(take("login", "one", 2, 1003));
+    give("login", "one", 1060); /* over: nothing is owed to the next window */
+    assert_true(take("login", "one", 2, 1060));
+    assert_true(take("login", "one", 2, 1060));
+    assert_false(take("login", "one", 2, 1060));
+    for (int i = 0; i < 5; i++)
+        give("login", "one", 1061);
+    assert_true(take("login", "one", 2, 1061));
+    assert_true(take("login", "one", 2, 1061));
+    assert_false(take("login", "one", 2, 1061)); /* never more than the limit */
+}
+
 static void others_have_windows_of_their_own(void **state)
 {
     assert_true(take("token", "app", 1, 1000));
@@ -81,9 +108,8 @@ static void a_full_table_forgets_the_oldest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_window_fills_and_ends),
-        TEST(others_have_windows_of_their_own),
-        TEST(none_at_all),
+        TEST(a_window_fills_and_ends),          TEST(what_is_given_back_may_be_taken_again),
+        TEST(others_have_windows_of_their_own), TEST(none_at_all),
         TEST(a_full_table_forgets_the_oldest),
     };
     return cmocka_run_group_tests_name("limits", tests, NULL, NULL);
