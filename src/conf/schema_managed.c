@@ -53,9 +53,10 @@ static const struct gh_row limit_rows[] = {
     LIMIT("registrations_per_hour", registrations, "10", 1000000, "Registrations from one address."),
     LIMIT("all_registrations_per_hour", registrations_all, "1000", 1000000,
           "Registrations from all addresses together, at each gateway."),
-    LIMIT("login_failures_per_minute", login_failures, "10", 1000000,
-          "Wrong passwords from one address, all accounts together; one that is being compared counts until it "
-          "is right."),
+    LIMIT(
+        "login_failures_per_minute", login_failures, "10", 1000000,
+        "Wrong passwords from one address, all accounts together; one that is being compared counts until it "
+        "is right."),
     LIMIT("pending_per_address", pending, "100", 1000000,
           "Sign-ins that one address begins in ten minutes, as long as nobody is signed in."),
     LIMIT("pending", pending_all, "10000", 10000000, "The same of all addresses together, at each gateway."),
@@ -65,8 +66,8 @@ static const struct gh_section limit_section = {
     .title = "issuers.NAME.managed.limits",
     .doc =
         "Beyond these the answer is 429 with `Retry-After` (for bounds of all addresses together: 503), and "
-        "one line in the audit log for each window. Addresses in `shared_sources` have none of the bounds by "
-        "address.",
+        "one line in the audit log for each window. An IPv6 client counts as its /64. Addresses in "
+        "`shared_sources` have none of the bounds by address.",
     .rows = limit_rows,
 };
 

@@ -53,18 +53,6 @@ void gh_offenders_free(struct gh_offenders *offenders)
     free(offenders);
 }
 
-static bool read_key(gh_str ip, unsigned char key[16])
-{
-    static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
-    struct gh_cidr address;
-    if (gh_cidr_read(ip, &address) != GH_OK)
-        return false;
-    memcpy(key, address.bytes, 16);
-    if (memcmp(key, mapped, sizeof(mapped)) != 0)
-        memset(key + 8, 0, 8);
-    return true;
-}
-
 static struct offender *find(const struct gh_offenders *offenders, const unsigned char key[16])
 {
     struct gh_map_node *node = gh_map_find(&offenders->map, gh_str_of(key, 16));
@@ -74,7 +62,8 @@ static struct offender *find(const struct gh_offenders *offenders, const unsigne
 bool gh_offenders_is_broke(struct gh_offenders *offenders, gh_str ip, const struct gh_offender_rate *rate)
 {
     unsigned char key[16];
-    struct offender *offender = offenders->map.count != 0 && read_key(ip, key) ? find(offenders, key) : NULL;
+    struct offender *offender =
+        offenders->map.count != 0 && gh_address_bound_bytes(ip, key) ? find(offenders, key) : NULL;
     if (offender == NULL)
         return false;
     gh_budget_refill(&offender->budget, rate->burst, rate->per_s, rate->now_ms);
@@ -103,7 +92,7 @@ static struct offender *add(struct gh_offenders *offenders, const unsigned char 
 void gh_offenders_spend(struct gh_offenders *offenders, gh_str ip, const struct gh_offender_rate *rate)
 {
     unsigned char key[16];
-    if (!read_key(ip, key))
+    if (!gh_address_bound_bytes(ip, key))
         return;
     struct offender *offender = find(offenders, key);
     if (offender == NULL)

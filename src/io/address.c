@@ -114,6 +114,33 @@ size_t gh_address_ip_text(const struct gh_address *address, char *out)
     return strlen(out);
 }
 
+bool gh_address_bound_bytes(gh_str ip, unsigned char out[16])
+{
+    struct gh_address address;
+    if (!gh_address_of_literal(ip, 0, &address) || !gh_address_bytes(&address, out))
+        return false;
+    if (memcmp(out, GH_MAPPED_PREFIX, 12) != 0)
+        memset(out + 8, 0, 8);
+    return true;
+}
+
+size_t gh_address_bound_text(gh_str ip, char *out)
+{
+    unsigned char bytes[16];
+    if (!gh_address_bound_bytes(ip, bytes)) {
+        gh_str part = gh_str_take(ip, GH_ADDRESS_TEXT - 1);
+        if (part.len > 0)
+            memcpy(out, part.ptr, part.len);
+        out[part.len] = '\0';
+    } else if (memcmp(bytes, GH_MAPPED_PREFIX, 12) == 0) {
+        inet_ntop(AF_INET, bytes + 12, out, GH_ADDRESS_TEXT);
+    } else {
+        inet_ntop(AF_INET6, bytes, out, GH_ADDRESS_TEXT);
+        strcat(out, "/64");
+    }
+    return strlen(out);
+}
+
 uint16_t gh_address_port(const struct gh_address *address)
 {
     struct sockaddr_in in; /* the port stands at the same place in both families */

@@ -17,6 +17,11 @@ GH_MUST_USE enum gh_reason gh_address_read(gh_str text, struct gh_address *ret_a
 /* Without port ("127.0.0.1", "::1", "unix"); v4-mapped v6 as v4. At most 64 bytes with the NUL. */
 #define GH_ADDRESS_TEXT 64
 size_t gh_address_ip_text(const struct gh_address *address, char *out);
+/* Whose limits an IP address counts in, as 16 bytes, v4 as v4-mapped: its own; an IPv6 one in those of its
+ * /64, because a client may take any address below. False: no IP address (a unix socket). */
+bool gh_address_bound_bytes(gh_str ip, unsigned char out[16]);
+/* The same as text ("192.0.2.1", "2001:db8::/64"); what is no IP address as it is. */
+size_t gh_address_bound_text(gh_str ip, char *out);
 uint16_t gh_address_port(const struct gh_address *address);
 bool gh_address_is_loopback(const struct gh_address *address);
 /* True for a unix socket, as for loopback. Any IANA special-purpose range (RFC 6890 and its registries):

@@ -15,7 +15,7 @@ static struct gh_rate rate_of(const struct gh_issuer_request *r)
 
 static gh_str rate_key(const struct gh_issuer_request *r)
 {
-    return gh_throttle_key(r->x->arena, "registrations", r->x->client_ip);
+    return gh_throttle_key(r->x->arena, "registrations", r->address);
 }
 
 static enum gh_step_end read_rate(struct gh_issuer_request *r)

@@ -82,6 +82,7 @@ struct gh_issuer_request {
     const struct gh_endpoint *endpoint;
     const struct gh_issuer_login *login; /* the provider that answers, or is asked */
     const struct gh_step *steps;         /* of the endpoint, for this method */
+    gh_str address;                      /* of the client, as limits name it: io/address.h */
     struct gh_list link;                 /* in server->requests */
     unsigned step, tries;
     bool running, ended;

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "base/str.h"
+#include "io/address.h"
 #include "issuer/request.h"
 
 #define FORM_MAX (64 * 1024) /* issuer.md section 4 */
@@ -224,7 +225,9 @@ static void start(struct gh_exchange *x)
     struct gh_issuer_server *server = x->handler_ctx;
     const struct gh_issuer_path *path = gh_issuer_site_find(server->site, &x->authority, x->target.path);
     struct gh_issuer_request *r = path != NULL ? GH_ARENA_NEW(x->arena, struct gh_issuer_request) : NULL;
-    if (r == NULL) {
+    char text[GH_ADDRESS_TEXT];
+    gh_str address = gh_arena_dup(x->arena, gh_str_of(text, gh_address_bound_text(x->client_ip, text)));
+    if (r == NULL || address.ptr == NULL) {
         gh_exchange_refuse(x, path != NULL ? GH_OUT_OF_MEMORY : GH_ROUTE_UNKNOWN, NULL);
         return;
     }
@@ -234,6 +237,7 @@ static void start(struct gh_exchange *x)
     r->managed = path->managed;
     r->endpoint = path->endpoint;
     r->login = path->login;
+    r->address = address;
     bool is_post = x->method == GH_METHOD_POST && r->endpoint->post != NULL;
     r->steps = is_post ? r->endpoint->post : r->endpoint->steps;
     x->handler_state = r;

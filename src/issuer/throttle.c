@@ -129,12 +129,12 @@ enum gh_reason gh_throttle_count(struct gh_issuer_request *r, gh_str key, const 
 
 gh_str gh_throttle_pending_key(const struct gh_issuer_request *r)
 {
-    return gh_throttle_key(r->x->arena, "pending", r->x->client_ip);
+    return gh_throttle_key(r->x->arena, "pending", r->address);
 }
 
 gh_str gh_throttle_begun_key(const struct gh_issuer_request *r)
 {
-    return gh_throttle_key(r->x->arena, "begun", r->x->client_ip);
+    return gh_throttle_key(r->x->arena, "begun", r->address);
 }
 
 enum gh_reason gh_throttle_spend(struct gh_issuer_request *r, gh_str key, const struct gh_rate *rate)
@@ -177,7 +177,7 @@ enum gh_reason gh_throttle_client(struct gh_issuer_request *r, const char *kind,
 {
     bool is_secret = r->is_proven && r->client.auth != GH_CLIENT_AUTH_NONE && !r->endpoint->is_page;
     const gh_str parts[] = { r->managed->policy.tenant, gh_str_from(kind), r->client.id,
-                             is_secret ? GH_STR("") : r->x->client_ip };
+                             is_secret ? GH_STR("") : r->address };
     const struct gh_limit limit = { .tries = per_minute, .span_s = 60 };
     if (r->is_counted || (!is_secret && r->x->shared_source))
         return GH_OK;

@@ -17,7 +17,7 @@ gh_str gh_tries_account_key(const struct gh_issuer_request *r, gh_str name)
 
 gh_str gh_tries_address_key(const struct gh_issuer_request *r)
 {
-    return gh_throttle_key(r->x->arena, "login-failures", r->x->client_ip);
+    return gh_throttle_key(r->x->arena, "login-failures", r->address);
 }
 
 enum gh_reason gh_tries_begin(struct gh_issuer_request *r, gh_str name)

@@ -144,6 +144,16 @@ def test_registrations_at_once(limited):
     assert len(told(limited, "requests_throttled")) == 1
 
 
+def test_registrations_of_an_ipv6_client(limited):
+    """It may take any address of its /64."""
+    limited.settings["trusted_proxies"] = ["127.0.0.1/32"]
+    limited.start()
+    assert [register(limited, *from_address(f"2001:db8:1:2::{last}")).status for last in (1, 2)] == [201, 201]
+    over(limited, register(limited, *from_address("2001:db8:1:2:ffff::9")), "requests_throttled")
+    assert register(limited, *from_address("2001:db8:1:3::1")).status == 201
+    assert register(limited, *from_address("192.0.2.1")).status == 201
+
+
 def test_registrations_of_all_addresses(limited):
     limited.settings["issuers"]["house"]["managed"]["limits"]["all_registrations_per_hour"] = 3
     limited.settings["trusted_proxies"] = ["127.0.0.1/32"]

@@ -33,6 +33,13 @@ static bool within(struct gh_arena *arena, gh_str line, struct gh_buf *out)
     return say(out, gh_cidrs_have((struct gh_cidrs){ list, count }, &address) ? "yes" : "no");
 }
 
+static bool bound(gh_str ip, struct gh_buf *out)
+{
+    char text[GH_ADDRESS_TEXT];
+    gh_str made = gh_str_of(text, gh_address_bound_text(ip, text));
+    return gh_buf_add(out, made);
+}
+
 static void answer(struct gh_arena *arena, gh_str line, struct gh_buf *out)
 {
     struct gh_address address;
@@ -40,6 +47,8 @@ static void answer(struct gh_arena *arena, gh_str line, struct gh_buf *out)
     bool ok;
     if (gh_str_eq(verb, GH_STR("within")))
         ok = within(arena, line, out);
+    else if (gh_str_eq(verb, GH_STR("bound")))
+        ok = bound(gh_table_word(&line), out);
     else if (gh_address_read(gh_table_word(&line), &address) != GH_OK)
         ok = say(out, "refused");
     else
