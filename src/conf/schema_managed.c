@@ -58,7 +58,8 @@ static const struct gh_row limit_rows[] = {
         "Wrong passwords from one address, all accounts together; one that is being compared counts until it "
         "is right."),
     LIMIT("pending_per_address", pending, "100", 1000000,
-          "Sign-ins that one address begins in ten minutes, as long as nobody is signed in."),
+          "Sign-ins that one address begins in ten minutes, as long as nobody is signed in; as many pushed "
+          "requests of clients that have no secret."),
     LIMIT("pending", pending_all, "10000", 10000000, "The same of all addresses together, at each gateway."),
     { .key = NULL }
 };

@@ -83,6 +83,10 @@ gh_str gh_throttle_begun_key(const struct gh_issuer_request *r);
 GH_MUST_USE enum gh_reason gh_throttle_spend(struct gh_issuer_request *r, gh_str key,
                                              const struct gh_rate *rate);
 
+/* The first alone, for rows that are gone before a restart counts. GH_REQUESTS_THROTTLED. */
+GH_MUST_USE enum gh_reason gh_throttle_at_once(struct gh_issuer_request *r, gh_str key,
+                                               const struct gh_rate *rate);
+
 /* ---- hasher.c: passwords on other threads ---- */
 /* Compares a password with the stored text, or makes its text where that is empty; then goes on. r->verdict:
  * GH_OK or GH_LOGIN_FAILED, which it is without a stored text; r->reply: a text to store, or empty.

@@ -5,8 +5,10 @@
 #include "issuer/document.h"
 #include "issuer/flow.h"
 
-#define LIFE_S 60
-#define PREFIX "urn:ietf:params:oauth:request_uri:"
+#define LIFE_S    60
+#define SPAN_S    600
+#define QUERY_MAX 8192 /* as long as a browser may bring one */
+#define PREFIX    "urn:ietf:params:oauth:request_uri:"
 
 /* What an authorization request is made of; how the client proved itself is no part of it, and is not kept.
  */
@@ -47,6 +49,8 @@ static enum gh_reason keep(struct gh_issuer_request *r)
     gh_str secret = gh_browser_secret(r->x->arena), key = row_key(r->x->arena, secret), query = query_of(r);
     if (key.ptr == NULL || query.ptr == NULL)
         return GH_OUT_OF_MEMORY;
+    if (query.len > QUERY_MAX)
+        return GH_FORM_MALFORMED;
     gh_put_text(&text, "client", r->client.id);
     gh_put_text(&text, "query", query);
     gh_str value = gh_put_end(&text);
@@ -64,6 +68,20 @@ static enum gh_step_end limit(struct gh_issuer_request *r)
     return reason == GH_OK ? GH_STEP_NEXT : gh_issuer_refuse(r, reason);
 }
 
+/* As many as begin a sign-in, counted apart: most are both. Where a client has a secret of the settings
+ * nobody else pushes for it; anybody can register one, so what those push counts with that of all. */
+static enum gh_reason spend(struct gh_issuer_request *r)
+{
+    bool has_secret = r->client.auth != GH_CLIENT_AUTH_NONE;
+    const struct gh_rate one = { .tries = r->managed->limits.pending, .span_s = SPAN_S };
+    const struct gh_rate all = { .tries = r->managed->limits.pending_all, .span_s = SPAN_S };
+    if (has_secret && r->client.kind == GH_CLIENT_SETTINGS)
+        return GH_OK;
+    gh_str key = gh_throttle_key(r->x->arena, "pushed", r->address);
+    enum gh_reason reason = has_secret ? GH_OK : gh_throttle_at_once(r, key, &one);
+    return reason == GH_OK ? gh_throttle_all(r, "pushed", &all) : reason;
+}
+
 /* RFC 9126 section 2.1: authenticated as at the token endpoint, then validated "in the same way as at the
  * authorization endpoint". */
 static enum gh_step_end push(struct gh_issuer_request *r)
@@ -74,6 +92,8 @@ static enum gh_step_end push(struct gh_issuer_request *r)
         reason = check(r);
     if (reason == GH_OK)
         reason = keep(r);
+    if (reason == GH_OK)
+        reason = spend(r);
     return reason == GH_OK ? gh_issuer_commit(r) : gh_issuer_refuse(r, reason);
 }
 

@@ -137,16 +137,32 @@ gh_str gh_throttle_begun_key(const struct gh_issuer_request *r)
     return gh_throttle_key(r->x->arena, "begun", r->address);
 }
 
+static enum gh_reason refuse_if_it_waits(struct gh_issuer_request *r, gh_str key)
+{
+    if (r->retry_after_s == 0)
+        return GH_OK;
+    gh_throttle_tell(r, key);
+    return GH_REQUESTS_THROTTLED;
+}
+
 enum gh_reason gh_throttle_spend(struct gh_issuer_request *r, gh_str key, const struct gh_rate *rate)
 {
     if (r->x->shared_source)
         return GH_OK;
     enum gh_reason reason = gh_throttle_take(r, key, rate);
-    if (reason == GH_OK && r->retry_after_s > 0)
-        reason = GH_REQUESTS_THROTTLED;
-    if (reason == GH_REQUESTS_THROTTLED)
-        gh_throttle_tell(r, key);
+    if (reason == GH_OK)
+        reason = refuse_if_it_waits(r, key);
     return reason == GH_OK ? gh_throttle_count(r, key, rate) : reason;
+}
+
+enum gh_reason gh_throttle_at_once(struct gh_issuer_request *r, gh_str key, const struct gh_rate *rate)
+{
+    if (key.ptr == NULL)
+        return GH_OUT_OF_MEMORY;
+    if (r->x->shared_source)
+        return GH_OK;
+    take_address(r, key, rate);
+    return refuse_if_it_waits(r, key);
 }
 
 void gh_throttle_tell(struct gh_issuer_request *r, gh_str key)

@@ -92,6 +92,7 @@ def test_anybody_can_name_a_public_client_and_slows_down_himself_alone(limited):
 
 
 def test_pushed_requests_of_a_client(limited):
+    limited.settings["issuers"]["house"]["managed"]["limits"].update({"pending_per_address": 4, "pending": 4})
     limited.start()
     client = Client(limited)
     for _ in range(3):
@@ -102,6 +103,35 @@ def test_pushed_requests_of_a_client(limited):
     assert ask(limited, "/oauth/par", client.asked)[0] == 429
     assert ask(limited, "/oauth/par", Client(limited, "own", "https://own.example/cb").asked)[0] == 201
     assert len(told(limited, "client_throttled")) == 1
+
+
+def pushed(site, client_id="app", address="198.51.100.1", **more):
+    redirect = {"app": CALLBACK}.get(client_id, "https://own.example/cb")
+    form = urllib.parse.urlencode({**Client(site, client_id, redirect).asked, **more}).encode()
+    return Request("POST", "/oauth/par", (("Host", site.authority), ("Content-Type", "application/x-www-form-urlencoded"), *from_address(address)), form)
+
+
+def send(site, request):
+    with Connection(site.port) as connection:
+        connection.send(request.wire())
+        return connection.read(request.method)
+
+
+def test_pushed_requests_of_an_address_and_of_all(limited):
+    """Anybody may push for a client without a secret; one with a secret of the settings has its own limit alone."""
+    managed = limited.settings["issuers"]["house"]["managed"]
+    managed["clients"]["web"] = {"auth": "client_secret_post", "secret_file": "secret", "redirect_uris": ["https://own.example/cb"]}
+    managed["limits"].update({"pending": 5, "push_per_minute": 100})
+    limited.settings["trusted_proxies"] = ["127.0.0.1/32"]
+    limited.start()
+    assert at_once(limited, [pushed(limited, client) for client in ("app", "own") * 6]) == [201] * 3 + [429] * 9
+    assert 1 <= int(send(limited, pushed(limited))["retry-after"]) <= 600
+    assert len(told(limited, "requests_throttled")) == 1
+    assert [send(limited, pushed(limited, address="198.51.100.2")).status for _ in range(2)] == [201] * 2
+    answer = send(limited, pushed(limited, address="198.51.100.3"))
+    assert answer.status == 503 and int(answer["retry-after"]) <= 600
+    assert limited.audit_of_id(answer["x-request-id"])["reason"] == "overloaded"
+    assert [send(limited, pushed(limited, "web", client_secret=SECRET)).status for _ in range(4)] == [201] * 4
 
 
 def test_authorization_requests_of_a_client(limited):

@@ -137,6 +137,16 @@ def test_what_the_authorization_endpoint_refuses_is_refused_at_once(pushing):
     assert ask(pushing, "/oauth/par")[0] == 405
 
 
+def test_what_is_kept_has_a_bound(pushing, ada):  # noqa: F811
+    """A byte of a form may become three in the row."""
+    client = Client(pushing)
+    hint = " " * 2400
+    assert len(ada.open(url_of(client, push(client, login_hint=hint))).forms) > 0
+    for too_much in (" " * 2720, " " * 60000):
+        refused(pushing, 400, "invalid_request", "form_malformed", "/oauth/par", form_of(client, login_hint=too_much))
+    assert max(len(value) for key, value, _ in rows_of(pushing) if key.startswith("txn/")) < 8192
+
+
 def test_pushing_can_be_demanded(pushing):
     pushing.settings["issuers"]["house"]["managed"]["require_pushed_authorization_requests"] = True
     pushing.start()
