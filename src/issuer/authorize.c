@@ -218,14 +218,16 @@ static enum gh_step_end read_request(struct gh_issuer_request *r)
 
 /* ---- who answers ---- */
 
-/* The account of the session, and what it agreed to before. */
+/* The account of the session, and what it agreed to before; and what the address has begun, because the
+ * session may turn out to be over. */
 static enum gh_step_end read_person(struct gh_issuer_request *r)
 {
-    gh_str keys[2];
+    gh_str keys[3];
     if (!r->session.is_valid)
         return GH_STEP_NEXT;
     keys[0] = gh_person_key(r->x->arena, r->session.user);
     keys[1] = gh_consent_key(r->x->arena, r->session.user, &r->request);
+    keys[2] = gh_throttle_pending_key(r);
     return gh_issuer_read(r, keys, GH_ARRAY_LEN(keys));
 }
 

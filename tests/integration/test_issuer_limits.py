@@ -7,7 +7,7 @@ import pytest
 
 from support.browser import Browser
 from support.http1 import Connection, Request
-from support.store import rows_of
+from support.store import rewrite, rows_of
 from test_code_flow import CALLBACK, Client, house  # noqa: F401  (a fixture)
 from test_issuer import SECRET, ask, basic
 
@@ -260,6 +260,22 @@ def test_sign_ins_begun_at_once(limited):
 
     assert at_once(limited, [begin("198.51.100.1") for _ in range(12)]) == [303] * 3 + [429] * 9
     assert at_once(limited, [begin("198.51.100.2")]) == [303]
+
+
+def test_a_session_that_is_over_begins_no_more_than_a_stranger(limited):
+    limited.settings["issuers"]["house"]["managed"]["limits"].update({"authorize_per_minute": 100, "pending": 100})
+    limited.start()
+    ada = Browser(limited)
+    ada.set_up()
+    stranger = Browser(limited)
+    assert [stranger.send("GET", stranger.path(Client(limited).url())).status for _ in range(3)] == [303] * 3
+    ended = dict(ada.jar)
+    limited.stop()
+    rewrite(limited, "user/", lambda row: {**row, "disabled": True})  # by another node, whose revocation is still under way
+    limited.start()  # what is counted in memory is gone
+    ada.jar = ended
+    over(limited, ada.send("GET", ada.path(Client(limited).url())), "requests_throttled")
+    assert stranger.send("GET", stranger.path(Client(limited).url())).status == 429
 
 
 def test_sign_ins_begun_by_one_and_by_all(limited):
