@@ -48,7 +48,9 @@ static const struct gh_row limit_rows[] = {
     LIMIT("authorize_per_minute", authorize, "60", 1000000,
           "Authorization requests of one client from one address, at each gateway."),
     LIMIT("token_per_minute", token, "120", 1000000,
-          "Token requests of one client, at each gateway; of a client that has no secret, from one address."),
+          "Token requests of one client, at each gateway; of a client that has no secret, from one address. "
+          "As many "
+          "revocations."),
     LIMIT("push_per_minute", push, "60", 1000000, "Pushed authorization requests, counted alike."),
     LIMIT("registrations_per_hour", registrations, "10", 1000000, "Registrations from one address."),
     LIMIT("all_registrations_per_hour", registrations_all, "1000", 1000000,

@@ -217,8 +217,10 @@ static const struct words refusals[] = {
     { GH_LINK_UNKNOWN, "This link cannot be used any more",
       "It was used, it is older than a day, or a newer one was made.",
       "Ask whoever gave it to you for another one." },
-    { GH_OVERLOADED, "Too much at once", "Many people are signing in at this moment.",
-      "Wait a few seconds and try again." },
+    { GH_OVERLOADED, "Too much at once",
+      "Many people are signing in at this moment, or many new applications of one host came in the last "
+      "minute.",
+      "Wait a minute and try again." },
     { GH_REQUESTS_THROTTLED, "Too many at once", "Too many sign-ins were begun from your network.",
       "Wait ten minutes, then connect once more from the application." },
     { GH_CLIENT_THROTTLED, "Too many at once", "The application asked too often in the last minute.",

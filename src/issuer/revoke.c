@@ -1,6 +1,7 @@
 /* issuer/revoke.c: revocation (RFC 7009) and introspection (RFC 7662) of tokens of this issuer. */
 #include "base/str.h"
 #include "issuer/document.h"
+#include "issuer/flow.h"
 
 /* ---- an access token of ours ---- */
 
@@ -31,6 +32,13 @@ static enum gh_step_end read_secret(struct gh_issuer_request *r)
 }
 
 /* ---- revocation ---- */
+
+/* As many as it may ask tokens for, counted apart. */
+static enum gh_step_end limit(struct gh_issuer_request *r)
+{
+    enum gh_reason reason = gh_throttle_client(r, "revoke", r->managed->limits.token);
+    return reason == GH_OK ? GH_STEP_NEXT : gh_issuer_refuse(r, reason);
+}
 
 /* Only the client's own; and nobody learns whose another one is (threats.md A20). */
 static enum gh_reason end_what_it_names(struct gh_issuer_request *r)
@@ -85,6 +93,7 @@ const struct gh_step gh_steps_revoke[] = {
     { "client", gh_step_look_again },
     { "client", gh_step_authenticate },
     { "client", gh_step_unspent },
+    { "limit", limit },
     { "revoke", read_secret },
     { "revoke", gh_step_grant },
     { "revoke", revoke },

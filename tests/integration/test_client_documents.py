@@ -127,8 +127,9 @@ def test_addresses_that_are_not_asked(house, host, canary, authority):  # noqa: 
 
 
 def test_one_host_is_not_asked_without_end(house, host, ada):  # noqa: F811
-    statuses = [ada.send("GET", ada.path(Client(house, host.publish(f"/{i}.json")).url())).status for i in range(15)]
-    assert statuses == [200] * 10 + [503] * 5
+    answers = [ada.send("GET", ada.path(Client(house, host.publish(f"/{i}.json")).url())) for i in range(15)]
+    assert [answer.status for answer in answers] == [200] * 10 + [503] * 5
+    assert b"many new applications of one host" in answers[-1].body
     assert len(host.asked) == 10
 
 

@@ -77,6 +77,17 @@ def test_token_requests_of_a_client(limited):
     assert len(told(limited, "client_throttled")) == 1
 
 
+def test_revocations_of_a_client(limited):
+    limited.start()
+    form, svc = {"token": "x"}, basic("svc", SECRET)
+    assert [ask(limited, "/oauth/revoke", form, svc)[0] for _ in range(3)] == [200] * 3
+    status, body, answer = ask(limited, "/oauth/revoke", form, svc)
+    assert (status, body["error"]) == (429, "slow_down")
+    over(limited, answer, "client_throttled")
+    assert ask(limited, "/oauth/token", {"grant_type": "client_credentials"}, svc)[0] == 200  # counted apart
+    assert ask(limited, "/oauth/revoke", {"token": "x", "client_id": "app"})[0] == 200
+
+
 def test_anybody_can_name_a_public_client_and_slows_down_himself_alone(limited):
     limited.settings["trusted_proxies"] = ["127.0.0.1/32"]
     limited.settings["shared_sources"] = ["198.51.100.9/32"]
