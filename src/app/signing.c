@@ -54,8 +54,9 @@ struct gh_signing_ring *gh_signing_find(const struct gh_signing *signing, const 
 static enum gh_reason open_ring(struct gh_signing *signing, const struct gh_managed *managed, int64_t now,
                                 char **ret_why)
 {
-    if (find(signing, managed) != NULL)
-        return GH_OK;
+    const struct gh_signing_here *old = find(signing, managed);
+    if (old != NULL) /* one that is in force is ticked; another knows nothing of what was dropped since */
+        return old->name != NULL ? GH_OK : gh_signing_ring_again(old->ring, now, ret_why);
     if (signing->count == GH_ISSUER_SITE_MAX) {
         *ret_why = gh_str_to_heap(
             GH_STR("too many sets of signing keys since the start; restart to forget old ones"));

@@ -19,20 +19,22 @@ static bool tell(struct gh_control *control)
     return false;
 }
 
+/* Told also when it failed: what other processes did may have been found on the way, or half of it done. */
 bool gh_control_key_rotate(void *ctx, const struct gh_managed *managed, bool at_once)
 {
     struct gh_control *control = ctx;
     struct gh_signing_ring *ring = gh_signing_find(&control->signing, managed);
-    return ring != NULL && gh_signing_ring_rotate(ring, gh_loop_wall_s(control->loop), at_once) &&
-           tell(control);
+    bool made = ring != NULL && gh_signing_ring_rotate(ring, gh_loop_wall_s(control->loop), at_once);
+    return tell(control) && made;
 }
 
 bool gh_control_key_drop(void *ctx, const struct gh_managed *managed, gh_str kid)
 {
     struct gh_control *control = ctx;
     struct gh_signing_ring *ring = gh_signing_find(&control->signing, managed);
-    if (ring == NULL || !gh_signing_ring_drop(ring, kid, gh_loop_wall_s(control->loop)))
-        return false;
-    gh_log(GH_LOG_WARN, "a signing key was dropped", GH_FIELD("issuer", managed->name), GH_FIELD("kid", kid));
-    return tell(control);
+    bool dropped = ring != NULL && gh_signing_ring_drop(ring, kid, gh_loop_wall_s(control->loop));
+    if (dropped)
+        gh_log(GH_LOG_WARN, "a signing key was dropped", GH_FIELD("issuer", managed->name),
+               GH_FIELD("kid", kid));
+    return tell(control) && dropped;
 }

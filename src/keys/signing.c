@@ -1,13 +1,20 @@
 /* keys/signing.c: which key signs at what time, and the ring that follows it. */
 #include "keys/signing.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "keys/signing_files.h"
+
+/* At most 200 ms. */
+#define HOLD_TRIES 20
+#define HOLD_MS    10
 
 /* ---- states by time of birth ---- */
 
@@ -82,7 +89,8 @@ static void remove_at(struct gh_signing_ring *ring, size_t i)
         ring->at[i] = ring->at[i + 1];
 }
 
-static bool make(struct gh_signing_ring *ring, int64_t created)
+/* The one that was made, lent. */
+static struct gh_signing_key *make(struct gh_signing_ring *ring, int64_t created)
 {
     struct gh_signing_key *key = NULL;
     const char *why = "there are too many";
@@ -93,11 +101,11 @@ static bool make(struct gh_signing_ring *ring, int64_t created)
     if (why != NULL) {
         gh_log(GH_LOG_ERROR, "a signing key could not be made", GH_FIELD("folder", ring->conf.folder),
                GH_FIELD("why", gh_str_from(why)));
-        return false;
+        return NULL;
     }
     insert(ring, created, key);
     gh_log(GH_LOG_INFO, "a signing key was made", GH_FIELD("kid", gh_signing_key_kid(key)));
-    return true;
+    return key;
 }
 
 static bool forget_gone(struct gh_signing_ring *ring)
@@ -160,45 +168,96 @@ bool gh_signing_ring_tick(struct gh_signing_ring *ring, int64_t now)
 {
     const struct gh_signing_key *active = gh_signing_ring_active(ring);
     int held = gh_signing_folder_hold(ring->conf.folder, false);
-    bool changed = follow(ring), due = false;
+    bool is_busy = held < 0 && errno == EWOULDBLOCK; /* a file that is being renamed could be missed */
+    bool changed = !is_busy && follow(ring), due = false;
     judge(ring, now, &due);
-    if (due && held >= 0 && make(ring, now)) {
+    if (due && held >= 0 && make(ring, now) != NULL) {
         judge(ring, now, &due);
         changed = true;
     }
-    changed = forget_gone(ring) || changed;
+    changed = (!is_busy && forget_gone(ring)) || changed;
     if (held >= 0)
         (void)close(held);
     return changed || gh_signing_ring_active(ring) != active;
 }
 
-/* States come from times of birth alone: whoever was born later than `born` was so before it from now on, in
- * the same order. */
-static bool give_way(struct gh_signing_ring *ring, int64_t born)
+/* Others hold the folder for as long as a key takes to be made: waited for a little, by the control thread.
+ * Then what the folder holds is known. */
+static int hold_and_follow(struct gh_signing_ring *ring)
 {
+    int held = gh_signing_folder_hold(ring->conf.folder, false);
+    for (int i = 0; held < 0 && errno == EWOULDBLOCK && i < HOLD_TRIES; i++) {
+        (void)poll(NULL, 0, HOLD_MS);
+        held = gh_signing_folder_hold(ring->conf.folder, false);
+    }
+    if (held < 0)
+        gh_log(GH_LOG_ERROR, "the folder of signing keys could not be held, ask again",
+               GH_FIELD("folder", ring->conf.folder),
+               GH_FIELD("why", errno == EWOULDBLOCK ? GH_STR("another process is at it")
+                                                    : gh_str_from(strerror(errno))));
+    else
+        (void)follow(ring);
+    return held;
+}
+
+/* ---- replaced by the operator ---- */
+
+static bool bear_again(struct gh_signing_ring *ring, struct member *member, int64_t created)
+{
+    gh_str kid = gh_signing_key_kid(member->key);
+    if (!gh_signing_file_reborn(ring->conf.folder, kid, member->created, created)) {
+        gh_log(GH_LOG_ERROR, "the file of a signing key cannot be renamed",
+               GH_FIELD("folder", ring->conf.folder), GH_FIELD("kid", kid));
+        return false;
+    }
+    member->created = created;
+    return true;
+}
+
+static void sort(struct gh_signing_ring *ring)
+{
+    struct member all[GH_SIGNING_KEYS_MAX];
+    size_t count = ring->count;
+    for (size_t i = 0; i < count; i++)
+        all[i] = ring->at[i];
+    ring->count = 0;
+    for (size_t i = 0; i < count; i++)
+        insert(ring, all[i].created, all[i].key);
+}
+
+/* States come from times of birth alone: whoever was born later than `born` was so before it from now on, in
+ * the same order, which holds too where this ends halfway. The key that takes over comes last. */
+static bool give_way(struct gh_signing_ring *ring, const struct gh_signing_key *heir, int64_t born)
+{
+    int64_t births[GH_SIGNING_KEYS_MAX] = { 0 }, latest = born - 1;
+    bool ok = true;
     for (size_t i = ring->count; i-- > 0;) {
         struct member *member = &ring->at[i];
-        int64_t latest = (i + 1 < ring->count ? ring->at[i + 1].created : born) - 1;
-        if (member->created <= latest)
-            return true;
-        if (!gh_signing_file_reborn(ring->conf.folder, gh_signing_key_kid(member->key), member->created,
-                                    latest)) {
-            gh_log(GH_LOG_ERROR, "the file of a signing key cannot be renamed",
-                   GH_FIELD("folder", ring->conf.folder), GH_FIELD("kid", gh_signing_key_kid(member->key)));
-            return false;
-        }
-        member->created = latest;
+        births[i] = member->key == heir ? born : member->created < latest ? member->created : latest;
+        if (member->key != heir)
+            latest = births[i] - 1;
     }
-    return true;
+    for (size_t i = 0; i < ring->count && ok; i++)
+        if (ring->at[i].key != heir && ring->at[i].created != births[i])
+            ok = bear_again(ring, &ring->at[i], births[i]);
+    for (size_t i = 0; i < ring->count && ok; i++)
+        if (ring->at[i].key == heir)
+            ok = bear_again(ring, &ring->at[i], births[i]);
+    sort(ring);
+    return ok;
 }
 
 bool gh_signing_ring_rotate(struct gh_signing_ring *ring, int64_t now, bool at_once)
 {
+    int held = hold_and_follow(ring);
+    /* On disk before any other gives way: a key that cannot be made changes nothing. */
+    const struct gh_signing_key *key = held >= 0 ? make(ring, now) : NULL;
     /* Born in the past, a key is known long enough by its name alone: also after a restart, and elsewhere. */
-    int64_t born = at_once ? now - ring->conf.next_s : now;
-    bool made = (!at_once || give_way(ring, born)) && make(ring, born);
+    bool made = key != NULL && (!at_once || give_way(ring, key, now - ring->conf.next_s));
     bool due;
     judge(ring, now, &due);
+    if (held >= 0)
+        (void)close(held);
     return made;
 }
 
@@ -210,10 +269,11 @@ static size_t find(const struct gh_signing_ring *ring, gh_str kid)
     return i;
 }
 
-bool gh_signing_ring_drop(struct gh_signing_ring *ring, gh_str kid, int64_t now)
+/* The folder is held. */
+static bool drop(struct gh_signing_ring *ring, gh_str kid, int64_t now)
 {
     bool is_last = ring->count == 1;
-    if (find(ring, kid) == ring->count || (is_last && !make(ring, now)))
+    if (find(ring, kid) == ring->count || (is_last && make(ring, now) == NULL))
         return false; /* without any key an issuer could not even say so */
     size_t i = find(ring, kid);
     if (!gh_signing_file_delete(ring->conf.folder, ring->at[i].created, kid)) { /* it would be read again */
@@ -222,9 +282,17 @@ bool gh_signing_ring_drop(struct gh_signing_ring *ring, gh_str kid, int64_t now)
         return false;
     }
     remove_at(ring, i);
-    bool due;
-    judge(ring, now, &due);
     return true;
+}
+
+bool gh_signing_ring_drop(struct gh_signing_ring *ring, gh_str kid, int64_t now)
+{
+    int held = hold_and_follow(ring);
+    bool dropped = held >= 0 && drop(ring, kid, now), due;
+    judge(ring, now, &due);
+    if (held >= 0)
+        (void)close(held);
+    return dropped;
 }
 
 /* ---- opened and freed ---- */
@@ -239,10 +307,21 @@ static enum gh_reason read_first(struct gh_signing_ring *ring, int64_t now, char
         reason = read_folder(ring, &changed, ret_why);
     if (reason == GH_OK) {
         judge(ring, now, &due);
-        if (due && make(ring, now))
+        if (due && make(ring, now) != NULL)
             judge(ring, now, &due);
         (void)forget_gone(ring);
     }
+    if (held >= 0)
+        (void)close(held);
+    return reason;
+}
+
+enum gh_reason gh_signing_ring_again(struct gh_signing_ring *ring, int64_t now, char **ret_why)
+{
+    bool changed, due;
+    int held = gh_signing_folder_hold(ring->conf.folder, true);
+    enum gh_reason reason = read_folder(ring, &changed, ret_why);
+    judge(ring, now, &due);
     if (held >= 0)
         (void)close(held);
     return reason;

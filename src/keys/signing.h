@@ -36,16 +36,21 @@ struct gh_signing_ring;
  * GH_SETTINGS_INVALID (folder, a file that others may read, a key that cannot be used), GH_OUT_OF_MEMORY. */
 GH_MUST_USE enum gh_reason gh_signing_ring_open(const struct gh_signing_conf *conf, int64_t now,
                                                 struct gh_signing_ring **ret_ring, char **ret_why);
+/* One that was not ticked for a while: what the folder holds is what it knows; nothing is made. On failure,
+ * as above, it must not be used: it may hold a key that was dropped meanwhile. */
+GH_MUST_USE enum gh_reason gh_signing_ring_again(struct gh_signing_ring *ring, int64_t now, char **ret_why);
 void gh_signing_ring_free(struct gh_signing_ring *ring);
 /* Now and then: takes over what other processes have made or deleted in the folder, makes the next key when
  * it is due, deletes those that are gone. True when what is published or active has changed. A file that
  * cannot be read or written is logged, and tried again at the next tick. */
 bool gh_signing_ring_tick(struct gh_signing_ring *ring, int64_t now);
 /* Makes a next key now, or, `at_once`, one that is active from this moment, and all others retired; false
- * when it cannot be written. */
+ * when it cannot be written, or another process does not let go of the folder. The ring may have changed
+ * all the same, as after a tick: the caller tells of it. */
 bool gh_signing_ring_rotate(struct gh_signing_ring *ring, int64_t now, bool at_once) GH_MUST_USE;
 /* A key that has leaked: gone at once; the caller revokes what it signed. False when there is no such key,
- * or its file cannot be deleted. */
+ * its file cannot be deleted, or another process does not let go of the folder. As with rotate, the caller
+ * tells of it in any case. */
 bool gh_signing_ring_drop(struct gh_signing_ring *ring, gh_str kid, int64_t now) GH_MUST_USE;
 
 /* The key that signs, lent. */

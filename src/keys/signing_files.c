@@ -291,7 +291,10 @@ enum gh_reason gh_signing_folder_make(gh_str folder, char **ret_why)
     char path[PATH_MAX_HERE];
     if (snprintf(path, sizeof(path), "%.*s", GH_STR_FMT(folder)) >= (int)sizeof(path))
         return refuse(ret_why, folder, "the path is too long");
-    return mkdir(path, 0700) == 0 || errno == EEXIST ? GH_OK : refuse(ret_why, folder, strerror(errno));
+    struct stat info; /* looked at first: once a sandbox is around the process, none is made any more */
+    if (stat(path, &info) == 0 || mkdir(path, 0700) == 0 || errno == EEXIST)
+        return GH_OK;
+    return refuse(ret_why, folder, strerror(errno));
 }
 
 int gh_signing_folder_hold(gh_str folder, bool waits)
@@ -302,6 +305,8 @@ int gh_signing_folder_hold(gh_str folder, bool waits)
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 || flock(fd, waits ? LOCK_EX : LOCK_EX | LOCK_NB) == 0)
         return fd;
+    int why = errno;
     (void)close(fd);
+    errno = why;
     return -1;
 }

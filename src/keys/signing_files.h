@@ -25,7 +25,7 @@ GH_MUST_USE enum gh_reason gh_signing_files_read(gh_str folder, const struct gh_
                                                  struct gh_signing_file ret_files[GH_SIGNING_KEYS_MAX],
                                                  size_t *ret_count, char **ret_why);
 /* The folder for one process at a time, which alone makes keys: a descriptor that holds it until it is
- * closed. -1: there is no such folder, or, unless `waits`, another process has it. */
+ * closed. -1: there is no such folder, or, unless `waits`, another process has it (errno EWOULDBLOCK). */
 int gh_signing_folder_hold(gh_str folder, bool waits);
 /* A new key of that algorithm, on disk before it is used. NULL, or why not. */
 const char *gh_signing_file_make(gh_str folder, const struct gh_secret *kek, enum gh_alg alg, int64_t created,

@@ -145,6 +145,18 @@ def test_a_key_that_cannot_be_deleted_is_not_said_to_be_gone(house):
     assert ask(house, "keys/drop", {"key": kid})[0] == 200
 
 
+def test_a_dropped_key_does_not_come_back_with_earlier_settings(house):
+    house.start()
+    managed, leaked = house.settings["issuers"]["house"]["managed"], keys(house)[0]["key"]
+    managed["key_life"] = "20d"
+    house.reload()
+    left = keys(house, "drop", "--", leaked)
+    del managed["key_life"]
+    house.reload()
+    assert keys(house) == left and leaked not in {key["key"] for key in left}
+    assert published(house) == {left[0]["key"]}
+
+
 @pytest.mark.parametrize("words, says", [((), "found no action"), (("drop",), "found drop; allowed"), (("list", "x"), "found list"),
                                          (("list", "--at-once"), "found list"), (("show", "--issuer", "house"), "found show")])
 def test_command_lines(house, words, says):

@@ -305,6 +305,88 @@ static void a_folder_that_is_held(void **state)
     gh_signing_ring_free(ring);
 }
 
+/* Nor is a key replaced or dropped there: a file that is renamed meanwhile could be missed. */
+static void nothing_is_replaced_while_it_is_held(void **state)
+{
+    struct gh_signing_ring *ring = NULL;
+    char *why = NULL;
+    assert_int_equal(gh_signing_ring_open(&conf, DAY, &ring, &why), GH_OK);
+    assert_true(gh_signing_ring_rotate(ring, DAY + 1, false));
+    gh_str kid = gh_arena_dup(arena, gh_signing_key_kid(gh_signing_ring_active(ring))), before = set_of(ring);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+    assert_false(gh_signing_ring_rotate(ring, DAY + 2, true));
+    assert_false(gh_signing_ring_drop(ring, kid, DAY + 2));
+    assert_true(gh_str_eq(set_of(ring), before));
+    assert_int_equal(for_each_file(NULL), 2);
+    (void)for_each_file(delete_file); /* as if all were on their way to another name */
+    struct gh_signing_ring *other = NULL;
+    conf.alg = GH_ALG_EDDSA;
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(gh_signing_ring_open(&conf, DAY + 2, &other, &why), GH_OK);
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+    assert_false(gh_signing_ring_tick(ring, DAY + 2));
+    assert_true(gh_str_eq(set_of(ring), before));
+    assert_int_equal(close(fd), 0);
+    assert_true(gh_signing_ring_tick(ring, DAY + 2));
+    assert_true(gh_str_eq(set_of(ring), set_of(other)));
+    assert_true(gh_signing_ring_rotate(ring, DAY + 3, true));
+    assert_true(gh_signing_ring_rotate(other, DAY + 4, true)); /* it has found what the first one made */
+    assert_int_equal(for_each_file(NULL), 3);
+    assert_true(gh_signing_ring_tick(ring, DAY + 4));
+    assert_true(gh_str_eq(set_of(ring), set_of(other)));
+    gh_signing_ring_free(ring);
+    gh_signing_ring_free(other);
+}
+
+/* Where there is no room for one more, no key that waits begins to sign instead. */
+static void a_rotation_that_fails_changes_nothing(void **state)
+{
+    struct gh_signing_ring *ring = NULL;
+    char *why = NULL;
+    assert_int_equal(gh_signing_ring_open(&conf, 10 * DAY, &ring, &why), GH_OK);
+    gh_str kid = gh_arena_dup(arena, gh_signing_key_kid(gh_signing_ring_active(ring)));
+    for (int i = 1; i < (int)GH_SIGNING_KEYS_MAX; i++)
+        assert_true(gh_signing_ring_rotate(ring, 10 * DAY + i, false));
+    gh_str before = set_of(ring);
+    for (int again = 0; again < 2; again++) {
+        assert_false(gh_signing_ring_rotate(ring, 10 * DAY + 60, true));
+        assert_true(gh_str_eq(gh_signing_key_kid(gh_signing_ring_active(ring)), kid));
+        assert_true(gh_str_eq(set_of(ring), before));
+        gh_signing_ring_free(ring);
+        assert_int_equal(gh_signing_ring_open(&conf, 10 * DAY + 60, &ring, &why), GH_OK);
+    }
+    assert_true(gh_signing_ring_drop(ring, kid, 10 * DAY + 60));
+    assert_true(gh_signing_ring_rotate(ring, 10 * DAY + 60, true));
+    for (size_t i = 0; i + 1 < GH_SIGNING_KEYS_MAX; i++)
+        assert_int_equal(state_at(ring, i), GH_SIGNING_RETIRED);
+    assert_int_equal(state_at(ring, GH_SIGNING_KEYS_MAX - 1), GH_SIGNING_ACTIVE);
+    gh_signing_ring_free(ring);
+}
+
+/* A ring that was put aside, as by other settings, does not bring back what was dropped meanwhile. */
+static void taken_up_again(void **state)
+{
+    struct gh_signing_ring *aside = NULL, *ring = NULL;
+    char *why = NULL;
+    assert_int_equal(gh_signing_ring_open(&conf, DAY, &aside, &why), GH_OK);
+    assert_int_equal(gh_signing_ring_open(&conf, DAY, &ring, &why), GH_OK);
+    gh_str kid = gh_arena_dup(arena, gh_signing_key_kid(gh_signing_ring_active(ring)));
+    assert_true(gh_signing_ring_drop(ring, kid, DAY + 1));
+    assert_true(gh_str_contains(set_of(aside), kid));
+    assert_int_equal(gh_signing_ring_again(aside, DAY + 1, &why), GH_OK);
+    assert_true(gh_str_eq(set_of(aside), set_of(ring)));
+    assert_ptr_not_equal(gh_signing_ring_active(aside), NULL);
+    assert_int_equal(chmod(folder, 0755), 0); /* what cannot be read is not known either */
+    assert_int_equal(gh_signing_ring_again(aside, DAY + 2, &why), GH_SETTINGS_INVALID);
+    assert_non_null(why);
+    free(why);
+    assert_int_equal(chmod(folder, 0700), 0);
+    gh_signing_ring_free(aside);
+    gh_signing_ring_free(ring);
+}
+
 static void algorithms(void **state)
 {
     static const enum gh_alg algs[] = { GH_ALG_ES256, GH_ALG_EDDSA, GH_ALG_RS256 };
@@ -330,6 +412,9 @@ int main(void)
                                         TEST(at_once),
                                         TEST(several_processes),
                                         TEST(a_folder_that_is_held),
+                                        TEST(nothing_is_replaced_while_it_is_held),
+                                        TEST(a_rotation_that_fails_changes_nothing),
+                                        TEST(taken_up_again),
                                         TEST(algorithms) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
