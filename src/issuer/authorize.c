@@ -1,6 +1,7 @@
 /* issuer/authorize.c: the authorization endpoint, and the answer of the consent page: both go the same way
  * from what the client asked to what may be given. */
 #include "base/str.h"
+#include "core/grant/rows.h"
 #include "core/text.h"
 #include "core/token/claims.h"
 #include "issuer/document.h"
@@ -231,9 +232,32 @@ static enum gh_step_end read_person(struct gh_issuer_request *r)
     return gh_issuer_read(r, keys, GH_ARRAY_LEN(keys));
 }
 
+/* A consent is to the client that was there then: it ends with all else that was given to it, and another
+ * one of the same name begins without. A document is younger than its client. */
+static enum gh_reason take_consent(struct gh_issuer_request *r, const struct gh_stored_row *row)
+{
+    struct gh_json value;
+    bool ok = true;
+    int64_t epoch, created = r->client.kind == GH_CLIENT_DOCUMENT ? 0 : r->client.created;
+    if (row->version == 0)
+        return GH_OK;
+    enum gh_reason reason =
+        gh_json_read(r->x->arena, row->value, &gh_json_control_limits, GH_STORE_MALFORMED, &value);
+    if (reason == GH_OK)
+        reason = gh_issuer_client_epoch(r, r->client.id, &epoch);
+    if (reason != GH_OK)
+        return reason;
+    int64_t granted = gh_get_number(&value, "granted", &ok);
+    r->has_consented = granted > epoch && granted >= created;
+    return ok ? GH_OK : GH_STORE_MALFORMED;
+}
+
 static enum gh_step_end take_person(struct gh_issuer_request *r)
 {
+    r->has_consented = false;
     enum gh_reason reason = r->session.is_valid ? gh_session_person(r, &r->rows.at[0]) : GH_OK;
+    if (reason == GH_OK && r->session.is_valid)
+        reason = take_consent(r, &r->rows.at[1]);
     return reason == GH_OK ? GH_STEP_NEXT : gh_issuer_refuse(r, reason);
 }
 
@@ -246,7 +270,7 @@ static bool is_signed_in(const struct gh_issuer_request *r)
 
 static bool has_agreed(const struct gh_issuer_request *r)
 {
-    return r->client.no_consent || r->rows.at[1].version != 0;
+    return r->client.no_consent || r->has_consented;
 }
 
 /* ---- giving ---- */
@@ -324,13 +348,17 @@ static enum gh_reason allow(struct gh_issuer_request *r)
 {
     gh_str key = gh_consent_key(r->x->arena, r->session.user, &r->request);
     struct gh_text text = { .arena = r->x->arena };
+    int64_t epoch, now = gh_issuer_now(r);
+    enum gh_reason reason = gh_issuer_client_epoch(r, r->client.id, &epoch);
+    if (reason != GH_OK)
+        return reason;
     gh_put_text(&text, "client", r->client.id);
-    gh_put_number(&text, "granted", gh_issuer_now(r));
+    gh_put_number(&text, "granted", now > epoch || epoch == INT64_MAX ? now : epoch + 1);
     gh_str value = gh_put_end(&text);
     if (key.ptr == NULL || value.ptr == NULL)
         return GH_OUT_OF_MEMORY;
     r->gives_consent = true;
-    enum gh_reason reason = gh_effects_write(&r->effects, key, value, gh_issuer_now(r) + CONSENT_S);
+    reason = gh_effects_write(&r->effects, key, value, now + CONSENT_S);
     return reason == GH_OK ? give_code(r) : reason;
 }
 

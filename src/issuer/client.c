@@ -30,7 +30,8 @@ enum gh_step_end gh_step_credential(struct gh_issuer_request *r)
     gh_str id = r->credential.client_id;
     gh_str key = gh_client_id_is_url(id) ? gh_document_key(r->x->arena, id) : gh_client_key(r->x->arena, id);
     r->again = r->step - 1; /* what waited for a document begins here again */
-    return gh_issuer_read(r, &key, 1);
+    reason = gh_issuer_client_epoch(r, id, &r->client_epoch);
+    return reason != GH_OK ? gh_issuer_refuse(r, reason) : gh_issuer_read(r, &key, 1);
 }
 
 /* One that somebody here has agreed to: its host may be asked again, by whoever comes. While it does not

@@ -2,29 +2,46 @@
 #include "base/str.h"
 #include "issuer/request.h"
 
-enum gh_reason gh_issuer_epoch(const struct gh_issuer_request *r, gh_str client, gh_str user,
+/* Of that level alone; 0 where it has none, or nobody is named. */
+static enum gh_reason of_level(const struct gh_issuer_request *r, enum gh_revoked level, gh_str id,
                                int64_t *ret_epoch)
 {
     const struct gh_grant_policy *policy = &r->managed->policy;
-    const gh_str ids[] = { policy->tenant, client, user };
-    static const enum gh_revoked levels[] = { GH_REVOKED_TENANT, GH_REVOKED_CLIENT, GH_REVOKED_USER };
+    struct gh_revocation revocation = { .level = level, .tenant = policy->tenant };
+    struct gh_revocation_key key;
     *ret_epoch = 0;
-    for (size_t i = 0; r->server->with.index != NULL && i < GH_ARRAY_LEN(levels); i++) {
-        struct gh_revocation revocation = { .level = levels[i], .tenant = policy->tenant };
-        struct gh_revocation_key key;
-        if (ids[i].len == 0)
-            continue;
-        if (levels[i] != GH_REVOKED_TENANT) {
-            revocation.issuer_name = policy->issuer_name;
-            revocation.id = ids[i];
-        }
-        enum gh_reason reason = gh_revocation_key(&revocation, &key);
+    if (r->server->with.index == NULL || id.len == 0)
+        return GH_OK;
+    if (level != GH_REVOKED_TENANT) {
+        revocation.issuer_name = policy->issuer_name;
+        revocation.id = id;
+    }
+    enum gh_reason reason = gh_revocation_key(&revocation, &key);
+    if (reason == GH_OK)
+        *ret_epoch = gh_index_epoch(r->server->with.index, &key);
+    return reason;
+}
+
+enum gh_reason gh_issuer_epoch(const struct gh_issuer_request *r, gh_str client, gh_str user,
+                               int64_t *ret_epoch)
+{
+    const gh_str ids[] = { r->managed->policy.tenant, client, user };
+    static const enum gh_revoked levels[] = { GH_REVOKED_TENANT, GH_REVOKED_CLIENT, GH_REVOKED_USER };
+    int64_t latest = 0;
+    for (size_t i = 0; i < GH_ARRAY_LEN(levels); i++) {
+        int64_t epoch;
+        enum gh_reason reason = of_level(r, levels[i], ids[i], &epoch);
         if (reason != GH_OK)
             return reason;
-        int64_t epoch = gh_index_epoch(r->server->with.index, &key);
-        *ret_epoch = epoch > *ret_epoch ? epoch : *ret_epoch;
+        latest = epoch > latest ? epoch : latest;
     }
+    *ret_epoch = latest;
     return GH_OK;
+}
+
+enum gh_reason gh_issuer_client_epoch(const struct gh_issuer_request *r, gh_str client, int64_t *ret_epoch)
+{
+    return of_level(r, GH_REVOKED_CLIENT, client, ret_epoch);
 }
 
 enum gh_reason gh_issuer_moment(const struct gh_issuer_request *r, gh_str client, gh_str user,

@@ -116,9 +116,11 @@ struct gh_issuer_request {
     struct gh_transaction transaction;
     gh_str pushed;                   /* the query that was pushed for it; empty: none */
     struct gh_stored_row client_row; /* of the client, where it has one */
+    int64_t client_epoch;            /* what was revoked of the client, last, by the time its row was read */
     struct gh_authorization request;
     enum gh_next next;
     bool before_sign_in;     /* consent is asked of whoever will sign in */
+    bool has_consented;      /* to this client and all that it asks, before */
     bool gives_consent;      /* and is written down now */
     gh_str location;         /* where an answer sends the browser once its effects are durable */
     int64_t retry_after_s;   /* of a refusal; 0: as usual */
@@ -159,6 +161,9 @@ int64_t gh_issuer_now(const struct gh_issuer_request *r);
 /* What was revoked of the tenant, and of the client and the user where they are not empty, last. */
 GH_MUST_USE enum gh_reason gh_issuer_epoch(const struct gh_issuer_request *r, gh_str client, gh_str user,
                                            int64_t *ret_epoch);
+/* Of the client alone. */
+GH_MUST_USE enum gh_reason gh_issuer_client_epoch(const struct gh_issuer_request *r, gh_str client,
+                                                  int64_t *ret_epoch);
 /* The moment for what is given to them; GH_STORE_DOWN while nobody knows what has been revoked. */
 GH_MUST_USE enum gh_reason gh_issuer_moment(const struct gh_issuer_request *r, gh_str client, gh_str user,
                                             struct gh_moment *ret_moment);

@@ -130,6 +130,27 @@ def test_a_client_of_the_same_id_is_another(house):
     house.refused(house.post(old), 401, reason="token_revoked", good=house.post(new))
 
 
+@pytest.mark.parametrize("end", ("remove", "revoke"))
+def test_users_agree_anew_after_the_end_of_a_client(house, ada, end):
+    told(house, "client", "add", "asker", "--redirect", "http://127.0.0.1/cb")
+    asker, other = Client(house, "asker"), Client(house)
+    for one in (asker, other):
+        status, answer = one.redeem(one.code_of(ada.allow(ada.open(one.url()))))
+        assert status == 200, answer
+        assert one.redeem(one.code_of(ada.open(one.url())))[0] == 200  # asked once
+    if end == "remove":
+        told(house, "client", "remove", "asker")
+        told(house, "client", "add", "asker", "--redirect", "http://127.0.0.1/cb")
+    else:
+        run(house, "revoke", "--level", "client", "--tenant", "acme", "--issuer", "house", "asker")
+    house.heard(1)
+    page = ada.open(asker.url())
+    assert "Allow access?" in page.text
+    asker.code_of(ada.allow(page))
+    for one in (asker, other):
+        one.code_of(ada.open(one.url()))  # nobody is asked again
+
+
 def test_one_that_registered_itself_is_shown_and_removed(house):
     house.start()
     status, made, _ = ask_issuer(house, "/oauth/register", body=json.dumps({"redirect_uris": ["http://127.0.0.1/cb"]}).encode(),
