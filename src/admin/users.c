@@ -153,6 +153,7 @@ static enum gh_reason give_link(struct gh_task *t)
     put_person(&text, &t->person);
     gh_put_text(&text, "link", link);
     gh_put_number(&text, "expires", t->now + GH_LINK_S);
+    gh_put_true(&text, "grants_stay", t->person.version != 0); /* a reset ends none */
     t->reply = gh_put_end(&text);
     return reason == GH_OK && (link.ptr == NULL || t->reply.ptr == NULL) ? GH_OUT_OF_MEMORY : reason;
 }
@@ -206,7 +207,8 @@ static enum gh_task_end add_person(struct gh_task *t)
 
 static const gh_task_step add_steps[] = { read_name, add_person, gh_task_reply, NULL };
 
-/* Whoever knew the old password is out at once. */
+/* Whoever knew the old password is signed out at once. What applications were allowed stays, as when people
+ * change it themselves: disable ends that too. */
 static enum gh_task_end reset_person(struct gh_task *t)
 {
     if (t->person.disabled)
@@ -223,8 +225,21 @@ static enum gh_task_end reset_person(struct gh_task *t)
     return reason == GH_OK ? gh_task_commit(t) : gh_task_refuse(t, reason);
 }
 
-static const gh_task_step reset_steps[] = { gh_task_read_user, gh_task_read_person, gh_task_take_person,
-                                            reset_person,      gh_task_reply,       NULL };
+/* A session that began while this was on its way may be younger than it: then once more, with another link.
+ */
+static enum gh_task_end look_again(struct gh_task *t)
+{
+    int64_t now = gh_loop_wall_s(t->x->loop);
+    if (now < t->person.since)
+        return GH_TASK_NEXT;
+    t->now = now;
+    t->step = t->again;
+    return GH_TASK_NEXT;
+}
+
+static const gh_task_step reset_steps[] = {
+    gh_task_read_user, gh_task_read_person, gh_task_take_person, reset_person, look_again, gh_task_reply, NULL
+};
 
 /* ---- disable, enable, remove ---- */
 

@@ -98,6 +98,17 @@ static bool bind_public(struct gh_control *control, struct gh_inherited *from)
     return false;
 }
 
+/* It makes accounts, clients and keys there, for every process of this machine. */
+static void warn_of_open_admin(const struct gh_conf *conf)
+{
+    if (conf->issuer_site->issuer_count > 0 && conf->admin.token_file.len == 0 &&
+        conf->admin.address.storage.ss_family != AF_UNIX)
+        gh_log(GH_LOG_WARN,
+               "the admin listener serves a managed issuer to every user of this machine: better with "
+               "admin.token_file, or at a unix socket",
+               GH_FIELD("address", conf->admin.address_text));
+}
+
 static bool bind_admin(struct gh_control *control, struct gh_inherited *from)
 {
     const struct gh_admin_conf *admin = &control->snapshot->conf->admin;
@@ -106,13 +117,14 @@ static bool bind_admin(struct gh_control *control, struct gh_inherited *from)
     if (!keep_inherited(control, from, GH_DOOR_ADMIN, &admin->address, SOCK_STREAM))
         return false;
     if (count_of(control, GH_DOOR_ADMIN) == 0) {
-        int fd = gh_listen_open(&admin->address, false);
+        int fd = gh_listen_open_private(&admin->address, SOCK_STREAM);
         if (fd < 0)
             return log_failed(admin->address_text);
         if (!keep(control, GH_DOOR_ADMIN, fd))
             return false;
     }
     gh_log(GH_LOG_INFO, "admin listener", GH_FIELD("address", admin->address_text));
+    warn_of_open_admin(control->snapshot->conf);
     return true;
 }
 

@@ -55,6 +55,16 @@ int gh_listen_open_as(const struct gh_address *address, int type, bool reuseport
     return fd;
 }
 
+int gh_listen_open_private(const struct gh_address *address, int type)
+{
+    mode_t before = umask(0177);
+    int fd = gh_listen_open_as(address, type, false);
+    int why = errno;
+    (void)umask(before);
+    errno = why;
+    return fd;
+}
+
 /* Linux hands TCP_NODELAY down from the listening socket to what is accepted: one system call per listener
  * instead of one per connection. */
 void gh_listen_set_nodelay(int fd)

@@ -10,6 +10,9 @@
 int gh_listen_open(const struct gh_address *address, bool reuseport);
 /* The same for another type than SOCK_STREAM. */
 int gh_listen_open_as(const struct gh_address *address, int type, bool reuseport);
+/* For this user alone: a unix socket of mode 0600, whatever the umask says. Before there are threads: it sets
+ * the umask meanwhile. */
+int gh_listen_open_private(const struct gh_address *address, int type);
 /* TCP_NODELAY for all that will be accepted from fd; done already by gh_listen_open. */
 void gh_listen_set_nodelay(int fd);
 

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -27,12 +26,7 @@ int gh_pass_connect(const struct gh_address *address, int wait_ms)
 
 int gh_pass_listen(const struct gh_address *address)
 {
-    mode_t before = umask(0177);
-    int fd = gh_listen_open_as(address, SOCK_SEQPACKET, false);
-    int why = errno;
-    (void)umask(before);
-    errno = why;
-    return fd;
+    return gh_listen_open_private(address, SOCK_SEQPACKET);
 }
 
 bool gh_pass_peer(int fd, uid_t *ret_uid, pid_t *ret_pid)

@@ -1,8 +1,12 @@
 """Accounts by the admin interface: links instead of passwords, ends that take effect at once, and passwords changed by their owners."""
+import contextlib
 import json
 import os
 import socket
+import sqlite3
+import stat
 import threading
+import time
 
 import pytest
 
@@ -14,6 +18,9 @@ from support.wait import until
 from test_code_flow import PASSWORD, Client, ada, house, refused_page  # noqa: F401
 
 NEW = "another good one"
+
+
+OPEN_ADMIN = "serves a managed issuer to every user of this machine"
 
 
 def choose(site, link, password=PASSWORD):
@@ -181,6 +188,29 @@ def test_reset_takes_password_and_sessions_away(house):
     assert "Signed in as bob" in stranger.sign_in(stranger.open(f"{house.origin}/login"), name="bob", password=NEW).text
 
 
+def test_a_reset_that_takes_long_ends_what_began_meanwhile(house):
+    """Sessions begun before it is durable are older than `since`, however long another process keeps the store."""
+    house.settings["store"] = {"url": "sqlite:store.db", "busy": "30s"}
+    house.start()
+    bob = choose(house, told(house, "user", "add", "bob")["link"])
+    answers = []
+    with contextlib.closing(sqlite3.connect(os.path.join(house.folder, "store.db"), isolation_level=None)) as other:
+        other.execute("begin immediate")
+        asked = threading.Thread(target=lambda: answers.append(ask(house, "users/reset", {"name": "bob"})))
+        began = int(time.time())
+        asked.start()
+        until(lambda: int(time.time()) >= began + 2, "the second after next")
+        released = int(time.time())
+        other.execute("rollback")
+    asked.join()
+    (status, answer), = answers
+    assert status == 200 and answer["grants_stay"] is True, answer
+    row = next(json.loads(value) for key, value, _ in rows_of(house) if key == f"user/{answer['user']}")
+    assert row["since"] > released, (row, released)
+    assert not signed_in(bob)
+    choose(house, answer["link"], NEW)
+
+
 # ---- list, and what is refused
 
 def test_the_list_has_pages(house):
@@ -252,6 +282,7 @@ def test_the_token_guards_users_too(house, tmp_path):
     os.chmod(tmp_path / "token", 0o600)
     house.settings["admin"]["token_file"] = "token"
     house.start()
+    assert OPEN_ADMIN not in house.log()
     assert ask(house, "users/add", {"name": "bob"})[0] == 401
     assert ask(house, "users/add", {"name": "bob"}, token)[0] == 200
     assert told(house, "user", "list")["users"][0]["name"] == "bob"
@@ -266,6 +297,24 @@ def test_a_unix_socket_says_who_asked(house, tmp_path):
     until(lambda: connects(path), "admin listener")
     told(house, "user", "add", "bob")
     assert line_of(house, "admin.user.add")["by"] == f"uid {os.getuid()}"
+
+
+def test_a_unix_socket_is_for_its_user_alone(house, tmp_path):
+    path = str(tmp_path / "admin.sock")
+    house.settings["admin"]["address"] = f"unix:{path}"
+    before = os.umask(0)
+    try:
+        house.start(ready=None)
+        until(lambda: os.path.exists(path) and connects(path), "admin listener")
+    finally:
+        os.umask(before)
+    told(house, "user", "list")
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600 and OPEN_ADMIN not in house.log()
+
+
+def test_an_admin_listener_that_anybody_here_may_ask_is_warned_about(house):
+    house.start()
+    assert house.log().count(OPEN_ADMIN) == 1
 
 
 def connects(path):
