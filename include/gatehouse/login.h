@@ -32,7 +32,8 @@ struct gh_login_request {
     gh_str state, nonce;
     gh_str verifier; /* PKCE; its S256 challenge is sent */
     gh_str login_hint;
-    bool again; /* the user shall sign in even if the provider knows them */
+    bool again; /* the user shall sign in even if the provider knows them, and the ID token say when they did
+                 */
 };
 /* Where the browser goes; ptr NULL when out of memory. */
 gh_str gh_login_request_write(struct gh_arena *arena, const struct gh_login *login,
@@ -80,15 +81,26 @@ struct gh_identity {
     gh_str tenant;  /* tid, hd; may be empty */
     gh_str subject; /* never empty, never an e-mail address */
     gh_str name;    /* for people to read: nothing depends on it */
-    bool by_tenant; /* tenant and subject are who it is (Entra ID: tid and oid); else issuer and subject */
+    bool by_tenant; /* tenant and subject are who it is (Entra ID: tid and oid), at Microsoft whichever its
+                       issuer, elsewhere at that issuer; else issuer and subject */
 };
-/* After the signature. GH_LOGIN_AUDIENCE (aud, azp), GH_LOGIN_TIME (exp, nbf, iat), GH_LOGIN_NONCE,
- * GH_LOGIN_HASH (at_hash, of tokens->access_token), GH_LOGIN_TOKEN (what the profile requires, a claim of the
- * wrong type, no subject), GH_LOGIN_USER (not of an allowed tenant). */
+/* What it has to answer. */
+struct gh_login_asked {
+    gh_str nonce;
+    int64_t since; /* nobody who signed in before counts; 0: whenever it was */
+};
+/* After the signature. GH_LOGIN_AUDIENCE (aud, azp), GH_LOGIN_TIME (exp, nbf, iat, auth_time),
+ * GH_LOGIN_NONCE, GH_LOGIN_HASH (at_hash, of tokens->access_token), GH_LOGIN_TOKEN (what the profile
+ * requires, a claim of the wrong type, no subject), GH_LOGIN_USER (not of an allowed tenant). */
 GH_MUST_USE enum gh_reason gh_id_token_judge(struct gh_arena *arena, const struct gh_token *token,
                                              const struct gh_login *login,
-                                             const struct gh_login_tokens *tokens, gh_str nonce, int64_t now,
+                                             const struct gh_login_tokens *tokens,
+                                             const struct gh_login_asked *asked, int64_t now,
                                              struct gh_identity *ret_identity);
+
+/* Which provider a connection leads to, and as whom we are known there: another text for every other. ptr
+ * NULL when out of memory. */
+gh_str gh_login_provider(struct gh_arena *arena, const struct gh_login *login);
 
 /* The row that says which user of ours somebody is: exact, and another one for every provider that could name
  * two people alike. ptr NULL when out of memory. */

@@ -81,9 +81,10 @@ static void finish(struct errand *errand, enum gh_reason reason, gh_str body, co
 static void judge(struct errand *errand)
 {
     struct gh_identity identity;
+    const struct gh_login_asked asked = { .nonce = errand->ask.nonce, .since = errand->ask.since };
     enum gh_reason reason =
-        gh_id_token_judge(errand->arena, &errand->id_token, &errand->login->login, &errand->tokens,
-                          errand->ask.nonce, gh_loop_wall_s(errand->sign_ins->loop), &identity);
+        gh_id_token_judge(errand->arena, &errand->id_token, &errand->login->login, &errand->tokens, &asked,
+                          gh_loop_wall_s(errand->sign_ins->loop), &identity);
     gh_str text = reason == GH_OK ? gh_identity_write(errand->arena, &identity) : GH_STR("");
     if (text.ptr == NULL)
         reason = GH_OUT_OF_MEMORY;
@@ -203,6 +204,12 @@ static bool find_login(struct errand *errand)
     return errand->login != NULL;
 }
 
+/* A reload may have come between the worker and here. */
+static bool is_for_this(const struct errand *errand)
+{
+    return gh_str_eq(gh_login_provider(errand->arena, &errand->login->login), errand->ask.provider);
+}
+
 static bool find_endpoints(const struct errand *errand, struct gh_keys_endpoints *ret_endpoints)
 {
     const struct gh_issuer_login *login = errand->login;
@@ -252,6 +259,8 @@ static void start(struct errand *errand)
     struct gh_keys_endpoints endpoints;
     if (!find_login(errand)) /* a reload took it away */
         finish(errand, GH_LOGIN_PROVIDER, GH_STR(""), "there is no such connection any more");
+    else if (errand->ask.code.len > 0 && !is_for_this(errand))
+        finish(errand, GH_LOGIN_ISSUER, GH_STR(""), "the connection leads to another provider by now");
     else if (!find_endpoints(errand, &endpoints))
         wait_for_metadata(errand);
     else if (errand->ask.code.len == 0)

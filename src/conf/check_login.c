@@ -113,6 +113,9 @@ static void limit_tenants(struct made *made)
     bool is_open = gh_str_eq(name, GH_STR("google")) || gh_str_eq(name, GH_STR("entra-id"));
     if (from->tenant_claims.count > 0)
         profile->tenant_claims = from->tenant_claims;
+    if (from->tenant_claims.count > 0 && gh_str_eq(name, GH_STR("entra-id")))
+        wrong(made, "tenant_claims", GH_STR("a list"),
+              GH_STR("none with profile entra-id: users are known by tid and oid"));
     profile->tenant_ids = from->tenants;
     if (is_open && from->tenants.count == 0)
         wrong(made, "tenants", GH_STR("nothing"),

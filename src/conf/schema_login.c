@@ -22,7 +22,8 @@ static const struct gh_row rows[] = {
     { "name", GH_ROW_TEXT, AT(display_name), .unset = "its name here",
       .doc = "What people read on the way: \"Sign in with NAME\"." },
     { "profile", GH_ROW_CHOICE, AT(profile), .choices = profiles, .fallback = "generic",
-      .doc = "How its ID tokens are read: `entra-id` knows users by `tid` and `oid`, `google` holds them to "
+      .doc = "How its ID tokens are read: `entra-id` knows users by `tid` and `oid` (and `iss`, where that "
+             "is not Microsoft's), `google` holds them to "
              "`hd`, `cognito` looks at `token_use`; everybody else's are `iss` and `sub`." },
     { "issuer", GH_ROW_TEXT, AT(issuer),
       .unset = "by profile: google has one, entra-id follows from its tenants",

@@ -128,7 +128,8 @@ struct gh_issuer_request {
     uint64_t ticket;         /* of what other threads do for it, a password or a fetch; 0: nothing */
 
     /* Signing in at a provider. */
-    gh_str state_login; /* its name, as the state was given out for */
+    gh_str state_login, state_provider; /* its name, as the state was given out for, and whom that was */
+    int64_t since;                      /* of struct gh_login_asked */
     bool sends_iss;
     struct gh_identity identity;
     gh_str user_key; /* of the row that it names; empty: none */

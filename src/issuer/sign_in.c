@@ -71,6 +71,8 @@ static enum gh_step_end take_state(struct gh_issuer_request *r)
         return gh_issuer_refuse(r, reason);
     gh_str browser = gh_get_text(&value, "browser", &ok), txn = gh_get_text(&value, "txn", &ok);
     r->state_login = gh_get_text(&value, "login", &ok);
+    r->state_provider = gh_get_text(&value, "provider", &ok);
+    r->since = gh_get_number(&value, "since", &ok);
     r->sends_iss = gh_get_true(&value, "sends_iss", &ok);
     if (!ok)
         return gh_issuer_refuse(r, GH_STORE_MALFORMED);
@@ -85,11 +87,14 @@ static enum gh_step_end take_state(struct gh_issuer_request *r)
     return reason == GH_OK ? gh_issuer_commit(r) : gh_issuer_refuse(r, reason);
 }
 
-/* RFC 9700 section 4.4.2: the callback of one provider takes no answer to a request to another one. */
+/* RFC 9700 section 4.4.2: the callback of one provider takes no answer to a request to another one, under
+ * whichever name: a reload may have pointed it elsewhere since. */
 static enum gh_step_end redeem(struct gh_issuer_request *r)
 {
     gh_str cookie = gh_browser_cookie(r, GH_COOKIE_AGREED), code;
-    enum gh_reason reason = gh_str_eq(r->state_login, r->login->login.name) ? GH_OK : GH_LOGIN_ISSUER;
+    gh_str provider = gh_login_provider(r->x->arena, &r->login->login);
+    bool is_same = gh_str_eq(r->state_login, r->login->login.name) && gh_str_eq(r->state_provider, provider);
+    enum gh_reason reason = provider.ptr == NULL ? GH_OUT_OF_MEMORY : is_same ? GH_OK : GH_LOGIN_ISSUER;
     if (reason == GH_OK)
         reason = gh_login_answer_read(&r->login->login, &r->form, r->sends_iss, &code);
     if (reason != GH_OK)
@@ -100,6 +105,8 @@ static enum gh_step_end redeem(struct gh_issuer_request *r)
         .code = code,
         .nonce = gh_browser_token(r->x->arena, cookie, "nonce", state_of(r)),
         .verifier = gh_browser_token(r->x->arena, cookie, "verifier", state_of(r)),
+        .provider = provider,
+        .since = r->since,
     };
     return ask.nonce.ptr != NULL && ask.verifier.ptr != NULL ? gh_sign_in_send(r, &ask)
                                                              : gh_issuer_refuse(r, GH_OUT_OF_MEMORY);

@@ -9,6 +9,8 @@
 struct gh_sign_in_ask {
     gh_str issuer, login; /* names in the settings */
     gh_str code, verifier, nonce;
+    gh_str provider; /* that the code is for: gh_login_provider's */
+    int64_t since;   /* of struct gh_login_asked */
 };
 /* ptr NULL when out of memory. */
 gh_str gh_sign_in_ask_write(struct gh_arena *arena, const struct gh_sign_in_ask *ask);

@@ -13,9 +13,14 @@
 
 gh_str gh_sign_in_ask_write(struct gh_arena *arena, const struct gh_sign_in_ask *ask)
 {
+    gh_str since = gh_arena_printf(arena, "%lld", (long long)ask->since);
+    if (since.ptr == NULL)
+        return GH_STR_NONE;
     const struct gh_parameter parameters[] = {
-        { GH_STR("issuer"), ask->issuer },     { GH_STR("login"), ask->login }, { GH_STR("code"), ask->code },
-        { GH_STR("verifier"), ask->verifier }, { GH_STR("nonce"), ask->nonce },
+        { GH_STR("issuer"), ask->issuer }, { GH_STR("login"), ask->login },
+        { GH_STR("code"), ask->code },     { GH_STR("verifier"), ask->verifier },
+        { GH_STR("nonce"), ask->nonce },   { GH_STR("provider"), ask->provider },
+        { GH_STR("since"), since },
     };
     gh_str url = gh_url_with(arena, GH_STR(""), parameters, GH_ARRAY_LEN(parameters));
     return url.ptr != NULL ? gh_str_skip(url, 1) : url;
@@ -25,13 +30,18 @@ enum gh_reason gh_sign_in_ask_read(struct gh_arena *arena, gh_str text, struct g
 {
     struct gh_form form;
     enum gh_reason reason = gh_form_read(arena, text, &form);
+    uint64_t since;
+    if (reason == GH_OK && !gh_str_to_u64(gh_form_get(&form, GH_STR("since")), &since))
+        reason = GH_FORM_MALFORMED;
     if (reason != GH_OK)
         return reason;
     *ret_ask = (struct gh_sign_in_ask){ .issuer = gh_form_get(&form, GH_STR("issuer")),
                                         .login = gh_form_get(&form, GH_STR("login")),
                                         .code = gh_form_get(&form, GH_STR("code")),
                                         .verifier = gh_form_get(&form, GH_STR("verifier")),
-                                        .nonce = gh_form_get(&form, GH_STR("nonce")) };
+                                        .nonce = gh_form_get(&form, GH_STR("nonce")),
+                                        .provider = gh_form_get(&form, GH_STR("provider")),
+                                        .since = (int64_t)since };
     return GH_OK;
 }
 
@@ -93,17 +103,28 @@ static enum gh_step_end ask_place(struct gh_issuer_request *r)
     return gh_sign_in_send(r, &ask);
 }
 
-static enum gh_reason put_state(struct gh_issuer_request *r, gh_str state, gh_str cookie, bool sends_iss)
+/* A sign-in that is about to begin. */
+struct beginning {
+    gh_str state, cookie;
+    struct gh_sign_in_place place;
+    struct gh_form asked; /* of the client */
+    bool again;           /* it wants them to sign in anew */
+};
+
+static enum gh_reason put_state(struct gh_issuer_request *r, const struct beginning *b)
 {
     struct gh_text text = { .arena = r->x->arena };
-    gh_str key = gh_sign_in_key(r->x->arena, state);
-    gh_str browser = gh_browser_token(r->x->arena, cookie, "state", state);
-    if (key.ptr == NULL || browser.ptr == NULL)
+    gh_str key = gh_sign_in_key(r->x->arena, b->state);
+    gh_str browser = gh_browser_token(r->x->arena, b->cookie, "state", b->state);
+    gh_str provider = gh_login_provider(r->x->arena, &r->login->login);
+    if (key.ptr == NULL || browser.ptr == NULL || provider.ptr == NULL)
         return GH_OUT_OF_MEMORY;
     gh_put_text(&text, "login", r->login->login.name);
+    gh_put_text(&text, "provider", provider); /* the name may lead to another one after a reload */
     gh_put_text(&text, "txn", r->transaction.handle);
     gh_put_text(&text, "browser", browser);
-    gh_put_true(&text, "sends_iss", sends_iss);
+    gh_put_true(&text, "sends_iss", b->place.sends_iss);
+    gh_put_number(&text, "since", b->again ? gh_issuer_now(r) : 0);
     gh_str value = gh_put_end(&text);
     if (value.ptr == NULL)
         return GH_OUT_OF_MEMORY;
@@ -113,22 +134,19 @@ static enum gh_reason put_state(struct gh_issuer_request *r, gh_str state, gh_st
 }
 
 /* The client's hint and its wish for a fresh sign-in go along. */
-static enum gh_reason write_location(struct gh_issuer_request *r, gh_str endpoint, gh_str state,
-                                     gh_str cookie)
+static enum gh_reason write_location(struct gh_issuer_request *r, const struct beginning *b)
 {
-    struct gh_form asked = { 0 };
-    enum gh_reason reason = gh_form_read(r->x->arena, r->transaction.query, &asked);
     struct gh_login_request request = {
-        .endpoint = endpoint,
+        .endpoint = b->place.endpoint,
         .redirect_uri = r->login->redirect_uri,
-        .state = state,
-        .nonce = gh_browser_token(r->x->arena, cookie, "nonce", state),
-        .verifier = gh_browser_token(r->x->arena, cookie, "verifier", state),
-        .login_hint = gh_form_get(&asked, GH_STR("login_hint")),
-        .again = gh_words_have(gh_form_get(&asked, GH_STR("prompt")), GH_STR("login")),
+        .state = b->state,
+        .nonce = gh_browser_token(r->x->arena, b->cookie, "nonce", b->state),
+        .verifier = gh_browser_token(r->x->arena, b->cookie, "verifier", b->state),
+        .login_hint = gh_form_get(&b->asked, GH_STR("login_hint")),
+        .again = b->again,
     };
-    if (reason != GH_OK || request.nonce.ptr == NULL || request.verifier.ptr == NULL)
-        return reason != GH_OK ? reason : GH_OUT_OF_MEMORY;
+    if (request.nonce.ptr == NULL || request.verifier.ptr == NULL)
+        return GH_OUT_OF_MEMORY;
     r->location = gh_login_request_write(r->x->arena, &r->login->login, &request);
     return r->location.ptr != NULL ? GH_OK : GH_OUT_OF_MEMORY;
 }
@@ -137,23 +155,26 @@ static enum gh_reason write_location(struct gh_issuer_request *r, gh_str endpoin
  * browser brings others. */
 static enum gh_step_end begin(struct gh_issuer_request *r)
 {
-    struct gh_sign_in_place place;
     const struct gh_rate begun = { .tries = r->managed->limits.pending, .span_s = 600 };
-    gh_str state = gh_browser_secret(r->x->arena), cookie = gh_browser_cookie(r, GH_COOKIE_AGREED);
+    struct beginning b = { .state = gh_browser_secret(r->x->arena),
+                           .cookie = gh_browser_cookie(r, GH_COOKIE_AGREED) };
     enum gh_reason reason = r->fetched.reason;
     r->effects = (struct gh_effects){ 0 };
     if (reason == GH_OK)
-        reason = gh_sign_in_place_read(r->x->arena, r->fetched.body, &place);
-    if (reason == GH_OK && cookie.len == 0) { /* for our own pages, without a client */
-        cookie = gh_browser_secret(r->x->arena);
-        reason = cookie.ptr != NULL ? gh_browser_set(r, GH_COOKIE_AGREED, cookie) : GH_OUT_OF_MEMORY;
+        reason = gh_sign_in_place_read(r->x->arena, r->fetched.body, &b.place);
+    if (reason == GH_OK)
+        reason = gh_form_read(r->x->arena, r->transaction.query, &b.asked);
+    if (reason == GH_OK && b.cookie.len == 0) { /* for our own pages, without a client */
+        b.cookie = gh_browser_secret(r->x->arena);
+        reason = b.cookie.ptr != NULL ? gh_browser_set(r, GH_COOKIE_AGREED, b.cookie) : GH_OUT_OF_MEMORY;
     }
-    if (reason == GH_OK && state.ptr == NULL)
+    if (reason == GH_OK && b.state.ptr == NULL)
         reason = GH_OUT_OF_MEMORY;
+    b.again = reason == GH_OK && gh_words_have(gh_form_get(&b.asked, GH_STR("prompt")), GH_STR("login"));
     if (reason == GH_OK)
-        reason = put_state(r, state, cookie, place.sends_iss);
+        reason = put_state(r, &b);
     if (reason == GH_OK)
-        reason = write_location(r, place.endpoint, state, cookie);
+        reason = write_location(r, &b);
     if (reason == GH_OK)
         reason = gh_throttle_spend(r, gh_throttle_begun_key(r), &begun);
     return reason == GH_OK ? gh_issuer_commit(r) : gh_issuer_refuse(r, reason);

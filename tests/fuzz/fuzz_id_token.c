@@ -9,6 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const char *const providers[] = { "generic", "entra-id", "google", "okta", "cognito" };
     static const gh_str issuers[] = { GH_STR_INIT("https://as") }, tenants[] = { GH_STR_INIT("t") };
     struct gh_arena *arena = gh_arena_new(0);
+    const struct gh_login_asked asked = { .nonce = GH_STR("N") };
     struct gh_login_tokens tokens = { .access_token = GH_STR("A") };
     gh_str rest = gh_str_of(data, size), header = gh_str_cut(&rest, '\n');
     if (rest.ptr != NULL)
@@ -24,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         login.profile.issuers = (struct gh_strs){ issuers, 1 };
         login.profile.tenant_ids = (struct gh_strs){ tenants, i == 1 || i == 2 ? 1 : 0 };
         if (gh_id_token_open(arena, tokens.id_token, &login, &token) != GH_OK ||
-            gh_id_token_judge(arena, &token, &login, &tokens, GH_STR("N"), GH_FUZZ_NOW, &who) != GH_OK)
+            gh_id_token_judge(arena, &token, &login, &tokens, &asked, GH_FUZZ_NOW, &who) != GH_OK)
             continue;
         GH_HOLDS(gh_str_eq(who.issuer, issuers[0]) && who.subject.len > 0 && who.by_tenant == (i == 1));
         GH_HOLDS(login.profile.tenant_ids.count == 0 || gh_str_eq(who.tenant, tenants[0]));

@@ -6,13 +6,11 @@ import urllib.parse
 import pytest
 
 from support.browser import Browser
-from support.command import ask, told
 from support.documents import Documents
-from support.http1 import Request
 from support.issuer import Key, b64
 from support.provider import SECRET, Provider
-from support.store import at_rest, rewrite, rows_of
-from test_code_flow import PASSWORD, Client, links, refused_page
+from support.store import at_rest, rows_of
+from test_code_flow import Client, links, refused_page
 
 
 @pytest.fixture
@@ -281,6 +279,25 @@ def test_a_provider_is_named_that_is_none(house, provider):
     sign_in(house, provider)
 
 
+def test_a_connection_that_leads_elsewhere(house, provider, keys):
+    """A reload points the name to another provider, or to us as another client, while somebody signs in: no code goes there."""
+    second = Provider(list(keys), client_id="two")
+    corp = dict(house.login)
+    house.start()
+    sign_in(house, provider)
+    for change in (second.settings(house.folder), {"client_id": "two"}):
+        browser = Browser(house)
+        back = provider.visit(to_provider(house, browser))
+        house.login.update(change)
+        house.reload()
+        callback(house, browser, back, 400, "login_issuer")
+        house.login.update(corp)
+        house.reload()
+        sign_in(house, provider)
+    assert not second.forms and len(provider.forms) == 3
+    second.close()
+
+
 # ---- the answer
 
 def test_iss_of_the_answer(house, provider):
@@ -426,6 +443,21 @@ def test_id_tokens(house, provider):
     assert len([key for key, _, _ in rows_of(house) if key.startswith("user/")]) == 1
 
 
+def test_a_fresh_sign_in(house, provider):
+    """prompt=login is the client's wish: when somebody signed in long ago, or the provider does not say when, it is not met."""
+    house.start()
+    sign_in(house, provider)
+    assert "max_age" not in provider.asked[-1]
+    for auth_time in (int(time.time()) - 3600, None):
+        provider.claims = {"auth_time": auth_time}
+        browser, client = Browser(house), Client(house, prompt="login")
+        callback(house, browser, provider.visit(to_provider(house, browser, client)), 502, "login_time")
+        assert provider.asked[-1]["max_age"] == "0"
+        sign_in(house, provider)
+    provider.claims = {}
+    sign_in(house, provider, Client(house, prompt="login"))
+
+
 def test_every_algorithm(house, provider):
     provider.published = provider.keys = [Key(alg, alg) for alg in ("PS256", "ES256", "ES512", "EdDSA", "RS512")]
     house.start()
@@ -456,6 +488,23 @@ def test_tenants_of_a_directory(house, provider):
     assert user_of(house, *sign_in(house, provider)[::2]) != user
 
 
+def test_directories_of_two_issuers(house, provider, keys):
+    """The same tid and oid from an issuer that is not Microsoft's, and from another: two users."""
+    second = Provider(list(keys), path="/tenants/two", client_id="two")
+    more = {"profile": "entra-id", "tenants": [TID]}
+    house.login.update(more)
+    house.managed["login"]["two"] = second.settings(house.folder, **more)
+    house.start()
+    users = []
+    for i, one in enumerate((provider, second, provider)):
+        one.claims = {"tid": TID, "oid": "oid-1"}
+        client, browser = Client(house), Browser(house)
+        page = browser.allow(browser.open(client.url()))
+        users.append(user_of(house, client, client.code_of(browser.open(one.visit(browser.open(page.links[i % 2]))))))
+    assert users[0] == users[2] != users[1]
+    second.close()
+
+
 def test_hosted_domains(house, provider):
     """Google: hd is asked for and looked at; private accounts have none, whatever their address says."""
     house.login.update(profile="google", tenants=["example.com"])
@@ -478,64 +527,6 @@ def test_tokens_of_a_pool(house, provider):
     provider.claims = {"token_use": "access"}
     browser = Browser(house)
     callback(house, browser, provider.visit(to_provider(house, browser)), 502, "login_token")
-
-
-def test_passwords_of_before(house, provider):
-    """With `accounts: off` there is no way to one: not by a link of before, a session of before, or a new link."""
-    house.managed["accounts"] = "on"
-    house.start()
-    ada, bob = Browser(house), told(house, "user", "add", "bob")
-    ada.submit(ada.open(told(house, "user", "add", "ada")["link"]), password=PASSWORD, again=PASSWORD)
-    link, change = bob["link"].removeprefix(house.origin), "/account/password"
-    assert "Change your password" in ada.open("/account").text
-    for browser, path in ((ada, change), (Browser(house), link)):
-        assert browser.send("GET", path).status == 200
-    house.managed["accounts"] = "off"
-    house.reload()
-    account = ada.open("/account").text
-    assert "Signed in as ada" in account and "Change your password" not in account
-    for method in ("GET", "POST"):
-        for path in (change, link):
-            answer = house.send(Request(method, path, (("Host", house.authority),)))
-            assert (answer.status, answer.audit["reason"]) == (404, "route_unknown"), path
-    for call, asked in (("users/add", {"name": "carl"}), ("users/reset", {"name": "bob"})):
-        status, answer = ask(house, call, asked)
-        assert status == 409 and "nobody has a password at this issuer" in answer["error"], answer  # reason: admin_conflict
-    assert len([key for key, *_ in rows_of(house) if key.startswith("link/")]) == 1
-    house.managed["accounts"] = "on"
-    house.reload()
-    assert Browser(house).send("GET", link).status == 200
-    assert ask(house, "users/reset", {"name": "bob"})[0] == 200
-
-
-def test_users_that_the_operator_ends(house, provider):
-    """Disabled, nobody signs in as them at the provider either; removed, whoever comes back is somebody else."""
-    house.start()
-    client, browser, code = sign_in(house, provider)
-    old = user_of(house, client, code)
-    shown, = told(house, "user", "list")["users"]
-    assert (shown["user"], shown["state"], shown["provider"], shown["name"]) == (old, "active", "corp", "ada@example.com")
-    status, answer = ask(house, "users/reset", {"user": old})
-    assert status == 409 and "signs in at a provider" in answer["error"], answer
-    told(house, "user", "disable", old)
-    other = Browser(house)
-    callback(house, other, provider.visit(to_provider(house, other)), 403, "login_user")
-    assert "Sign in with Corp" in browser.open("/account").text
-    told(house, "user", "enable", old)
-    assert user_of(house, *sign_in(house, provider)[::2]) == old
-    told(house, "user", "remove", old)
-    assert not [key for key, _, _ in rows_of(house) if key.startswith(("user/", "identity/"))]
-    assert user_of(house, *sign_in(house, provider)[::2]) != old
-
-
-def test_an_identity_whose_user_is_gone(house, provider):
-    house.start()
-    client, browser, code = sign_in(house, provider)
-    old = user_of(house, client, code)
-    house.stop()
-    rewrite(house, "identity/", lambda value: {"user": "usr_AAAAAAAAAAAAAAAAAAAAAA"})
-    house.start()
-    assert user_of(house, *sign_in(house, provider)[::2]) not in (old, "usr_AAAAAAAAAAAAAAAAAAAAAA")
 
 
 # ---- bounds

@@ -20,7 +20,7 @@ struct judging {
     const struct gh_json *claims;
     const struct gh_login *login;
     const struct gh_login_tokens *tokens;
-    gh_str nonce;
+    const struct gh_login_asked *asked;
     int64_t now;
 };
 
@@ -63,6 +63,21 @@ static enum gh_reason judge_times(const struct judging *judging)
     struct gh_principal unused = { 0 };
     bool has_iat = gh_json_get(judging->claims, GH_STR("iat")) != NULL;
     return has_iat && gh_judge_times(&times, &unused) == GH_OK ? GH_OK : GH_LOGIN_TIME;
+}
+
+/* Section 3.1.2.1, of max_age: "the ID Token returned MUST include an auth_time Claim Value"; and not every
+ * provider takes notice of prompt=login. */
+static enum gh_reason judge_sign_in(const struct judging *judging)
+{
+    const struct gh_json *auth_time = gh_json_get(judging->claims, GH_STR("auth_time"));
+    double leeway = (double)judging->login->profile.leeway;
+    if (judging->asked->since == 0)
+        return GH_OK;
+    if (auth_time == NULL || auth_time->type != GH_JSON_NUMBER)
+        return GH_LOGIN_TIME;
+    bool is_fresh = auth_time->number >= (double)judging->asked->since - leeway &&
+                    auth_time->number <= (double)judging->now + leeway;
+    return is_fresh ? GH_OK : GH_LOGIN_TIME;
 }
 
 static const EVP_MD *digest_of(enum gh_alg alg)
@@ -149,16 +164,19 @@ static enum gh_reason judge_subject(const struct judging *judging, struct gh_ide
 
 enum gh_reason gh_id_token_judge(struct gh_arena *arena, const struct gh_token *token,
                                  const struct gh_login *login, const struct gh_login_tokens *tokens,
-                                 gh_str nonce, int64_t now, struct gh_identity *ret_identity)
+                                 const struct gh_login_asked *asked, int64_t now,
+                                 struct gh_identity *ret_identity)
 {
-    const struct judging judging = { arena, token, &token->claims->root, login, tokens, nonce, now };
+    const struct judging judging = { arena, token, &token->claims->root, login, tokens, asked, now };
     struct gh_identity identity = { 0 };
     gh_str said = gh_json_text(gh_json_get(judging.claims, GH_STR("nonce")));
     enum gh_reason reason = judge_audience(&judging);
     if (reason == GH_OK)
         reason = judge_times(&judging);
-    if (reason == GH_OK && (nonce.len == 0 || !gh_str_eq(said, nonce)))
+    if (reason == GH_OK && (asked->nonce.len == 0 || !gh_str_eq(said, asked->nonce)))
         reason = GH_LOGIN_NONCE;
+    if (reason == GH_OK)
+        reason = judge_sign_in(&judging);
     if (reason == GH_OK)
         reason = judge_hash(&judging);
     if (reason == GH_OK)

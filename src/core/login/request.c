@@ -46,6 +46,7 @@ gh_str gh_login_request_write(struct gh_arena *arena, const struct gh_login *log
         { GH_STR("code_challenge"), challenge },
         { GH_STR("code_challenge_method"), GH_STR("S256") },
         { GH_STR("prompt"), request->again ? GH_STR("login") : GH_STR_NONE },
+        { GH_STR("max_age"), request->again ? GH_STR("0") : GH_STR_NONE },
         { GH_STR("login_hint"), if_any(request->login_hint) },
         { login->tenant_hint, one ? profile->tenant_ids.at[0] : GH_STR_NONE },
     };

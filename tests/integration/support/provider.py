@@ -111,7 +111,7 @@ class Provider:
         digest = HASHES.get(key.alg[2:], hashlib.sha512)(access_token.encode()).digest()
         now = int(time.time())
         claims = {"iss": self.url, "sub": "10769150350006150715113082367", "aud": self.client_id, "nonce": asked["nonce"], "iat": now,
-                  "exp": now + 300, "at_hash": b64(digest[:len(digest) // 2]), "email": "ada@example.com", "name": "Ada Lovelace",
+                  "auth_time": now if "max_age" in asked else None, "exp": now + 300, "at_hash": b64(digest[:len(digest) // 2]), "email": "ada@example.com", "name": "Ada Lovelace",
                   **self.claims}
         claims = {name: value for name, value in claims.items() if value is not None}
         header = {"alg": key.alg, "kid": key.kid, **self.header}

@@ -126,6 +126,9 @@ static bool id(struct gh_arena *arena, gh_str line, struct gh_buf *out)
                  { "iat", "\"iat\":1799999990" },
                  { "exp", "\"exp\":1800000300" } };
     const struct gh_login login = login_of(arena, &line);
+    struct gh_login_asked asked = { .nonce = GH_STR("N") };
+    if (gh_str_starts(line, GH_STR("again ")))
+        asked.since = NOW - 100, line = gh_str_skip(line, 6);
     gh_str header = gh_table_word(&line), claims = GH_STR("");
     bool gone[GH_ARRAY_LEN(good)] = { false };
     while (gh_str_starts(line, GH_STR("-"))) {
@@ -149,7 +152,7 @@ static bool id(struct gh_arena *arena, gh_str line, struct gh_buf *out)
     struct gh_identity identity;
     enum gh_reason reason = gh_id_token_open(arena, text, &login, &token);
     if (reason == GH_OK)
-        reason = gh_id_token_judge(arena, &token, &login, &beside, GH_STR("N"), NOW, &identity);
+        reason = gh_id_token_judge(arena, &token, &login, &beside, &asked, NOW, &identity);
     if (reason != GH_OK)
         return say(out, reason);
     struct gh_identity again;
@@ -161,13 +164,30 @@ static bool id(struct gh_arena *arena, gh_str line, struct gh_buf *out)
                          GH_STR_FMT(identity.subject), GH_STR_FMT(identity.name));
 }
 
+static struct gh_identity identity_of(gh_str text)
+{
+    struct gh_identity identity = { .by_tenant = true };
+    identity.issuer = gh_str_cut(&text, ',');
+    identity.tenant = gh_str_cut(&text, ',');
+    identity.subject = text;
+    return identity;
+}
+
+static bool same(struct gh_arena *arena, gh_str line, struct gh_buf *out)
+{
+    const struct gh_identity one = identity_of(gh_table_word(&line)), two = identity_of(line);
+    bool is_same = gh_str_eq(gh_identity_key(arena, &one), gh_identity_key(arena, &two));
+    return gh_buf_printf(out, "%s", is_same ? "same" : "another");
+}
+
 static void answer(struct gh_arena *arena, gh_str line, struct gh_buf *out)
 {
     static const struct {
         const char *word;
         bool (*run)(struct gh_arena *arena, gh_str line, struct gh_buf *out);
     } kinds[] = {
-        { "request", request }, { "answer", answer_of }, { "form", form }, { "tokens", tokens }, { "id", id },
+        { "request", request }, { "answer", answer_of }, { "form", form }, { "tokens", tokens },
+        { "id", id },           { "same", same },
     };
     gh_str what = gh_table_word(&line);
     for (size_t i = 0; i < GH_ARRAY_LEN(kinds); i++) {

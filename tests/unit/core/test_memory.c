@@ -269,12 +269,13 @@ static enum gh_reason judge_id_token(struct gh_arena *scratch)
         GH_STR("eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2FzIiwic3ViIjoidSIsImF1ZCI6InVzIiwibm9uY2Ui"
                "OiJOIiwiaWF0IjoxLCJleHAiOjksImF0X2hhc2giOiJ4In0.AA");
     const struct gh_login_tokens tokens = { .id_token = text, .access_token = GH_STR("A") };
+    const struct gh_login_asked asked = { .nonce = GH_STR("N") };
     struct gh_token token;
     struct gh_identity identity;
     login.profile.issuers = (struct gh_strs){ issuers, 1 };
     enum gh_reason reason = gh_id_token_open(scratch, text, &login, &token);
     if (reason == GH_OK)
-        reason = gh_id_token_judge(scratch, &token, &login, &tokens, GH_STR("N"), 2, &identity);
+        reason = gh_id_token_judge(scratch, &token, &login, &tokens, &asked, 2, &identity);
     return reason == GH_LOGIN_HASH ? GH_OK : reason; /* it was come so far */
 }
 
@@ -292,6 +293,7 @@ static enum gh_reason sign_in(void)
         return GH_OUT_OF_MEMORY;
     gh_str text = gh_identity_write(scratch, &identity);
     bool made = text.ptr != NULL && gh_identity_key(scratch, &identity).ptr != NULL &&
+                gh_login_provider(scratch, &login).ptr != NULL &&
                 gh_login_request_write(scratch, &login, &request).ptr != NULL &&
                 gh_login_form(scratch, &login, &redemption).ptr != NULL &&
                 gh_login_assertion(scratch, &login, GH_STR("https://as/token"),
