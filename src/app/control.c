@@ -286,11 +286,12 @@ static void on_signal(evutil_socket_t number, short what, void *ctx)
 static void tick(struct gh_deadline *deadline)
 {
     struct gh_control *control = GH_LIST_ENTRY(deadline, struct gh_control, ticks);
+    bool busy = false;
     gh_ticket_keys_tick(control->tickets, gh_loop_wall_s(control->loop));
-    if (gh_signing_tick(&control->signing, gh_loop_wall_s(control->loop)) &&
+    if (gh_signing_tick(&control->signing, gh_loop_wall_s(control->loop), &busy) &&
         !gh_control_tell_signing(control, true))
         gh_log(GH_LOG_ERROR, "a worker could not be told of new signing keys: out of memory");
-    gh_deadline_set(control->loop, &control->ticks, TICK_MS);
+    gh_deadline_set(control->loop, &control->ticks, busy ? GH_KEYS_SOON_MS : TICK_MS);
 }
 
 /* What the process gave up is given up by each of them: they are children of this thread. Signals stay here.

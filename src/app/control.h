@@ -42,6 +42,9 @@ struct gh_bound {
 #define GH_DOOR_ADMIN    (SIZE_MAX - 1)
 #define GH_DOOR_HANDOVER (SIZE_MAX - 2)
 
+/* By then the file of a key that was dropped by another process is gone. */
+#define GH_KEYS_SOON_MS 500
+
 struct gh_control {
     struct gh_settings_source source;
     struct gh_loop *loop;

@@ -11,8 +11,6 @@
 #define SWEEP_MS 60000
 #define PAST_MS  3000
 #define TURN_MS  20
-/* By then the file of a key that was dropped is gone. */
-#define KEYS_SOON_MS 500
 /* No route may be content with less: below it nobody needs to be told that the log is silent. */
 #define FRESH_MS 1000
 
@@ -76,7 +74,7 @@ static void hear_entry(void *ctx, const struct gh_store_log_entry *entry)
     }
     /* A whole tenant: a key may have been dropped with it, by another process. */
     if (own->has_past && !control->draining && entry->revocation.level == GH_REVOKED_TENANT)
-        gh_deadline_set(control->loop, &control->ticks, KEYS_SOON_MS);
+        gh_deadline_set(control->loop, &control->ticks, GH_KEYS_SOON_MS);
     if (own->has_past)
         own->lag_ms = gh_clock_wall_us() / 1000 - entry->appended_ms;
     gh_loop_at_end(control->loop, &own->tell);

@@ -113,12 +113,12 @@ void gh_signing_adopt(struct gh_signing *signing, const struct gh_conf *conf)
     }
 }
 
-bool gh_signing_tick(struct gh_signing *signing, int64_t now)
+bool gh_signing_tick(struct gh_signing *signing, int64_t now, bool *ret_busy)
 {
     bool changed = false;
     for (size_t i = 0; i < signing->count; i++)
         if (signing->at[i].name != NULL)
-            changed = gh_signing_ring_tick(signing->at[i].ring, now) || changed;
+            changed = gh_signing_ring_tick(signing->at[i].ring, now, ret_busy) || changed;
     return changed;
 }
 

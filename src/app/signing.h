@@ -24,8 +24,8 @@ GH_MUST_USE enum gh_reason gh_signing_prepare(struct gh_signing *signing, struct
                                               char **ret_why);
 /* These settings are in force now. */
 void gh_signing_adopt(struct gh_signing *signing, const struct gh_conf *conf);
-/* True when a key has come, gone, or begun to sign. */
-bool gh_signing_tick(struct gh_signing *signing, int64_t now);
+/* True when a key has come, gone, or begun to sign. *ret_busy: as of gh_signing_ring_tick. */
+bool gh_signing_tick(struct gh_signing *signing, int64_t now, bool *ret_busy);
 /* The ring of that issuer, or NULL. */
 struct gh_signing_ring *gh_signing_find(const struct gh_signing *signing, const struct gh_managed *managed);
 /* A reference for the workers, of the i-th issuer of the settings; NULL when out of memory. */

@@ -164,7 +164,7 @@ static bool follow(struct gh_signing_ring *ring)
     return changed;
 }
 
-bool gh_signing_ring_tick(struct gh_signing_ring *ring, int64_t now)
+bool gh_signing_ring_tick(struct gh_signing_ring *ring, int64_t now, bool *ret_busy)
 {
     const struct gh_signing_key *active = gh_signing_ring_active(ring);
     int held = gh_signing_folder_hold(ring->conf.folder, false);
@@ -178,6 +178,7 @@ bool gh_signing_ring_tick(struct gh_signing_ring *ring, int64_t now)
     changed = (!is_busy && forget_gone(ring)) || changed;
     if (held >= 0)
         (void)close(held);
+    *ret_busy = *ret_busy || is_busy;
     return changed || gh_signing_ring_active(ring) != active;
 }
 

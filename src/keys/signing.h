@@ -42,8 +42,9 @@ GH_MUST_USE enum gh_reason gh_signing_ring_again(struct gh_signing_ring *ring, i
 void gh_signing_ring_free(struct gh_signing_ring *ring);
 /* Now and then: takes over what other processes have made or deleted in the folder, makes the next key when
  * it is due, deletes those that are gone. True when what is published or active has changed. A file that
- * cannot be read or written is logged, and tried again at the next tick. */
-bool gh_signing_ring_tick(struct gh_signing_ring *ring, int64_t now);
+ * cannot be read or written is logged, and tried again at the next tick. *ret_busy is set when another
+ * process was at the folder, which was not looked at then: the next tick should come soon. */
+bool gh_signing_ring_tick(struct gh_signing_ring *ring, int64_t now, bool *ret_busy);
 /* Makes a next key now, or, `at_once`, one that is active from this moment, and all others retired; false
  * when it cannot be written, or another process does not let go of the folder. The ring may have changed
  * all the same, as after a tick: the caller tells of it. */
