@@ -39,12 +39,15 @@ void gh_build_routes(struct gh_build *build)
 static void check_step_up(struct gh_build *build, const struct gh_settings_route *from,
                           const struct gh_route *route)
 {
-    bool is_managed = false;
+    bool is_ours = false;
     for (size_t i = 0; i < route->issuer_count; i++)
-        is_managed = is_managed || route->issuers[i]->conf.managed;
-    if (from->step_up && !is_managed)
+        is_ours = is_ours || route->issuers[i]->conf.profile.is_ours;
+    if (from->step_up && !is_ours)
         gh_tell_wrong(build->teller, from->at.node, "step_up_by_refresh",
                       GH_STR("false without a managed issuer: whether a refresh fails is for others to say"));
+    else if (from->step_up && build->settings->conf.store.url.len == 0)
+        gh_tell_wrong(build->teller, from->at.node, "step_up_by_refresh",
+                      GH_STR("false without a store: its issuer hears of it there"));
 }
 
 static void build_route(struct gh_build *build, struct gh_settings_route *from, struct gh_route *route)

@@ -26,7 +26,8 @@ static bool is_of_ours(const struct gh_request *r)
 {
     gh_str name = r->x->principal->issuer_name;
     for (size_t i = 0; i < r->route->issuer_count; i++)
-        if (r->route->issuers[i]->conf.managed && gh_str_eq(r->route->issuers[i]->conf.profile.name, name))
+        if (r->route->issuers[i]->conf.profile.is_ours &&
+            gh_str_eq(r->route->issuers[i]->conf.profile.name, name))
             return true;
     return false;
 }

@@ -39,6 +39,7 @@ def test_a_grant_is_listed_and_ended(house, ada):
                                                                                    ["mcp:read", "mcp:write"])
     ended = told(house, "grant", "revoke", one["grant"], "--user", one["user"])
     assert ended["grant"] == one["grant"]
+    house.heard(1)
     house.refused(house.post(tokens["access_token"]), 401, reason="token_revoked", good=house.post(others["access_token"]))
     status, answer = client.token(grant_type="refresh_token", refresh_token=tokens["refresh_token"])
     assert (status, answer["error"]) == (400, "invalid_grant")
@@ -113,6 +114,7 @@ def test_a_dropped_key_takes_all_with_it(house, ada):
     kid = kid_of(old)
     left = keys(house, "drop", "--", kid)
     assert [key["state"] for key in left] == ["active"] and left[0]["key"] != kid
+    house.heard(1)
     new = until(lambda: kid_of(made := token()) != kid and made, "a token of the new key")
     for gone in (old, tokens["access_token"]):
         answer = house.send(house.post(gone))

@@ -13,7 +13,7 @@ APART = os.environ.get("GATEHOUSE_ISSUER") == "apart"
 # what is the issuer's alone.
 ISSUERS_OWN = re.compile(rb"[A-Z]+ /(?:\.well-known/(?:oauth-authorization-server|openid-configuration)|oauth/|authorize|token|register|login|"
                          rb"logout|consent|account|setup|password|style\.css)")
-ISSUERS_ADMIN = re.compile(rb"[A-Z]+ /admin/v1/(?:users|clients|grants|keys)")
+ISSUERS_ADMIN = re.compile(rb"[A-Z]+ /admin/v1/(?:tenants|users|clients|grants|keys)")
 
 
 def is_wanted(settings, origin):

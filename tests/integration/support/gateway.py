@@ -125,8 +125,9 @@ class Gateway:
             until(lambda port=port: self.metric("gatehouse_revocation_entries", port) >= count, "word of a revocation")
 
     def metric(self, name, port=None):
-        """The sum of a metric of this process over its labels."""
-        lines = [line for line in self.admin("/metrics", port)[1].splitlines() if re.match(rf"{name}[ {{]", line)]
+        """The sum of a metric over its labels: of the process behind that port, else of all that the site is made of."""
+        ports = [port] if port else [self.admin_port] + ([self.front.issuer[1]] if self.front else [])
+        lines = [line for port in ports for line in self.admin("/metrics", port)[1].splitlines() if re.match(rf"{name}[ {{]", line)]
         assert lines, f"no metric {name}"
         return sum(float(line.rpartition(" ")[2]) for line in lines)
 
