@@ -152,8 +152,11 @@ static void shake_hands(struct session *s)
     s->server = gh_tls_accept(all.server);
     GH_HOLDS(s->client != NULL && s->server != NULL);
     SSL_set_bio(s->client, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
-    if (all.resumed != NULL)
-        (void)SSL_set_session(s->client, all.resumed);
+    /* A copy: an alert would end the session for all the scripts that come. */
+    SSL_SESSION *resumed = all.resumed != NULL ? SSL_SESSION_dup(all.resumed) : NULL;
+    if (resumed != NULL)
+        (void)SSL_set_session(s->client, resumed);
+    SSL_SESSION_free(resumed);
     for (int turns = 0; turns < 4 && SSL_connect(s->client) != 1; turns++) {
         to_wire(s);
         deliver(s, SIZE_MAX);
@@ -163,8 +166,10 @@ static void shake_hands(struct session *s)
     GH_HOLDS(gh_tls_state(s->server) == GH_TLS_OPEN && SSL_is_init_finished(s->client));
     GH_HOLDS(gh_tls_alpn(s->server).len == 0 && gh_str_eq(gh_tls_version(s->server), GH_STR("TLSv1.2")));
     GH_HOLDS(!gh_tls_was_resumed(s->server) || all.resumed != NULL);
-    if (all.resumed == NULL)
-        all.resumed = SSL_get1_session(s->client);
+    if (gh_tls_was_resumed(s->server))
+        return;
+    SSL_SESSION_free(all.resumed); /* none yet, or too old */
+    all.resumed = SSL_get1_session(s->client);
 }
 
 /* One step: what to do, and how much of it. */
