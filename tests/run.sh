@@ -95,6 +95,7 @@ missing_packages() {
     selected interop conformance && ! command -v npm >/dev/null && wanted+=(npm)
     selected interop && wanted+=(chromium)
     selected planted && wanted+=(patch)
+    selected alerts && wanted+=(prometheus)
     for package in "${wanted[@]}"; do
         [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
     done
