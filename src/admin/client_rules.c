@@ -4,13 +4,57 @@
 #include "base/arena.h"
 #include "base/str.h"
 #include "core/grant/client_words.h"
-#include "core/json/json.h"
+#include "core/grant/rows.h"
 
 #define REDIRECTS_MAX 20u
 
 static bool has_secret(const struct gh_client *client)
 {
     return client->auth == GH_CLIENT_AUTH_BASIC || client->auth == GH_CLIENT_AUTH_POST;
+}
+
+/* ---- what is asked for ---- */
+
+static gh_str read_words(const struct gh_json *asked, struct gh_strs grants, struct gh_client *client)
+{
+    bool ok = true;
+    gh_str auth = gh_get_text(asked, "auth", &ok);
+    bool says_grants = gh_json_get(asked, GH_STR("grants")) != NULL;
+    client->grants = GH_CLIENT_GRANTS_UNSAID;
+    if (!gh_client_auth_read(auth.len > 0 ? auth : GH_STR("none"), &client->auth))
+        return GH_STR("auth: allowed: none, client_secret_basic, client_secret_post, private_key_jwt");
+    if (says_grants && !gh_client_grants_read(grants, &client->grants))
+        return GH_STR("grants: allowed: authorization_code, refresh_token, client_credentials");
+    return GH_STR("");
+}
+
+gh_str gh_client_wish_read(struct gh_arena *arena, const struct gh_json *asked, struct gh_client *ret_client)
+{
+    const struct gh_json *jwks = gh_json_get(asked, GH_STR("jwks")),
+                         *no_consent = gh_json_get(asked, GH_STR("no_consent"));
+    bool ok = true;
+    struct gh_client client = {
+        .id = gh_get_text(asked, "client", &ok),
+        .name = gh_get_text(asked, "name", &ok),
+        .kind = GH_CLIENT_SETTINGS,
+        .redirect_uris = gh_get_list(arena, asked, "redirect_uris", &ok),
+        .scopes = gh_get_list(arena, asked, "scopes", &ok),
+        .resources = gh_get_list(arena, asked, "resources", &ok),
+        .jwks = jwks != NULL ? gh_json_write(arena, jwks) : GH_STR(""),
+    };
+    struct gh_strs grants = gh_get_list(arena, asked, "grants", &ok);
+    const struct gh_strs lists[] = { client.redirect_uris, client.scopes, client.resources, grants };
+    for (size_t i = 0; i < GH_ARRAY_LEN(lists); i++)
+        if (gh_list_failed(lists[i]))
+            return GH_STR_NONE;
+    if (client.jwks.ptr == NULL)
+        return GH_STR_NONE;
+    client.no_consent = no_consent != NULL && no_consent->type == GH_JSON_TRUE;
+    if (!ok)
+        return GH_STR("redirect_uris, scopes, resources, grants: allowed: lists of texts");
+    gh_str words = read_words(asked, grants, &client);
+    *ret_client = client;
+    return words;
 }
 
 void gh_client_fill_in(struct gh_client *client)

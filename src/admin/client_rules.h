@@ -3,7 +3,12 @@
 #ifndef GH_ADMIN_CLIENT_RULES_H
 #define GH_ADMIN_CLIENT_RULES_H
 
+#include "core/json/json.h"
 #include "gatehouse/grant.h"
+
+/* What the operator's object asks for: auth, grants, redirect_uris and so on. Words as below; the id may be
+ * empty, and `grants` GH_CLIENT_GRANTS_UNSAID. */
+gh_str gh_client_wish_read(struct gh_arena *arena, const struct gh_json *asked, struct gh_client *ret_client);
 
 /* Fills in what was not said: `grants` GH_CLIENT_GRANTS_UNSAID becomes what the redirect URIs mean. */
 #define GH_CLIENT_GRANTS_UNSAID 0x80000000u

@@ -186,44 +186,19 @@ static gh_str random_id(struct gh_arena *arena)
     return gh_id_text(arena, "cli_", random);
 }
 
-static gh_str read_words(struct gh_task *t, struct gh_client *client)
-{
-    bool ok = true;
-    gh_str auth = gh_task_text(t, "auth");
-    struct gh_strs grants = gh_get_list(t->x->arena, &t->asked, "grants", &ok);
-    client->grants = GH_CLIENT_GRANTS_UNSAID;
-    if (!gh_client_auth_read(auth.len > 0 ? auth : GH_STR("none"), &client->auth))
-        return GH_STR("auth: allowed: none, client_secret_basic, client_secret_post, private_key_jwt");
-    if (gh_json_get(&t->asked, GH_STR("grants")) != NULL && !gh_client_grants_read(grants, &client->grants))
-        return GH_STR("grants: allowed: authorization_code, refresh_token, client_credentials");
-    return ok ? GH_STR("") : GH_STR("grants: allowed: a list of texts");
-}
-
 static gh_str read_wish(struct gh_task *t, struct gh_client *client)
 {
     struct gh_arena *arena = t->x->arena;
-    const struct gh_json *jwks = gh_json_get(&t->asked, GH_STR("jwks"));
-    bool ok = true;
-    *client = (struct gh_client){
-        .id = gh_task_text(t, "client"),
-        .name = gh_task_text(t, "name"),
-        .kind = GH_CLIENT_SETTINGS,
-        .redirect_uris = gh_get_list(arena, &t->asked, "redirect_uris", &ok),
-        .scopes = gh_get_list(arena, &t->asked, "scopes", &ok),
-        .resources = gh_get_list(arena, &t->asked, "resources", &ok),
-        .jwks = jwks != NULL ? gh_json_write(arena, jwks) : GH_STR(""),
-        .created = t->now,
-    };
-    const struct gh_json *no_consent = gh_json_get(&t->asked, GH_STR("no_consent"));
-    client->no_consent = no_consent != NULL && no_consent->type == GH_JSON_TRUE;
+    gh_str words = gh_client_wish_read(arena, &t->asked, client);
+    if (words.ptr == NULL || words.len > 0)
+        return words;
+    client->created = t->now;
     if (client->id.len == 0)
         client->id = random_id(arena);
-    if (client->id.ptr == NULL || client->jwks.ptr == NULL)
+    if (client->id.ptr == NULL)
         return GH_STR_NONE;
-    gh_str words =
-        ok ? read_words(t, client) : GH_STR("redirect_uris, scopes, resources: allowed: lists of texts");
     gh_client_fill_in(client);
-    return words.len > 0 ? words : gh_client_wrong(arena, &t->managed->policy, client);
+    return gh_client_wrong(arena, &t->managed->policy, client);
 }
 
 static enum gh_task_end read_new(struct gh_task *t)

@@ -147,6 +147,32 @@ static void two_secrets_live_at_a_time(void **state)
     assert_false(gh_client_add_secret(arena, &open, GH_STR("one")));
 }
 
+/* A list for which there was no memory is neither read nor refused for what it says. */
+static void memory_that_runs_out_is_told(void **state)
+{
+    GH_CLEANUP(gh_arena_free) struct gh_arena *arena = gh_arena_new(0);
+    struct gh_json asked;
+    assert_int_equal(
+        gh_json_read(arena,
+                     GH_STR("{\"client\":\"app\",\"grants\":[\"authorization_code\"],\"scopes\":[\"s\"],"
+                            "\"redirect_uris\":[\"https://app.example/cb\"],\"resources\":[\"r\"],"
+                            "\"no_consent\":true,\"jwks\":{}}"),
+                     &gh_json_control_limits, GH_ADMIN_MALFORMED, &asked),
+        GH_OK);
+    unsigned long left = 0;
+    for (unsigned long n = 1; left == 0; n++) {
+        GH_CLEANUP(gh_arena_free) struct gh_arena *scratch = gh_arena_new(64);
+        struct gh_client client = { 0 };
+        gh_alloc_fail_at(n);
+        gh_str words = gh_client_wish_read(scratch, &asked, &client);
+        left = gh_alloc_fail_at(0);
+        assert_true(left > 0 || words.ptr == NULL);
+        assert_true(left == 0 || (words.ptr != NULL && words.len == 0));
+        if (left > 0)
+            assert_true(client.no_consent && client.grants == GH_GRANT_CODE && client.scopes.count == 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +182,7 @@ int main(void)
         cmocka_unit_test(keys_are_public_and_for_assertions),
         cmocka_unit_test(resources_and_scopes_are_those_of_the_issuer),
         cmocka_unit_test(two_secrets_live_at_a_time),
+        cmocka_unit_test(memory_that_runs_out_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
