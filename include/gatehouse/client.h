@@ -93,7 +93,7 @@ GH_MUST_USE enum gh_reason gh_client_verify(struct gh_arena *arena, gh_str issue
                                             const struct gh_client_credential *credential,
                                             const struct gh_jwks *jwks, int64_t now,
                                             struct gh_effects *effects);
-/* base64url of SHA-256, as secrets stand at rest. ptr NULL when out of memory. */
+/* base64url of SHA-256, as secrets stand at rest and token ids in logs. ptr NULL when out of memory. */
 gh_str gh_secret_hash(struct gh_arena *arena, gh_str secret);
 
 #endif

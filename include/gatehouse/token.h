@@ -183,6 +183,7 @@ struct gh_principal {
     gh_str subject;     /* never empty */
     gh_str client;      /* may be empty */
     gh_str jti;         /* may be empty */
+    gh_str jti_hash;    /* base64url of its SHA-256, as logs name it; empty with it */
     gh_str grant;       /* the grant it came from (sid of our own issuer); may be empty */
     gh_str tenant_id;   /* the issuer's tenant claim; may be empty */
     enum gh_principal_kind kind;

@@ -144,6 +144,7 @@ static struct gh_principal pack_principal(struct packer *packer, const struct gh
     to.subject = pack_str(packer, from->subject);
     to.client = pack_str(packer, from->client);
     to.jti = pack_str(packer, from->jti);
+    to.jti_hash = pack_str(packer, from->jti_hash);
     to.grant = pack_str(packer, from->grant);
     to.tenant_id = pack_str(packer, from->tenant_id);
     for (size_t i = 0; i < from->actor_count; i++) {

@@ -1,8 +1,6 @@
 /* issuer/audit.c: what the line of an exchange says of an issuer's doings: proven values alone, and only what
  * is durable (issuer.md section 13). */
-#include "base/base64.h"
 #include "base/str.h"
-#include "core/grant/digest.h"
 #include "issuer/flow.h"
 
 void gh_issuer_tell_from(struct gh_issuer_request *r)
@@ -31,26 +29,12 @@ struct gh_principal *gh_issuer_name(struct gh_issuer_request *r, gh_str user, gh
     return principal;
 }
 
-static gh_str hash_of(struct gh_arena *arena, gh_str text)
-{
-    unsigned char hash[32];
-    struct gh_digest digest;
-    gh_digest_begin(&digest);
-    gh_digest_bytes(&digest, text);
-    bool ok = gh_digest_end(&digest, hash);
-    gh_digest_done(&digest);
-    char *out = ok ? gh_arena_alloc(arena, gh_base64url_encoded_len(sizeof(hash))) : NULL;
-    if (out == NULL)
-        return GH_STR("");
-    gh_base64url_encode(gh_str_of(hash, sizeof(hash)), out);
-    return gh_str_of(out, gh_base64url_encoded_len(sizeof(hash)));
-}
-
 void gh_issuer_tell_token(struct gh_issuer_request *r, const struct gh_grant_token *token)
 {
     r->act.resource = token->resource;
     r->act.given = gh_scope_write(r->x->arena, token->scopes);
-    r->act.jti_hash = hash_of(r->x->arena, token->jti);
+    gh_str hash = gh_secret_hash(r->x->arena, token->jti);
+    r->act.jti_hash = hash.ptr != NULL ? hash : GH_STR(""); /* the line says less, then */
 }
 
 /* What a form asks for counts as text of ours once it is a list of legal scopes. */

@@ -108,7 +108,6 @@ static void who(struct line *line, const struct gh_principal *principal)
         number(line, KEY("agents"), (int64_t)principal->actor_count);
     text(line, KEY("org"), principal->tenant_id, 256);
     text(line, KEY("grant"), principal->grant, 256);
-    text(line, KEY("jti"), principal->jti, 256);
 }
 
 static const char *const events[GH_EVENT_COUNT] = {
@@ -144,7 +143,6 @@ static void what(struct line *line, const struct gh_audit_act *act)
     text(line, KEY("grant_type"), act->grant_type, 64);
     text(line, KEY("asked"), act->asked, 512);
     text(line, KEY("given"), act->given, 512);
-    text(line, KEY("jti_hash"), act->jti_hash, 64);
     text(line, KEY("revoked"), act->revoked, 32);
     if (act->revoked.len > 0)
         number(line, KEY("revoked_count"), (int64_t)act->revoked_count);
@@ -155,6 +153,14 @@ static gh_str resource_of(const struct gh_audit_record *record)
 {
     gh_str of_route = record->policy->resource_text;
     return of_route.len == 0 && record->act != NULL ? record->act->resource : of_route;
+}
+
+/* The token that was used, or at an issuer the one that was issued or asked about. */
+static gh_str token_of(const struct gh_audit_record *record)
+{
+    if (record->act != NULL && record->act->jti_hash.len > 0)
+        return record->act->jti_hash;
+    return record->principal != NULL ? record->principal->jti_hash : GH_STR("");
 }
 
 size_t gh_audit_write(const struct gh_audit_record *record, char out[GH_AUDIT_LINE])
@@ -174,6 +180,7 @@ size_t gh_audit_write(const struct gh_audit_record *record, char out[GH_AUDIT_LI
     }
     if (record->principal != NULL)
         who(&line, record->principal);
+    text(&line, KEY("jti_hash"), token_of(record), 64);
     text(&line, KEY("by"), record->by, 64);
     if (record->act != NULL)
         what(&line, record->act);

@@ -3,12 +3,14 @@
 #include "base/str.h"
 #include "core/token/claims.h"
 #include "core/token/judge.h"
+#include "gatehouse/client.h"
 
 static enum gh_reason read_subject(const struct gh_judging *judging, struct gh_principal *principal);
 static enum gh_reason read_groups(const struct gh_judging *judging, struct gh_principal *principal);
 static enum gh_principal_kind kind_of(const struct gh_judging *judging, const struct gh_principal *principal);
 static gh_str strip(const struct gh_profile *profile, gh_str scope);
 static bool keep(struct gh_arena *arena, struct gh_principal *principal);
+static bool hash_jti(struct gh_arena *arena, struct gh_principal *principal);
 
 enum gh_reason gh_judge_principal(const struct gh_judging *judging, struct gh_principal *principal)
 {
@@ -30,7 +32,13 @@ enum gh_reason gh_judge_principal(const struct gh_judging *judging, struct gh_pr
     if (reason != GH_OK)
         return reason;
     principal->kind = kind_of(judging, principal);
-    return keep(judging->arena, principal) ? GH_OK : GH_OUT_OF_MEMORY;
+    return keep(judging->arena, principal) && hash_jti(judging->arena, principal) ? GH_OK : GH_OUT_OF_MEMORY;
+}
+
+static bool hash_jti(struct gh_arena *arena, struct gh_principal *principal)
+{
+    principal->jti_hash = principal->jti.len > 0 ? gh_secret_hash(arena, principal->jti) : GH_STR("");
+    return principal->jti_hash.ptr != NULL;
 }
 
 /* The first claim of the list that is there decides; the others must have the right type nevertheless, so

@@ -113,6 +113,7 @@ static void a_principal_outlives_the_token(void **state)
     assert_str_eq(principal.subject, "s");
     assert_str_eq(principal.client, "c");
     assert_str_eq(principal.jti, "j");
+    assert_str_eq(principal.jti_hash, "GJ9AA0vnoZnx-piRZo7jq2BJ-C04xovnD1luqy4YV7c");
     assert_str_eq(principal.scopes.at[1], "b");
     assert_str_eq(principal.groups.at[0], "g");
     assert_str_eq(principal.actors[0].sub, "x");

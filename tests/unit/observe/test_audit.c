@@ -28,7 +28,7 @@ static gh_str *const texts[] = {
     &principal.issuer_name,
     &principal.subject,
     &principal.client,
-    &principal.jti,
+    &principal.jti_hash,
     &principal.tenant_id,
     &principal.actors[0].sub,
     &principal.grant,
@@ -77,6 +77,22 @@ static json_t *written(void)
         (void)fprintf(stderr, "%s: %.*s\n", error.text, (int)len, out);
     assert_non_null(line);
     return line;
+}
+
+/* Of gateway and issuer alike, and once. */
+static void the_token_by_its_hash(void **state)
+{
+    principal.jti = GH_STR("plain-id");
+    principal.jti_hash = GH_STR("of-gateway");
+    act.jti_hash = GH_STR("");
+    json_t *line = written();
+    assert_string_equal(json_string_value(json_object_get(line, "jti_hash")), "of-gateway");
+    json_decref(line);
+    act.jti_hash = GH_STR("of-issuer");
+    line = written();
+    assert_string_equal(json_string_value(json_object_get(line, "jti_hash")), "of-issuer");
+    assert_null(json_object_get(line, "jti"));
+    json_decref(line);
 }
 
 static void the_plain_line(void **state)
@@ -186,6 +202,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_plain_line),         TEST(what_an_issuer_did), TEST(every_byte_in_every_field),
+        TEST(the_token_by_its_hash),  TEST(what_an_issuer_did), TEST(every_byte_in_every_field),
         TEST(lines_cannot_be_forged), TEST(the_longest_line),
     };
     return cmocka_run_group_tests_name("audit lines", tests, NULL, NULL);
