@@ -105,8 +105,10 @@ struct gh_grant_random {
  * way. */
 struct gh_moment {
     int64_t now;
-    int64_t known; /* up to then all revocations are known; 0: up to now */
-    int64_t epoch; /* 0: none */
+    int64_t known;  /* up to then all revocations are known; 0: up to now */
+    int64_t epoch;  /* the latest of tenant, user and client; 0: none */
+    int64_t people; /* of tenant and user alone: who signed in at or before it has to again */
+    int64_t client; /* of the client alone */
 };
 /* The second that tokens, codes and grants of this moment bear. */
 int64_t gh_moment_counts(const struct gh_moment *moment);
@@ -137,6 +139,8 @@ gh_str gh_code_user_of(struct gh_arena *arena, gh_str secret_value);
 struct gh_redemption {
     const struct gh_grant_policy *policy;
     const struct gh_client *client; /* authenticated */
+    int64_t client_read;            /* its epoch as it was known before its row was read; INT64_MAX: it is
+                                       of the settings, and has none */
     const struct gh_form *form;
     struct gh_stored_row secret, grant; /* version 0: there is no such row */
     const struct gh_grant_random *random;
@@ -157,7 +161,7 @@ GH_MUST_USE enum gh_reason gh_refresh_redeem(struct gh_arena *arena, const struc
                                              struct gh_effects *effects, struct gh_grant_token *ret_token);
 
 /* grant_type=client_credentials: the client for itself; no rows, no refresh token. GH_GRANT_UNAUTHORIZED,
- * GH_RESOURCE_UNKNOWN, GH_SCOPE_NONE, GH_SCOPE_MALFORMED. */
+ * GH_RESOURCE_UNKNOWN, GH_SCOPE_NONE, GH_SCOPE_MALFORMED; GH_OVERLOADED: it ended since its row was read. */
 GH_MUST_USE enum gh_reason gh_credentials_redeem(struct gh_arena *arena,
                                                  const struct gh_redemption *redemption,
                                                  struct gh_grant_token *ret_token);

@@ -173,7 +173,7 @@ enum gh_reason gh_session_take(struct gh_issuer_request *r)
     if (!ok || session->user.len == 0)
         return GH_STORE_MALFORMED;
     int64_t epoch;
-    reason = gh_issuer_epoch(r, GH_STR(""), session->user, &epoch);
+    reason = gh_issuer_people_epoch(r, session->user, &epoch);
     session->is_valid = session->created > epoch;
     return reason;
 }
@@ -216,7 +216,7 @@ enum gh_reason gh_session_person(struct gh_issuer_request *r, const struct gh_st
 enum gh_reason gh_session_end_all(struct gh_issuer_request *r)
 {
     int64_t epoch, now = gh_issuer_now(r);
-    enum gh_reason reason = gh_issuer_epoch(r, GH_STR(""), r->person.id, &epoch);
+    enum gh_reason reason = gh_issuer_people_epoch(r, r->person.id, &epoch);
     if (reason == GH_OK)
         (void)gh_person_end_sessions(&r->person, epoch > now && epoch != GH_REVOKED_ALWAYS ? epoch : now);
     return reason;
@@ -230,7 +230,7 @@ enum gh_reason gh_session_new(struct gh_issuer_request *r, gh_str user, gh_str n
     int64_t epoch, now = gh_issuer_now(r);
     if (key.ptr == NULL)
         return GH_OUT_OF_MEMORY;
-    enum gh_reason reason = gh_issuer_epoch(r, GH_STR(""), user, &epoch);
+    enum gh_reason reason = gh_issuer_people_epoch(r, user, &epoch);
     if (reason != GH_OK)
         return reason;
     if (epoch == INT64_MAX) /* over for ever */

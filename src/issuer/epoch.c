@@ -22,21 +22,15 @@ static enum gh_reason of_level(const struct gh_issuer_request *r, enum gh_revoke
     return reason;
 }
 
-enum gh_reason gh_issuer_epoch(const struct gh_issuer_request *r, gh_str client, gh_str user,
-                               int64_t *ret_epoch)
+enum gh_reason gh_issuer_people_epoch(const struct gh_issuer_request *r, gh_str user, int64_t *ret_epoch)
 {
-    const gh_str ids[] = { r->managed->policy.tenant, client, user };
-    static const enum gh_revoked levels[] = { GH_REVOKED_TENANT, GH_REVOKED_CLIENT, GH_REVOKED_USER };
-    int64_t latest = 0;
-    for (size_t i = 0; i < GH_ARRAY_LEN(levels); i++) {
-        int64_t epoch;
-        enum gh_reason reason = of_level(r, levels[i], ids[i], &epoch);
-        if (reason != GH_OK)
-            return reason;
-        latest = epoch > latest ? epoch : latest;
-    }
-    *ret_epoch = latest;
-    return GH_OK;
+    int64_t of_tenant, of_user;
+    enum gh_reason reason = of_level(r, GH_REVOKED_TENANT, r->managed->policy.tenant, &of_tenant);
+    if (reason == GH_OK)
+        reason = of_level(r, GH_REVOKED_USER, user, &of_user);
+    if (reason == GH_OK)
+        *ret_epoch = of_tenant > of_user ? of_tenant : of_user;
+    return reason;
 }
 
 enum gh_reason gh_issuer_client_epoch(const struct gh_issuer_request *r, gh_str client, int64_t *ret_epoch)
@@ -49,7 +43,10 @@ enum gh_reason gh_issuer_moment(const struct gh_issuer_request *r, gh_str client
 {
     const struct gh_index *index = r->server->with.index;
     struct gh_moment moment = { .now = gh_issuer_now(r) };
-    enum gh_reason reason = gh_issuer_epoch(r, client, user, &moment.epoch);
+    enum gh_reason reason = gh_issuer_people_epoch(r, user, &moment.people);
+    if (reason == GH_OK)
+        reason = gh_issuer_client_epoch(r, client, &moment.client);
+    moment.epoch = moment.people > moment.client ? moment.people : moment.client;
     if (reason == GH_OK && index != NULL) {
         int64_t behind_ms = gh_index_staleness(index, gh_loop_now_ms(r->server->with.loop));
         if (behind_ms == INT64_MAX)

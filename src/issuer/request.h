@@ -159,10 +159,10 @@ void gh_issuer_chance(struct gh_issuer_request *r);
 struct gh_issuer_request *gh_issuer_by_ticket(const struct gh_issuer_server *server, uint64_t ticket);
 int64_t gh_issuer_now(const struct gh_issuer_request *r);
 
-/* What was revoked of the tenant, and of the client and the user where they are not empty, last. */
-GH_MUST_USE enum gh_reason gh_issuer_epoch(const struct gh_issuer_request *r, gh_str client, gh_str user,
-                                           int64_t *ret_epoch);
-/* Of the client alone. */
+/* What was revoked of the tenant and the user, last. */
+GH_MUST_USE enum gh_reason gh_issuer_people_epoch(const struct gh_issuer_request *r, gh_str user,
+                                                  int64_t *ret_epoch);
+/* Of the client. */
 GH_MUST_USE enum gh_reason gh_issuer_client_epoch(const struct gh_issuer_request *r, gh_str client,
                                                   int64_t *ret_epoch);
 /* The moment for what is given to them; GH_STORE_DOWN while nobody knows what has been revoked. */

@@ -98,17 +98,6 @@ static enum gh_reason refresh(struct gh_issuer_request *r)
     return reason;
 }
 
-/* Its token would be younger than the end of a client whose row was read before: nothing else would refuse
- * it. Whoever asks again finds what is true by then. */
-static enum gh_reason credentials(struct gh_issuer_request *r)
-{
-    int64_t epoch;
-    enum gh_reason reason = gh_issuer_client_epoch(r, r->client.id, &epoch);
-    if (reason == GH_OK && r->client_epoch < epoch && gh_issuer_own_client(r->managed, r->client.id) == NULL)
-        reason = GH_OVERLOADED;
-    return reason == GH_OK ? gh_credentials_redeem(r->x->arena, &r->redemption, &r->token) : reason;
-}
-
 static enum gh_reason redeem(struct gh_issuer_request *r)
 {
     struct gh_arena *arena = r->x->arena;
@@ -116,6 +105,8 @@ static enum gh_reason redeem(struct gh_issuer_request *r)
     gh_issuer_chance(r);
     redemption->policy = &r->managed->policy;
     redemption->client = &r->client;
+    redemption->client_read =
+        gh_issuer_own_client(r->managed, r->client.id) != NULL ? INT64_MAX : r->client_epoch;
     redemption->form = &r->form;
     redemption->random = &r->random;
     enum gh_reason reason = find_moment(r, &redemption->moment);
@@ -125,7 +116,7 @@ static enum gh_reason redeem(struct gh_issuer_request *r)
         return gh_code_redeem(arena, redemption, &r->effects, &r->token);
     if (gh_str_eq(grant_type(r), REFRESH))
         return refresh(r);
-    return credentials(r);
+    return gh_credentials_redeem(arena, redemption, &r->token);
 }
 
 /* Did the decision itself fail? Its effects are then half of something: a spent code without its grant. */

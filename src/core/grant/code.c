@@ -137,7 +137,8 @@ static enum gh_reason check(struct gh_arena *arena, const struct gh_redemption *
     /* OAuth 2.1 has dropped it here; who sends it, sends the one of the request. */
     if (redirect_uri.ptr != NULL && !gh_str_eq(redirect_uri, code->request.redirect_uri))
         return GH_GRANT_INVALID;
-    if (code->auth_time <= redemption->moment.epoch)
+    /* What ends a client says nothing of who signed in. */
+    if (code->auth_time <= redemption->moment.people)
         return GH_GRANT_INVALID;
     enum gh_reason reason =
         resource.ptr != NULL ? gh_resource_matches(arena, code->request.resource, resource, &same) : GH_OK;

@@ -133,6 +133,10 @@ enum gh_reason gh_credentials_redeem(struct gh_arena *arena, const struct gh_red
     /* RFC 6749 section 4.4: "The client credentials grant type MUST only be used by confidential clients." */
     if ((client->grants & GH_GRANT_CREDENTIALS) == 0 || client->auth == GH_CLIENT_AUTH_NONE)
         return GH_GRANT_UNAUTHORIZED;
+    /* Its token would be younger than the end of this client: nothing else would refuse it. Whoever asks
+     * again finds what is true by then. */
+    if (redemption->client_read < redemption->moment.client)
+        return GH_OVERLOADED;
     enum gh_reason reason = gh_grant_find_resource(arena, redemption->policy, client,
                                                    gh_form_get(form, GH_STR("resource")), &resource);
     if (reason != GH_OK)

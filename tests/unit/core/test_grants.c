@@ -106,7 +106,7 @@ static struct gh_grant_random chance(void)
     return random;
 }
 
-static gh_str issue(const char *scope)
+static gh_str issue_to(const char *scope, int64_t auth_time)
 {
     struct gh_form form;
     struct gh_authorization request;
@@ -114,7 +114,7 @@ static gh_str issue(const char *scope)
     const struct gh_grant_random random = chance();
     const struct gh_approval approval = { .user = GH_STR("usr_1"),
                                           .client_name = GH_STR("App"),
-                                          .auth_time = now };
+                                          .auth_time = auth_time };
     gh_str code, query = gh_arena_printf(arena,
                                          "response_type=code&code_challenge=" CHALLENGE
                                          "&code_challenge_method=S256&redirect_uri=" REDIRECT "&scope=%s",
@@ -128,6 +128,11 @@ static gh_str issue(const char *scope)
     for (size_t i = 0; i < store.count; i++) /* threats.md A26: at rest there is its hash alone */
         assert_false(gh_str_contains(store.rows[i].value, code) || gh_str_contains(store.rows[i].key, code));
     return gh_arena_dup(arena, code);
+}
+
+static gh_str issue(const char *scope)
+{
+    return issue_to(scope, now);
 }
 
 /* A presenter that has read its rows and not yet committed: others may come between. */
@@ -437,6 +442,18 @@ static void behind_the_log(void **state)
     assert_int_equal(later.token.issued, now);
 }
 
+/* Who was signed in when a client was ended still is, and may give it something new; an epoch of theirs, or
+ * of all, ends the sign-in itself. */
+static void codes_of_who_signed_in_before_an_epoch(void **state)
+{
+    struct presenter p = present(&app, "code", issue_to("mcp:read", now - 5), GOOD_CODE);
+    p.redemption.moment.epoch = p.redemption.moment.client = now - 3;
+    assert_int_equal(finish(&p), GH_OK);
+    struct presenter late = present(&app, "code", issue_to("mcp:read", now - 5), GOOD_CODE);
+    late.redemption.moment.epoch = late.redemption.moment.people = now - 3;
+    assert_int_equal(finish(&late), GH_GRANT_INVALID);
+}
+
 /* A code outlives neither its user's epoch nor its client's, though it has no grant yet. */
 static void codes_before_an_epoch(void **state)
 {
@@ -523,6 +540,28 @@ static void credentials(void **state)
     assert_int_equal(gh_credentials_redeem(arena, &p.redemption, &token), GH_GRANT_UNAUTHORIZED);
 }
 
+/* Its row was read before it was ended, and the decision comes after. Whoever removes a client and adds it
+ * anew has ended the first one alone. */
+static void credentials_of_a_client_that_ended_meanwhile(void **state)
+{
+    const struct gh_client service = { .id = GH_STR("svc"),
+                                       .auth = GH_CLIENT_AUTH_KEY,
+                                       .grants = GH_GRANT_CREDENTIALS };
+    struct presenter p = present(&service, "scope", GH_STR("mcp:read"), "&resource=" NOTES);
+    struct gh_grant_random random = chance();
+    struct gh_grant_token token;
+    p.redemption.policy = &policy;
+    p.redemption.form = &p.form;
+    p.redemption.random = &random;
+    p.redemption.moment = (struct gh_moment){ .now = now, .epoch = now, .client = now };
+    assert_int_equal(gh_credentials_redeem(arena, &p.redemption, &token), GH_OVERLOADED);
+    p.redemption.client_read = now;
+    assert_int_equal(gh_credentials_redeem(arena, &p.redemption, &token), GH_OK);
+    assert_int_equal(token.issued, now + 1);
+    p.redemption.client_read = INT64_MAX; /* of the settings: an epoch ends its tokens, not itself */
+    assert_int_equal(gh_credentials_redeem(arena, &p.redemption, &token), GH_OK);
+}
+
 static void rows_are_strict(void **state)
 {
     struct gh_grant grant;
@@ -556,8 +595,10 @@ int main(void)
         TEST(epochs),
         TEST(behind_the_log),
         TEST(codes_before_an_epoch),
+        TEST(codes_of_who_signed_in_before_an_epoch),
         TEST(races),
         TEST(credentials),
+        TEST(credentials_of_a_client_that_ended_meanwhile),
         TEST(rows_are_strict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
