@@ -52,6 +52,12 @@ static const struct gh_row limit_rows[] = {
           "As many "
           "revocations."),
     LIMIT("push_per_minute", push, "60", 1000000, "Pushed authorization requests, counted alike."),
+    LIMIT("introspections_per_minute", introspect, "6000", 1000000,
+          "Questions of one client about tokens, at each gateway."),
+    LIMIT("client_failures_per_minute", client_failures, "60", 1000000,
+          "Requests from one address, at each gateway, that did not prove to be the client that they name, "
+          "or name "
+          "one that nobody knows. A client that proves itself is not held up by those of others."),
     LIMIT("registrations_per_hour", registrations, "10", 1000000, "Registrations from one address."),
     LIMIT("all_registrations_per_hour", registrations_all, "1000", 1000000,
           "Registrations from all addresses together, at each gateway."),

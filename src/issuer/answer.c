@@ -77,9 +77,10 @@ static bool add_refusal(struct gh_issuer_request *r, int status, struct gh_heade
 enum gh_step_end gh_issuer_refuse(struct gh_issuer_request *r, enum gh_reason why)
 {
     struct gh_headers headers;
-    int status = gh_reason_row(why)->status;
     if (r->endpoint->is_page)
         return gh_page_refuse(r, why);
+    why = gh_throttle_refusal(r, why);
+    int status = gh_reason_row(why)->status;
     gh_issuer_tell_refused(r);
     gh_str body = gh_reason_body(r->x->arena, why);
     if (body.ptr == NULL || !begin(r, &headers) || !add(&headers, "cache-control", GH_STR("no-store")) ||

@@ -70,6 +70,10 @@ GH_MUST_USE enum gh_reason gh_throttle_count(struct gh_issuer_request *r, gh_str
  */
 GH_MUST_USE enum gh_reason gh_throttle_client(struct gh_issuer_request *r, const char *kind,
                                               int64_t per_minute);
+/* Who was not the client that it named, at an endpoint for clients, costs its address one of so many in a
+ * minute: beyond them GH_REQUESTS_THROTTLED in place of `why`, and one line for all. Whoever is a client is
+ * never held up by it. Other reasons are returned as they are. */
+enum gh_reason gh_throttle_refusal(struct gh_issuer_request *r, enum gh_reason why);
 /* One more of that kind, of all addresses together. GH_OVERLOADED. */
 GH_MUST_USE enum gh_reason gh_throttle_all(struct gh_issuer_request *r, const char *kind,
                                            const struct gh_rate *rate);

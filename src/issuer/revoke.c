@@ -140,6 +140,12 @@ static enum gh_step_end introspect(struct gh_issuer_request *r)
     return gh_issuer_commit(r);
 }
 
+static enum gh_step_end limit_introspections(struct gh_issuer_request *r)
+{
+    enum gh_reason reason = gh_throttle_client(r, "introspect", r->managed->limits.introspect);
+    return reason == GH_OK ? GH_STEP_NEXT : gh_issuer_refuse(r, reason);
+}
+
 static enum gh_step_end introspected(struct gh_issuer_request *r)
 {
     gh_issuer_tell(r, GH_EVENT_INTROSPECT);
@@ -148,8 +154,17 @@ static enum gh_step_end introspected(struct gh_issuer_request *r)
 }
 
 const struct gh_step gh_steps_introspect[] = {
-    { "form", gh_step_form },         { "client", gh_step_credential },   { "client", gh_step_client },
-    { "client", gh_step_fetch },      { "client", gh_step_fetch_keys },   { "client", gh_step_keep_document },
-    { "client", gh_step_look_again }, { "client", gh_step_authenticate }, { "client", gh_step_unspent },
-    { "introspect", introspect },     { "answer", introspected },         { NULL, NULL },
+    { "form", gh_step_form },
+    { "client", gh_step_credential },
+    { "client", gh_step_client },
+    { "client", gh_step_fetch },
+    { "client", gh_step_fetch_keys },
+    { "client", gh_step_keep_document },
+    { "client", gh_step_look_again },
+    { "client", gh_step_authenticate },
+    { "client", gh_step_unspent },
+    { "limit", limit_introspections },
+    { "introspect", introspect },
+    { "answer", introspected },
+    { NULL, NULL },
 };

@@ -18,12 +18,13 @@ enum gh_registration {
 
 /* How often, where nothing else bounds it (issuer.md section 14). */
 struct gh_issuer_limits {
-    int64_t authorize, token, push; /* of one client in a minute, at this process */
-    int64_t registrations;          /* of one address in an hour */
-    int64_t registrations_all;      /* of all together in an hour, at this process */
-    int64_t login_failures;         /* of one address in a minute */
-    int64_t pending;                /* sign-ins begun by one address in ten minutes */
-    int64_t pending_all;            /* by all together, at this process */
+    int64_t authorize, token, push, introspect; /* of one client in a minute, at this process */
+    int64_t client_failures;                    /* of one address in a minute, at this process */
+    int64_t registrations;                      /* of one address in an hour */
+    int64_t registrations_all;                  /* of all together in an hour, at this process */
+    int64_t login_failures;                     /* of one address in a minute */
+    int64_t pending;                            /* sign-ins begun by one address in ten minutes */
+    int64_t pending_all;                        /* by all together, at this process */
 };
 
 /* A client of the settings; its secrets and keys come from files, by gh_issuer_site_load. */

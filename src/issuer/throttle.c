@@ -201,6 +201,18 @@ enum gh_reason gh_throttle_client(struct gh_issuer_request *r, const char *kind,
     return take(r, (struct gh_strs){ parts, GH_ARRAY_LEN(parts) }, &limit, GH_CLIENT_THROTTLED);
 }
 
+enum gh_reason gh_throttle_refusal(struct gh_issuer_request *r, enum gh_reason why)
+{
+    const gh_str parts[] = { r->managed->policy.tenant, GH_STR("client-failures"), r->address };
+    const struct gh_limit limit = { .tries = r->managed->limits.client_failures, .span_s = 60 };
+    bool counts = why == GH_CLIENT_UNKNOWN || why == GH_CLIENT_UNAUTHENTICATED;
+    if (!counts || r->x->shared_source)
+        return why;
+    enum gh_reason reason =
+        take(r, (struct gh_strs){ parts, GH_ARRAY_LEN(parts) }, &limit, GH_REQUESTS_THROTTLED);
+    return reason == GH_OK ? why : reason;
+}
+
 enum gh_reason gh_throttle_all(struct gh_issuer_request *r, const char *kind, const struct gh_rate *rate)
 {
     const gh_str parts[] = { r->managed->policy.tenant, gh_str_from(kind) };

@@ -88,6 +88,42 @@ def test_revocations_of_a_client(limited):
     assert ask(limited, "/oauth/revoke", {"token": "x", "client_id": "app"})[0] == 200
 
 
+def test_introspections_of_a_client(limited):
+    limited.settings["issuers"]["house"]["managed"]["limits"]["introspections_per_minute"] = 3
+    limited.start()
+    form, svc = {"token": "x"}, basic("svc", SECRET)
+    assert [ask(limited, "/oauth/introspect", form, svc)[0] for _ in range(3)] == [200] * 3
+    status, body, answer = ask(limited, "/oauth/introspect", form, svc)
+    assert (status, body["error"]) == (429, "slow_down")
+    over(limited, answer, "client_throttled")
+    assert ask(limited, "/oauth/revoke", form, svc)[0] == 200  # counted apart
+
+
+@pytest.mark.parametrize("path", ["/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/par"])
+def test_who_is_not_the_client_that_it_names(limited, path):
+    """Failures cost the address, and hold up nobody who is what he says; unknown names and wrong secrets count alike."""
+    managed = limited.settings["issuers"]["house"]["managed"]
+    managed["limits"].update({"client_failures_per_minute": 3, "token_per_minute": 100})
+    limited.settings["trusted_proxies"] = ["127.0.0.1/32"]
+    limited.settings["shared_sources"] = ["198.51.100.9/32"]
+    limited.start()
+
+    def come(address, form, *fields):
+        return ask(limited, path, form, *fields, fields=from_address(address))
+
+    wrong, unknown = ({"token": "x"}, basic("svc", "wrong")), ({"token": "x", "client_id": "nobody"},)
+    assert [come("198.51.100.1", *one)[0] for one in (wrong, unknown, wrong)] == [401] * 3
+    status, body, answer = come("198.51.100.1", *wrong)
+    assert (status, body["error"]) == (429, "slow_down") and 1 <= int(answer["retry-after"]) <= 60
+    assert limited.audit_of_id(answer["x-request-id"])["reason"] == "requests_throttled"
+    assert [come("198.51.100.1", *one)[0] for one in (unknown, wrong)] == [429] * 2
+    assert len(told(limited, "requests_throttled")) == 1
+    form = {"grant_type": "client_credentials"}
+    assert ask(limited, "/oauth/token", form, basic("svc", SECRET), fields=from_address("198.51.100.1"))[0] == 200
+    assert come("198.51.100.2", *wrong)[0] == 401
+    assert [come("198.51.100.9", *wrong)[0] for _ in range(5)] == [401] * 5
+
+
 def test_anybody_can_name_a_public_client_and_slows_down_himself_alone(limited):
     limited.settings["trusted_proxies"] = ["127.0.0.1/32"]
     limited.settings["shared_sources"] = ["198.51.100.9/32"]
