@@ -124,7 +124,7 @@ static bool make_parts(struct gh_control *control, const struct gh_conf *conf)
     control->fetcher = gh_fetcher_new(control->loop, &conf->fetch);
     if (control->mailbox == NULL || control->fetcher == NULL)
         return false;
-    control->documents = gh_documents_new(control->loop, control->fetcher);
+    control->documents = gh_documents_new(control->loop, control->fetcher, control->limits);
     control->rings =
         gh_keyrings_new(control->loop, control->fetcher, control->registry, gh_control_publish_keys, control);
     control->sign_ins = gh_sign_ins_new(control->loop, control->fetcher, control->rings);

@@ -70,11 +70,13 @@ static void introspect(void *ctx, struct gh_worker *worker, const struct gh_work
     warn_unsent(gh_worker_introspected(worker, asked->ticket, GH_OVERLOADED, GH_STR_NONE));
 }
 
-static void fetch_document(void *ctx, struct gh_worker *worker, gh_str url, uint64_t ticket)
+static void fetch_document(void *ctx, struct gh_worker *worker, gh_str url, gh_str source, uint64_t ticket)
 {
     struct gh_control *control = ctx;
-    static const struct gh_issuer_fetched refused = { .reason = GH_OVERLOADED, .max_age_s = -1 };
-    if (!gh_documents_want(control->documents, worker, url, ticket))
+    const struct gh_document_wish wish = { .url = url, .source = source, .ticket = ticket };
+    const struct gh_issuer_fetched refused = { .reason = gh_documents_want(control->documents, worker, &wish),
+                                               .max_age_s = -1 };
+    if (refused.reason != GH_OK)
         warn_unsent(gh_worker_fetched(worker, ticket, &refused));
 }
 

@@ -11,13 +11,14 @@
 #include "gatehouse/http.h"
 
 /* threats.md A13. Documents are small, and a person waits for each. */
-#define BODY_MAX     5120
-#define TIMEOUT_MS   2500
-#define FETCHES_MAX  64
-#define WAITERS_MAX  256
-#define HOSTS        256 /* two that share a place share its budget */
-#define HOST_FETCHES 10
-#define HOST_SPAN_MS 60000
+#define BODY_MAX       5120
+#define TIMEOUT_MS     2500
+#define FETCHES_MAX    64
+#define WAITERS_MAX    256
+#define HOSTS          256 /* two that share a place share its budget */
+#define HOST_FETCHES   10
+#define SOURCE_FETCHES 10
+#define HOST_SPAN_MS   60000
 
 struct waiter {
     struct waiter *next;
@@ -35,7 +36,8 @@ struct document {
 struct gh_documents {
     struct gh_loop *loop;
     struct gh_fetcher *fetcher;
-    struct gh_list fetches; /* of struct document */
+    struct gh_limits *limits; /* lent */
+    struct gh_list fetches;   /* of struct document */
     unsigned fetch_count, waiter_count;
     uint64_t seed[2];
     struct {
@@ -44,13 +46,15 @@ struct gh_documents {
     } hosts[HOSTS];
 };
 
-struct gh_documents *gh_documents_new(struct gh_loop *loop, struct gh_fetcher *fetcher)
+struct gh_documents *gh_documents_new(struct gh_loop *loop, struct gh_fetcher *fetcher,
+                                      struct gh_limits *limits)
 {
     struct gh_documents *documents = gh_calloc(1, sizeof(*documents));
     if (documents == NULL)
         return NULL;
     documents->loop = loop;
     documents->fetcher = fetcher;
+    documents->limits = limits;
     gh_list_init(&documents->fetches);
     gh_random_fill(documents->seed, sizeof(documents->seed));
     return documents;
@@ -108,10 +112,23 @@ static struct document *find(const struct gh_documents *documents, gh_str url)
     return NULL;
 }
 
+/* threats.md section 8: "10 fetches/min per IP and per host". */
+static enum gh_reason may_begin(struct gh_documents *documents, const struct gh_document_wish *wish)
+{
+    const gh_str parts[] = { GH_STR("fetches"), wish->source };
+    const struct gh_limit limit = { .tries = SOURCE_FETCHES, .span_s = HOST_SPAN_MS / 1000 };
+    struct gh_refusal refusal;
+    if (documents->fetch_count == FETCHES_MAX)
+        return GH_OVERLOADED;
+    if (wish->source.len > 0 &&
+        !gh_limits_take(documents->limits, (struct gh_strs){ parts, GH_ARRAY_LEN(parts) }, &limit,
+                        gh_loop_wall_s(documents->loop), &refusal))
+        return GH_REQUESTS_THROTTLED;
+    return spend(documents, wish->url) ? GH_OK : GH_OVERLOADED;
+}
+
 static struct document *begin(struct gh_documents *documents, gh_str url)
 {
-    if (documents->fetch_count == FETCHES_MAX || !spend(documents, url))
-        return NULL;
     struct document *document = gh_calloc(1, sizeof(*document) + url.len);
     if (document == NULL)
         return NULL;
@@ -130,18 +147,22 @@ static struct document *begin(struct gh_documents *documents, gh_str url)
     return document;
 }
 
-bool gh_documents_want(struct gh_documents *documents, struct gh_worker *worker, gh_str url, uint64_t ticket)
+enum gh_reason gh_documents_want(struct gh_documents *documents, struct gh_worker *worker,
+                                 const struct gh_document_wish *wish)
 {
     struct waiter *waiter = documents->waiter_count < WAITERS_MAX ? gh_calloc(1, sizeof(*waiter)) : NULL;
-    struct document *document = waiter != NULL ? find(documents, url) : NULL;
-    if (waiter != NULL && document == NULL)
-        document = begin(documents, url);
+    struct document *document = waiter != NULL ? find(documents, wish->url) : NULL;
+    enum gh_reason reason = waiter == NULL ? GH_OVERLOADED : GH_OK;
+    if (reason == GH_OK && document == NULL)
+        reason = may_begin(documents, wish);
+    if (reason == GH_OK && document == NULL)
+        document = begin(documents, wish->url);
     if (document == NULL) {
         free(waiter);
-        return false;
+        return reason != GH_OK ? reason : GH_OVERLOADED;
     }
-    *waiter = (struct waiter){ .next = document->waiters, .worker = worker, .ticket = ticket };
+    *waiter = (struct waiter){ .next = document->waiters, .worker = worker, .ticket = wish->ticket };
     document->waiters = waiter;
     documents->waiter_count++;
-    return true;
+    return GH_OK;
 }

@@ -11,6 +11,7 @@
 #include "base/blocks.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "io/address.h"
 #include "wire/h2.h"
 
 struct gh_worker {
@@ -239,6 +240,7 @@ struct ask {
     uint32_t slot;
     uint64_t ticket;
     bool suspect;
+    char source[GH_ADDRESS_TEXT]; /* with a NUL; longer than any address */
     gh_str text; /* behind this struct: the kid, the token, the URL, what is asked of a provider */
 };
 
@@ -262,7 +264,7 @@ static void open_ask(struct gh_letter *letter, void *control)
                          &(struct gh_worker_question){ ask->slot, ask->text, ask->ticket, ask->suspect });
         break;
     case ASK_DOCUMENT:
-        with->fetch(control, ask->worker, ask->text, ask->ticket);
+        with->fetch(control, ask->worker, ask->text, gh_str_from(ask->source), ask->ticket);
         break;
     case ASK_SIGN_IN:
         with->sign_in(control, ask->worker, ask->text, ask->ticket);
@@ -303,9 +305,14 @@ static bool introspect(void *ctx, uint32_t slot, gh_str token, uint64_t ticket, 
                                    .text = token });
 }
 
-static bool fetch(void *ctx, gh_str url, uint64_t ticket)
+static bool fetch(void *ctx, gh_str url, gh_str source, uint64_t ticket)
 {
-    return ask(ctx, &(struct ask){ .question = ASK_DOCUMENT, .ticket = ticket, .text = url });
+    struct ask what = { .question = ASK_DOCUMENT, .ticket = ticket, .text = url };
+    if (source.len >= sizeof(what.source))
+        return false;
+    if (source.len > 0)
+        memcpy(what.source, source.ptr, source.len);
+    return ask(ctx, &what);
 }
 
 static bool sign_in(void *ctx, gh_str asked, uint64_t ticket)

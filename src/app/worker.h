@@ -32,7 +32,7 @@ struct gh_worker_new {
     /* Run on the control thread, as answers to letters of the worker. */
     void (*want_key)(void *control, struct gh_worker *worker, uint32_t slot, gh_str kid, uint64_t ticket);
     void (*introspect)(void *control, struct gh_worker *worker, const struct gh_worker_question *question);
-    void (*fetch)(void *control, struct gh_worker *worker, gh_str url, uint64_t ticket);
+    void (*fetch)(void *control, struct gh_worker *worker, gh_str url, gh_str source, uint64_t ticket);
     void (*sign_in)(void *control, struct gh_worker *worker, gh_str asked, uint64_t ticket);
     void (*drained)(void *control, struct gh_worker *worker);
 };

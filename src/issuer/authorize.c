@@ -84,22 +84,9 @@ static enum gh_step_end read_rows(struct gh_issuer_request *r)
 /* Old ones are asked for anew; that needs somebody who is signed in (threats.md A12: else anybody on the net
  * could send us anywhere), or, where people agree before they are, a request that its address has paid for.
  */
-static enum gh_reason take_document(struct gh_issuer_request *r, gh_str url, const struct gh_stored_row *row)
+static bool may_fetch(const struct gh_issuer_request *r)
 {
-    struct gh_document document;
-    enum gh_reason reason = gh_client_url_check(r->x->arena, url);
-    if (reason == GH_OK)
-        reason = gh_document_read(r->x->arena, row, &document);
-    if (reason != GH_OK)
-        return reason;
-    if (document.fresh <= gh_issuer_now(r)) {
-        bool may_fetch = r->session.is_valid || (agrees_first(r) && r->transaction.version != 0);
-        r->wanted = may_fetch ? url : GH_STR("");
-        return GH_OK;
-    }
-    if (document.failed == GH_OK)
-        r->client = document.client;
-    return document.failed;
+    return r->session.is_valid || (agrees_first(r) && r->transaction.version != 0);
 }
 
 static enum gh_reason take_client(struct gh_issuer_request *r)
@@ -117,7 +104,7 @@ static enum gh_reason take_client(struct gh_issuer_request *r)
     if (row != NULL && row->version != 0)
         r->client_row = *row;
     if (gh_client_id_is_url(client_id))
-        return take_document(r, client_id, row);
+        return gh_document_take(r, client_id, row, may_fetch(r));
     return row == NULL || row->version == 0 ? GH_CLIENT_UNKNOWN
                                             : gh_client_read(r->x->arena, row->value, &r->client);
 }

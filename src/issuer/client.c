@@ -1,6 +1,7 @@
 /* issuer/client.c: the steps that read a form, find its client, and see that it is who it says. */
 #include "base/str.h"
 #include "issuer/document.h"
+#include "issuer/flow.h"
 
 enum gh_step_end gh_step_form(struct gh_issuer_request *r)
 {
@@ -56,13 +57,30 @@ static enum gh_step_end take_document(struct gh_issuer_request *r)
     return GH_STEP_NEXT;
 }
 
+/* One that nobody knows may push a request, as it may send a browser with one: its address pays for the fetch
+ * (in app/documents.c), and the row that comes of it counts with those of all. */
+static enum gh_step_end take_first_document(struct gh_issuer_request *r)
+{
+    const struct gh_rate all = { .tries = r->managed->limits.pending_all, .span_s = 600 };
+    const struct gh_stored_row *row = &r->rows.at[0];
+    enum gh_reason reason = gh_document_take(r, r->credential.client_id, row, true);
+    if (reason == GH_OK && r->wanted.len > 0 && row->version == 0 && r->looks == 0)
+        reason = gh_throttle_all(r, "documents", &all);
+    if (row->version != 0)
+        r->client_row = *row;
+    return reason == GH_OK ? GH_STEP_NEXT : gh_issuer_refuse(r, reason);
+}
+
 enum gh_step_end gh_step_client(struct gh_issuer_request *r)
 {
+    bool is_url = gh_client_id_is_url(r->credential.client_id);
     if (r->client.id.len > 0)
         return GH_STEP_NEXT;
+    if (is_url && r->endpoint->is_push)
+        return take_first_document(r);
     if (r->rows.at[0].version == 0)
         return gh_issuer_refuse(r, GH_CLIENT_UNKNOWN);
-    if (gh_client_id_is_url(r->credential.client_id))
+    if (is_url)
         return take_document(r);
     enum gh_reason reason = gh_client_read(r->x->arena, r->rows.at[0].value, &r->client);
     return reason == GH_OK ? GH_STEP_NEXT : gh_issuer_refuse(r, reason);

@@ -89,14 +89,32 @@ static enum gh_reason put_row(struct gh_issuer_request *r, enum gh_reason failed
     return write_document(r, &document, expires > r->client_row.expires ? expires : r->client_row.expires);
 }
 
+enum gh_reason gh_document_take(struct gh_issuer_request *r, gh_str url, const struct gh_stored_row *row,
+                                bool may_fetch)
+{
+    struct gh_document document;
+    enum gh_reason reason = gh_client_url_check(r->x->arena, url);
+    if (reason == GH_OK)
+        reason = gh_document_read(r->x->arena, row, &document);
+    if (reason != GH_OK)
+        return reason;
+    if (document.fresh <= gh_issuer_now(r)) {
+        r->wanted = may_fetch ? url : GH_STR("");
+        return GH_OK;
+    }
+    if (document.failed == GH_OK)
+        r->client = document.client;
+    return document.failed;
+}
+
 /* ---- steps ---- */
 
-static enum gh_step_end ask(struct gh_issuer_request *r, gh_str url)
+static enum gh_step_end ask(struct gh_issuer_request *r, gh_str url, gh_str source)
 {
     const struct gh_issuer_ports *ports = r->server->with.ports;
     r->fetched.reason = GH_OVERLOADED;
     r->ticket = ++r->server->last_ticket;
-    if (ports != NULL && ports->fetch(ports->ctx, url, r->ticket))
+    if (ports != NULL && ports->fetch(ports->ctx, url, source, r->ticket))
         return GH_STEP_WAIT;
     r->ticket = 0;
     return gh_issuer_refuse(r, GH_OVERLOADED);
@@ -126,7 +144,7 @@ enum gh_step_end gh_step_fetch(struct gh_issuer_request *r)
     if (r->looks++ == LOOKS_MAX)
         return gh_issuer_refuse(r, GH_OVERLOADED);
     r->fetched.client = (struct gh_client){ 0 };
-    return ask(r, r->wanted);
+    return ask(r, r->wanted, r->x->shared_source ? GH_STR("") : r->address);
 }
 
 enum gh_step_end gh_step_fetch_keys(struct gh_issuer_request *r)
@@ -137,7 +155,14 @@ enum gh_step_end gh_step_fetch_keys(struct gh_issuer_request *r)
         gh_client_document_read(r->x->arena, r->wanted, r->fetched.body, r->managed->policy.redirect_schemes,
                                 gh_issuer_now(r), &r->fetched.client);
     gh_str keys = r->fetched.reason == GH_OK ? r->fetched.client.jwks_uri : GH_STR("");
-    return keys.len > 0 ? ask(r, keys) : GH_STEP_NEXT;
+    return keys.len > 0 ? ask(r, keys, GH_STR("")) : GH_STEP_NEXT; /* its document was counted */
+}
+
+/* Where authorization requests come in, whatever host they name is asked, and a failure is remembered; at
+ * other endpoints only documents count that somebody has agreed to. */
+static bool looks_first(const struct gh_issuer_request *r)
+{
+    return r->endpoint->is_page || r->endpoint->is_push;
 }
 
 /* Ours to remember: what the document says, or that it is no good. What is only our own trouble is not. */
@@ -169,7 +194,7 @@ enum gh_step_end gh_step_keep_document(struct gh_issuer_request *r)
         tell_rejected(r);
     /* A client that has been let in keeps its row through an outage of its host; tokens are asked for again.
      */
-    if (reason != GH_OK && (!is_theirs(reason) || !r->endpoint->is_page))
+    if (reason != GH_OK && (!is_theirs(reason) || !looks_first(r)))
         return gh_issuer_refuse(r, is_theirs(reason) ? GH_FETCH_FAILED : reason);
     r->effects = (struct gh_effects){ 0 };
     reason = put_row(r, reason);

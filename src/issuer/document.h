@@ -19,6 +19,12 @@ struct gh_document {
 GH_MUST_USE enum gh_reason gh_document_read(struct gh_arena *arena, const struct gh_stored_row *row,
                                             struct gh_document *ret_document);
 
+/* The client of that URL, for an authorization request: r->client while its document is fresh; else
+ * r->wanted, when its host may be asked now. GH_CLIENT_UNKNOWN: no URL of a document; or how asking went less
+ * than a minute ago. */
+GH_MUST_USE enum gh_reason gh_document_take(struct gh_issuer_request *r, gh_str url,
+                                            const struct gh_stored_row *row, bool may_fetch);
+
 /* ---- steps, one behind the other: the document, its keys where they lie elsewhere, the row; then the step
  * r->again. Nothing happens unless r->wanted names a URL. ---- */
 enum gh_step_end gh_step_fetch(struct gh_issuer_request *r);

@@ -29,6 +29,7 @@ const struct gh_endpoint gh_endpoints[] = {
       .allow = "POST",
       .is_form = true,
       .is_public = true,
+      .is_push = true,
       .steps = gh_steps_push,
       .refused = GH_EVENT_AUTHZ_DENIED },
     { .path = "/oauth/introspect",

@@ -26,13 +26,14 @@ void gh_issuer_keys_unref(struct gh_issuer_keys *keys);
 /* What a worker cannot do itself: the control thread answers later with the same ticket. */
 struct gh_issuer_ports {
     void *ctx;
-    /* -> gh_issuer_server_fetched; false: refused */
-    bool (*fetch)(void *ctx, gh_str url, uint64_t ticket);
+    /* -> gh_issuer_server_fetched; false: refused. `source`: the address that a fetch of it is counted
+     * against; empty: none */
+    bool (*fetch)(void *ctx, gh_str url, gh_str source, uint64_t ticket);
     /* `asked` as issuer/sign_in.h writes it -> gh_issuer_server_fetched with its answer; false: refused */
     bool (*sign_in)(void *ctx, gh_str asked, uint64_t ticket);
 };
 struct gh_issuer_fetched {
-    enum gh_reason reason; /* as gh_fetch_answer's; GH_OVERLOADED: not asked */
+    enum gh_reason reason; /* as gh_fetch_answer's; GH_OVERLOADED, GH_REQUESTS_THROTTLED: not asked */
     gh_str body;           /* lent */
     int64_t max_age_s;     /* -1: none */
 };

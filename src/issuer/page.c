@@ -221,7 +221,8 @@ static const struct words refusals[] = {
       "Many people are signing in at this moment, or many new applications of one host came in the last "
       "minute.",
       "Wait a minute and try again." },
-    { GH_REQUESTS_THROTTLED, "Too many at once", "Too many sign-ins were begun from your network.",
+    { GH_REQUESTS_THROTTLED, "Too many at once",
+      "Too many sign-ins were begun, or too many new applications were named, from your network.",
       "Wait ten minutes, then connect once more from the application." },
     { GH_CLIENT_THROTTLED, "Too many at once", "The application asked too often in the last minute.",
       "Wait a minute, then connect once more from the application." },

@@ -51,6 +51,7 @@ struct gh_endpoint {
     bool is_alias;               /* where older clients look: only of an issuer without a path */
     bool is_password;            /* absent where nobody has a password */
     bool is_sign_in;             /* absent where there is no provider to sign in at */
+    bool is_push;                /* authorization requests come in here, without a browser */
     bool is_callback;            /* one for each provider: the path goes on with "/NAME" */
     const struct gh_step *steps; /* ends with run NULL */
     const struct gh_step *post;  /* those of a POST, where they differ */

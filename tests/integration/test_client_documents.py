@@ -12,6 +12,8 @@ from support.issuer import Key, b64
 from support.store import rewrite
 from support.wait import until
 from test_code_flow import CALLBACK, Client, house, refused_page  # noqa: F401  (house is a fixture)
+from test_issuer import ask
+from test_issuer_limits import from_address
 
 
 @pytest.fixture
@@ -24,6 +26,7 @@ def host(authority):
 @pytest.fixture
 def ada(house, host, authority):  # noqa: F811
     house.settings["fetch"] = {"ca_file": authority.path, "allow": ["127.0.0.0/8", "::1/128"]}
+    house.settings["trusted_proxies"] = ["127.0.0.1/32"]
     house.start()
     browser = Browser(house)
     browser.set_up()
@@ -127,10 +130,52 @@ def test_addresses_that_are_not_asked(house, host, canary, authority):  # noqa: 
 
 
 def test_one_host_is_not_asked_without_end(house, host, ada):  # noqa: F811
-    answers = [ada.send("GET", ada.path(Client(house, host.publish(f"/{i}.json")).url())) for i in range(15)]
+    answers = [ada.send("GET", ada.path(Client(house, host.publish(f"/{i}.json")).url()), fields=from_address(f"198.51.100.{i}"))
+               for i in range(15)]
     assert [answer.status for answer in answers] == [200] * 10 + [503] * 5
     assert b"many new applications of one host" in answers[-1].body
     assert len(host.asked) == 10
+
+
+def test_one_address_has_no_end_of_documents_fetched(house, host, ada, authority):  # noqa: F811
+    """At the authorization endpoint and pushed, whatever hosts it names; what is known already costs nothing."""
+    other = Documents(authority)
+    try:
+        urls = [one.publish(f"/{i}.json") for i in range(6) for one in (host, other)]
+
+        def push(url, last):
+            return ask(house, "/oauth/par", Client(house, url).asked, fields=from_address(f"198.51.100.{last}"))
+
+        assert [push(url, 1)[0] for url in urls[:10]] == [201] * 10
+        status, body, answer = push(urls[10], 1)
+        assert (status, body["error"]) == (429, "slow_down")
+        assert house.audit_of_id(answer["x-request-id"])["reason"] == "requests_throttled"
+        assert push(urls[0], 1)[0] == 201 and push(urls[10], 2)[0] == 201
+        path = ada.path(Client(house, urls[11]).url())
+        assert ada.send("GET", path, fields=from_address("198.51.100.1")).status == 429
+        assert b"Allow access?" in ada.send("GET", path, fields=from_address("198.51.100.3")).body
+    finally:
+        other.close()
+
+
+def test_a_pushed_request_of_a_client_that_nobody_knows(house, host, ada):  # noqa: F811
+    """Its document is fetched, once, as for a browser; a failure is remembered for a minute."""
+    client = Client(house, host.publish())
+    status, body, answer = ask(house, "/oauth/par", client.asked)
+    assert status == 201 and house.audit_of_id(answer["x-request-id"])["events"] == ["client.fetched", "authz.request"], body
+    consent = ada.open(client.url(**{**dict.fromkeys(client.asked), "client_id": client.asked["client_id"], "request_uri": body["request_uri"]}))
+    assert client.redeem(client.code_of(ada.allow(consent)))[0] == 200
+    assert ask(house, "/oauth/par", client.asked)[0] == 201 and host.times() == 1
+    bad = Client(house, host.publish("/bad.json", redirect_uris=[]))
+    assert [ask(house, "/oauth/par", bad.asked)[0] for _ in range(2)] == [400] * 2 and host.times("/bad.json") == 1
+    gone = Client(house, f"{host.origin}/gone.json")
+    assert [ask(house, "/oauth/par", gone.asked)[0] for _ in range(2)] == [503] * 2 and host.times("/gone.json") == 1
+    for path in ("/a/../client.json", "/client.json?x=1"):
+        assert ask(house, "/oauth/par", Client(house, host.origin + path).asked)[0] == 401
+    # where tokens are asked for, nobody is fetched whom nobody here has agreed to
+    new = host.publish("/new.json")
+    assert ask(house, "/oauth/token", {"grant_type": "refresh_token", "refresh_token": "x", "client_id": new})[0] == 401
+    assert host.times("/new.json") == 0
 
 
 def test_a_key_of_its_own(house, host, ada):  # noqa: F811
