@@ -12,7 +12,8 @@ GH_MUST_USE enum gh_reason gh_transaction_take(struct gh_issuer_request *r);
 /* Writes it: under a new handle when it has none. */
 GH_MUST_USE enum gh_reason gh_transaction_put(struct gh_issuer_request *r);
 /* Whoever sits at this browser agrees to what the client asks for, before signing in; what proves it later is
- * a cookie that is set now. To be put. */
+ * a cookie that is set now. To be put, unless it has agreed before. GH_REQUESTS_THROTTLED: too many browsers
+ * have. */
 GH_MUST_USE enum gh_reason gh_transaction_agree(struct gh_issuer_request *r);
 /* Did this browser? */
 bool gh_transaction_has_agreed(const struct gh_issuer_request *r);

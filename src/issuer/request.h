@@ -68,6 +68,7 @@ struct gh_transaction {
     gh_str target;      /* where its forms may lead to, as CSP names it */
     gh_str signed_in;   /* the key of the session that was begun for it */
     gh_str agreed;      /* proof of the browser that agreed before anybody was signed in; empty: none did */
+    int64_t agreements; /* how often some browser has */
     bool is_changed;    /* since it was stored */
     int64_t expires;
 };

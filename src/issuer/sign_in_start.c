@@ -97,6 +97,18 @@ static enum gh_step_end need_consent(struct gh_issuer_request *r)
     return GH_STEP_NEXT;
 }
 
+/* Before the control thread is asked: what does not lead to a provider costs as much as what does. */
+static enum gh_step_end spend(struct gh_issuer_request *r)
+{
+    const struct gh_rate one = { .tries = r->managed->limits.pending, .span_s = 600 };
+    const struct gh_rate all = { .tries = r->managed->limits.pending_all, .span_s = one.span_s };
+    r->effects = (struct gh_effects){ 0 };
+    enum gh_reason reason = gh_throttle_spend(r, gh_throttle_begun_key(r), &one);
+    if (reason == GH_OK)
+        reason = gh_throttle_all(r, "begun", &all);
+    return reason == GH_OK ? GH_STEP_NEXT : gh_issuer_refuse(r, reason);
+}
+
 static enum gh_step_end ask_place(struct gh_issuer_request *r)
 {
     const struct gh_sign_in_ask ask = { .issuer = r->managed->name, .login = r->login->login.name };
@@ -155,11 +167,9 @@ static enum gh_reason write_location(struct gh_issuer_request *r, const struct b
  * browser brings others. */
 static enum gh_step_end begin(struct gh_issuer_request *r)
 {
-    const struct gh_rate begun = { .tries = r->managed->limits.pending, .span_s = 600 };
     struct beginning b = { .state = gh_browser_secret(r->x->arena),
                            .cookie = gh_browser_cookie(r, GH_COOKIE_AGREED) };
     enum gh_reason reason = r->fetched.reason;
-    r->effects = (struct gh_effects){ 0 };
     if (reason == GH_OK)
         reason = gh_sign_in_place_read(r->x->arena, r->fetched.body, &b.place);
     if (reason == GH_OK)
@@ -175,8 +185,6 @@ static enum gh_step_end begin(struct gh_issuer_request *r)
         reason = put_state(r, &b);
     if (reason == GH_OK)
         reason = write_location(r, &b);
-    if (reason == GH_OK)
-        reason = gh_throttle_spend(r, gh_throttle_begun_key(r), &begun);
     return reason == GH_OK ? gh_issuer_commit(r) : gh_issuer_refuse(r, reason);
 }
 
@@ -189,6 +197,7 @@ const struct gh_step gh_steps_start[] = {
     { "request", read_query },
     { "request", read_rows },
     { "request", need_consent },
+    { "limit", spend },
     { "federation", ask_place },
     { "federation", begin },
     { "answer", go },

@@ -5,7 +5,8 @@
 #include "core/grant/rows.h"
 #include "issuer/flow.h"
 
-#define LIFE_S 600 /* issuer.md section 14 */
+#define LIFE_S         600 /* issuer.md section 14 */
+#define AGREEMENTS_MAX 5   /* browsers that one person may try, one after the other */
 
 enum gh_reason gh_transaction_begin(struct gh_issuer_request *r, gh_str handle)
 {
@@ -34,6 +35,7 @@ enum gh_reason gh_transaction_take(struct gh_issuer_request *r)
     transaction->target = gh_get_text(&value, "target", &ok);
     transaction->signed_in = gh_get_text(&value, "signed_in", &ok);
     transaction->agreed = gh_get_text(&value, "agreed", &ok);
+    transaction->agreements = gh_get_number(&value, "agreements", &ok);
     transaction->is_changed = false;
     return ok && transaction->query.len > 0 ? GH_OK : GH_STORE_MALFORMED;
 }
@@ -60,6 +62,7 @@ enum gh_reason gh_transaction_put(struct gh_issuer_request *r)
     gh_put_text(&text, "target", transaction->target);
     gh_put_text(&text, "signed_in", transaction->signed_in);
     gh_put_text(&text, "agreed", transaction->agreed);
+    gh_put_number(&text, "agreements", transaction->agreements);
     gh_str value = gh_put_end(&text);
     enum gh_reason reason = value.ptr != NULL ? name_it(r) : GH_OUT_OF_MEMORY;
     if (reason != GH_OK)
@@ -73,9 +76,14 @@ enum gh_reason gh_transaction_put(struct gh_issuer_request *r)
 
 /* ---- agreed before anybody was signed in ---- */
 
+/* Each of these is a write that nobody has paid for but whoever began the transaction. */
 enum gh_reason gh_transaction_agree(struct gh_issuer_request *r)
 {
     gh_str cookie = gh_browser_cookie(r, GH_COOKIE_AGREED);
+    if (gh_transaction_has_agreed(r))
+        return GH_OK;
+    if (r->transaction.agreements >= AGREEMENTS_MAX)
+        return GH_REQUESTS_THROTTLED;
     enum gh_reason reason = name_it(r);
     if (reason == GH_OK && cookie.len == 0) {
         cookie = gh_browser_secret(r->x->arena);
@@ -84,6 +92,7 @@ enum gh_reason gh_transaction_agree(struct gh_issuer_request *r)
     if (reason != GH_OK)
         return reason;
     r->transaction.agreed = gh_browser_token(r->x->arena, cookie, "agreed", r->transaction.handle);
+    r->transaction.agreements++;
     r->transaction.is_changed = true;
     return r->transaction.agreed.ptr != NULL ? GH_OK : GH_OUT_OF_MEMORY;
 }
