@@ -111,6 +111,7 @@ struct gh_profile {
     bool needs_scope_or_roles; /* no distinguishing typ: scp, scope or roles must be present */
     bool nonce_is_fine;        /* nonce does not mark an ID token here */
     bool entra_agents;         /* read the xms_act_fct facets */
+    bool no_auth_time;         /* of ID tokens: mostly without, even where max_age was asked */
     bool is_ours; /* a managed issuer, here or in another process over the same store: its clock is ours */
 };
 

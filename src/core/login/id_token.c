@@ -66,13 +66,17 @@ static enum gh_reason judge_times(const struct judging *judging)
 }
 
 /* Section 3.1.2.1, of max_age: "the ID Token returned MUST include an auth_time Claim Value"; and not every
- * provider takes notice of prompt=login. */
+ * provider takes notice of prompt=login. One that is known to leave the claim out is believed that somebody
+ * has chosen an account there since: the token is of this exchange, by its nonce and its iat. That is less
+ * than a password; nobody could meet a client's wish otherwise. */
 static enum gh_reason judge_sign_in(const struct judging *judging)
 {
     const struct gh_json *auth_time = gh_json_get(judging->claims, GH_STR("auth_time"));
     double leeway = (double)judging->login->profile.leeway;
     if (judging->asked->since == 0)
         return GH_OK;
+    if (auth_time == NULL && judging->login->profile.no_auth_time)
+        auth_time = gh_json_get(judging->claims, GH_STR("iat"));
     if (auth_time == NULL || auth_time->type != GH_JSON_NUMBER)
         return GH_LOGIN_TIME;
     bool is_fresh = auth_time->number >= (double)judging->asked->since - leeway &&

@@ -21,7 +21,7 @@ static const struct gh_profile profiles[] = {
         .name = S("entra-id"), .subject_claims = LIST(S("oid")), .tenant_claims = LIST(S("tid")),
         .subject_with_tenant = true },
     { COMMON, /* hd is there for accounts of an organisation alone */
-        .name = S("google"), .subject_claims = LIST(S("sub")), .tenant_claims = LIST(S("hd")) },
+        .name = S("google"), .subject_claims = LIST(S("sub")), .tenant_claims = LIST(S("hd")), .no_auth_time = true },
     { COMMON, .name = S("okta"), .subject_claims = LIST(S("sub")) },
     { COMMON, /* access tokens of the same pool are signed by the same keys */
         .name = S("cognito"), .subject_claims = LIST(S("sub")), .require = { is_id_token, 1 } },

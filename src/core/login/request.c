@@ -34,6 +34,8 @@ gh_str gh_login_request_write(struct gh_arena *arena, const struct gh_login *log
     bool one = login->tenant_hint.len > 0 && profile->tenant_ids.count == 1;
     gh_str more = gh_scope_write(arena, login->scopes), challenge = challenge_of(arena, request->verifier);
     gh_str scope = gh_arena_printf(arena, "openid%s%.*s", more.len > 0 ? " " : "", GH_STR_FMT(more));
+    /* Google knows none, consent and select_account alone */
+    gh_str anew = profile->no_auth_time ? GH_STR("select_account") : GH_STR("login");
     if (more.ptr == NULL || challenge.ptr == NULL || scope.ptr == NULL)
         return GH_STR_NONE;
     const struct gh_parameter parameters[] = {
@@ -45,7 +47,7 @@ gh_str gh_login_request_write(struct gh_arena *arena, const struct gh_login *log
         { GH_STR("nonce"), request->nonce },
         { GH_STR("code_challenge"), challenge },
         { GH_STR("code_challenge_method"), GH_STR("S256") },
-        { GH_STR("prompt"), request->again ? GH_STR("login") : GH_STR_NONE },
+        { GH_STR("prompt"), request->again ? anew : GH_STR_NONE },
         { GH_STR("max_age"), request->again ? GH_STR("0") : GH_STR_NONE },
         { GH_STR("login_hint"), if_any(request->login_hint) },
         { login->tenant_hint, one ? profile->tenant_ids.at[0] : GH_STR_NONE },
