@@ -62,6 +62,10 @@ GH_MUST_USE enum gh_reason gh_client_document_read(struct gh_arena *arena, gh_st
                                                    struct gh_strs schemes, int64_t now,
                                                    struct gh_client *ret_client);
 
+/* What a consent to such a client stands and falls with: its keys and redirect URIs, as they are now. Empty
+ * for clients without a document; ptr NULL when out of memory. */
+gh_str gh_client_document_mark(struct gh_arena *arena, const struct gh_client *client);
+
 /* ---- dynamic registration ---- */
 
 /* Reads the request, keeps what is allowed of it, and writes the answer of RFC 7591 section 3.2.1. The id is

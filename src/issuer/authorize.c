@@ -220,22 +220,26 @@ static enum gh_step_end read_person(struct gh_issuer_request *r)
 }
 
 /* A consent is to the client that was there then: it ends with all else that was given to it, and another
- * one of the same name begins without. A document is younger than its client. */
+ * one of the same name begins without. A document is younger than its client: there the mark says whether it
+ * is the one that was agreed to. */
 static enum gh_reason take_consent(struct gh_issuer_request *r, const struct gh_stored_row *row)
 {
     struct gh_json value;
     bool ok = true;
+    gh_str mark = gh_client_document_mark(r->x->arena, &r->client);
     int64_t epoch, created = r->client.kind == GH_CLIENT_DOCUMENT ? 0 : r->client.created;
     if (row->version == 0)
         return GH_OK;
-    enum gh_reason reason =
-        gh_json_read(r->x->arena, row->value, &gh_json_control_limits, GH_STORE_MALFORMED, &value);
+    enum gh_reason reason = mark.ptr == NULL ? GH_OUT_OF_MEMORY
+                                             : gh_json_read(r->x->arena, row->value, &gh_json_control_limits,
+                                                            GH_STORE_MALFORMED, &value);
     if (reason == GH_OK)
         reason = gh_issuer_client_epoch(r, r->client.id, &epoch);
     if (reason != GH_OK)
         return reason;
     int64_t granted = gh_get_number(&value, "granted", &ok);
-    r->has_consented = granted > epoch && granted >= created;
+    r->has_consented =
+        granted > epoch && granted >= created && gh_str_eq(gh_get_text(&value, "mark", &ok), mark);
     return ok ? GH_OK : GH_STORE_MALFORMED;
 }
 
@@ -340,6 +344,7 @@ static enum gh_reason allow(struct gh_issuer_request *r)
     if (reason != GH_OK)
         return reason;
     gh_put_text(&text, "client", r->client.id);
+    gh_put_made(&text, "mark", gh_client_document_mark(r->x->arena, &r->client));
     gh_put_number(&text, "granted", now > epoch || epoch == INT64_MAX ? now : epoch + 1);
     gh_str value = gh_put_end(&text);
     if (key.ptr == NULL || value.ptr == NULL)

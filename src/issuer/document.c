@@ -56,12 +56,13 @@ static enum gh_reason write_document(struct gh_issuer_request *r, const struct g
                                                 : GH_OUT_OF_MEMORY;
 }
 
-static bool same_strs(struct gh_strs a, struct gh_strs b)
+/* Other redirects or keys than before: audited, and no consent of before counts (issuer.md section 5.1). */
+static enum gh_reason find_change(struct gh_issuer_request *r, const struct gh_client *before)
 {
-    bool same = a.count == b.count;
-    for (size_t i = 0; same && i < a.count; i++)
-        same = gh_str_eq(a.at[i], b.at[i]);
-    return same;
+    gh_str old = gh_client_document_mark(r->x->arena, before);
+    gh_str now = gh_client_document_mark(r->x->arena, &r->fetched.client);
+    r->fetched.is_changed = !gh_str_eq(old, now);
+    return old.ptr != NULL && now.ptr != NULL ? GH_OK : GH_OUT_OF_MEMORY;
 }
 
 /* A failure is remembered for a minute, and takes nothing from those who have tokens: the last good document
@@ -75,9 +76,10 @@ static enum gh_reason put_row(struct gh_issuer_request *r, enum gh_reason failed
     if (reason != GH_OK)
         return reason;
     life = life < FRESH_MIN_S ? FRESH_MIN_S : life > FRESH_MAX_S ? FRESH_MAX_S : life;
-    r->fetched.is_changed = failed == GH_OK && document.has_client &&
-                            (!gh_str_eq(document.client.jwks, r->fetched.client.jwks) ||
-                             !same_strs(document.client.redirect_uris, r->fetched.client.redirect_uris));
+    if (failed == GH_OK && document.has_client)
+        reason = find_change(r, &document.client);
+    if (reason != GH_OK)
+        return reason;
     document.failed = failed;
     document.fresh = now + (failed == GH_OK ? life : FAILED_S);
     if (failed == GH_OK) {

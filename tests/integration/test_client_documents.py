@@ -202,6 +202,25 @@ def test_a_key_of_its_own(house, host, ada):  # noqa: F811
         assert (status, told["error"]) == (400, "unauthorized_client")
 
 
+@pytest.mark.parametrize("changes, asks", [
+    ({"client_name": "Another name"}, False), ({"redirect_uris": ["http://127.0.0.1/cb", "https://new.example/cb"]}, True),
+    ({"token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": [Key("ES256", "c2").jwk()]}}, True)])
+def test_a_document_that_changes_is_agreed_to_anew(house, host, ada, changes, asks):  # noqa: F811
+    """issuer.md section 5.1: keys and redirects; also where its old row is gone by the time it comes back."""
+    client = Client(house, host.publish())
+    client.code_of(ada.allow(ada.open(client.url())))
+    client.code_of(ada.open(client.url()))
+    host.publish(**changes)
+    for lose in (stale, forget):
+        lose(house)
+        answer = ada.send("GET", ada.path(client.url()))
+        events = house.audit_of_id(answer["x-request-id"])["events"]
+        assert ("client.changed" in events) == (asks and lose is stale) and answer.status == (200 if asks else 303)
+    if asks:
+        client.code_of(ada.allow(ada.open(client.url())))
+    client.code_of(ada.open(client.url()))
+
+
 def test_an_outage_takes_nothing_from_those_who_have_tokens(house, host, ada):  # noqa: F811
     """The document is asked for anew when its time is over; while its host is down, tokens go on."""
     client = Client(house, host.publish(fields={"Cache-Control": "max-age=0"}))
@@ -224,4 +243,11 @@ def stale(site, days=0):
     """As if the document had come so much earlier."""
     site.stop()
     rewrite(site, "document/", lambda row: {**row, "fresh": 1, "good": int(time.time()) - days * 86400})
+    site.start()
+
+
+def forget(site):
+    """As if the document had not been asked for in months."""
+    site.stop()
+    rewrite(site, "document/", lambda row: row, expires=1)
     site.start()

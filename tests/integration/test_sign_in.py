@@ -459,6 +459,21 @@ def test_a_fresh_sign_in(house, provider):
     sign_in(house, provider, Client(house, prompt="login"))
 
 
+def test_a_fresh_sign_in_where_nobody_says_when(house, provider):
+    """Google: an account is chosen anew, and the exchange itself is the time; where auth_time is there it counts."""
+    house.login.update(profile="google", tenants=["example.com"])
+    house.start()
+    for auth_time, good in ((None, True), (int(time.time()) - 3600, False), (int(time.time()), True)):
+        provider.claims = {"hd": "example.com", "auth_time": auth_time}
+        browser, client = Browser(house), Client(house, prompt="login")
+        back = provider.visit(to_provider(house, browser, client))
+        assert provider.asked[-1]["prompt"] == "select_account" and provider.asked[-1]["max_age"] == "0"
+        if good:
+            assert client.redeem(client.code_of(browser.open(back)))[0] == 200
+        else:
+            callback(house, browser, back, 502, "login_time")
+
+
 def test_every_algorithm(house, provider):
     provider.published = provider.keys = [Key(alg, alg) for alg in ("PS256", "ES256", "ES512", "EdDSA", "RS512")]
     house.start()

@@ -150,3 +150,16 @@ enum gh_reason gh_client_document_read(struct gh_arena *arena, gh_str url, gh_st
         *ret_client = client;
     return reason;
 }
+
+gh_str gh_client_document_mark(struct gh_arena *arena, const struct gh_client *client)
+{
+    if (client->kind != GH_CLIENT_DOCUMENT)
+        return GH_STR("");
+    gh_str *parts = gh_arena_calloc(arena, client->redirect_uris.count + 1, sizeof(*parts));
+    if (parts == NULL)
+        return GH_STR_NONE;
+    parts[0] = client->jwks;
+    for (size_t i = 0; i < client->redirect_uris.count; i++)
+        parts[i + 1] = client->redirect_uris.at[i];
+    return gh_row_key(arena, "mark", parts, client->redirect_uris.count + 1);
+}
