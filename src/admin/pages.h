@@ -4,6 +4,10 @@
 
 #include "admin/admin.h"
 
+/* How often a revocation is written that was overtaken by its own clock, or by others: more in a row is a
+ * store that is too slow to be believed. What was written holds; who asked is told that it is not all. */
+#define GH_ADMIN_TRIES_MAX 8
+
 /* Of one exchange: the handler's state. */
 struct gh_admin_pending {
     const struct gh_admin_page *page;
@@ -12,6 +16,7 @@ struct gh_admin_pending {
     struct gh_revocation revocation;
     bool by_clock;   /* its epoch is the time of its being known */
     int64_t asked_s; /* when that was looked at */
+    unsigned tries;
     struct gh_admin *admin;
     struct gh_exchange *x;
     struct gh_task *task; /* NULL: it is none */

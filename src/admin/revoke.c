@@ -117,6 +117,8 @@ static void on_committed(void *ctx, const struct gh_store_answer *answer)
     pending->call = NULL;
     if (answer->reason != GH_OK) {
         gh_exchange_refuse(pending->x, answer->reason, NULL);
+    } else if (pending->by_clock && now > pending->asked_s && pending->tries++ == GH_ADMIN_TRIES_MAX) {
+        gh_exchange_refuse(pending->x, GH_OVERLOADED, NULL);
     } else if (pending->by_clock && now > pending->asked_s) {
         pending->revocation.epoch += now - pending->asked_s;
         pending->asked_s = now;

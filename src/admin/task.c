@@ -4,8 +4,7 @@
 #include "base/str.h"
 #include "core/text.h"
 
-#define TRIES_MAX 8
-#define SLACK_S   900
+#define SLACK_S 900
 
 static void run(struct gh_task *t);
 
@@ -228,6 +227,10 @@ static bool revoke_again(struct gh_task *t)
     bool is_epoch = t->effects.revocation_count > 0 && revocation->epoch != GH_REVOKED_ALWAYS;
     if (!is_epoch || revocation->epoch >= now)
         return false;
+    if (t->tries++ == GH_ADMIN_TRIES_MAX) {
+        (void)gh_task_refuse(t, GH_OVERLOADED);
+        return true;
+    }
     revocation->epoch = now;
     t->effects.precondition_count = t->effects.write_count = 0;
     (void)gh_task_commit(t);
@@ -254,7 +257,7 @@ static void commit_done(void *ctx, const struct gh_store_answer *answer)
         return;
     if (answer->reason == GH_OK)
         tell_revoked(t);
-    if (answer->reason == GH_STORE_CONFLICT && t->tries++ < TRIES_MAX) {
+    if (answer->reason == GH_STORE_CONFLICT && t->tries++ < GH_ADMIN_TRIES_MAX) {
         t->step = t->again;
         run(t);
     } else if (answer->reason != GH_OK) {

@@ -232,6 +232,8 @@ static enum gh_task_end look_again(struct gh_task *t)
     int64_t now = gh_loop_wall_s(t->x->loop);
     if (now < t->person.since)
         return GH_TASK_NEXT;
+    if (t->tries++ == GH_ADMIN_TRIES_MAX)
+        return gh_task_refuse(t, GH_OVERLOADED);
     t->now = now;
     t->step = t->again;
     return GH_TASK_NEXT;
