@@ -2,8 +2,6 @@
 #include "base/str.h"
 #include "issuer/flow.h"
 
-#define GRANTS_MAX 100
-
 enum gh_step_end gh_step_session(struct gh_issuer_request *r)
 {
     enum gh_reason reason = gh_session_begin(r);
@@ -40,7 +38,7 @@ enum gh_step_end gh_step_need_person(struct gh_issuer_request *r)
 static enum gh_step_end read_grants(struct gh_issuer_request *r)
 {
     return gh_issuer_list(r, gh_arena_printf(r->x->arena, "grant/%.*s/", GH_STR_FMT(r->session.user)),
-                          GRANTS_MAX);
+                          GH_ACCOUNT_GRANTS_MAX);
 }
 
 static enum gh_step_end show(struct gh_issuer_request *r)

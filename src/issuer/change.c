@@ -17,6 +17,12 @@ static enum gh_step_end show(struct gh_issuer_request *r, enum gh_reason told)
     return page.csrf.ptr != NULL ? gh_page_change(r, &page) : gh_issuer_refuse(r, GH_OUT_OF_MEMORY);
 }
 
+/* Who signs in at a provider has none here to change, and is not asked for one. */
+static enum gh_step_end need_password(struct gh_issuer_request *r)
+{
+    return r->person.password.len > 0 ? GH_STEP_NEXT : gh_page_go(r, "/account", GH_STR(""));
+}
+
 /* ---- the page ---- */
 
 static enum gh_step_end show_first(struct gh_issuer_request *r)
@@ -25,11 +31,9 @@ static enum gh_step_end show_first(struct gh_issuer_request *r)
 }
 
 const struct gh_step gh_steps_password[] = {
-    { "session", gh_step_session },
-    { "session", gh_step_need_session },
-    { "session", gh_step_need_person },
-    { "answer", show_first },
-    { NULL, NULL },
+    { "session", gh_step_session },     { "session", gh_step_need_session },
+    { "session", gh_step_need_person }, { "password", need_password },
+    { "answer", show_first },           { NULL, NULL },
 };
 
 /* ---- its answer ---- */
@@ -121,6 +125,7 @@ const struct gh_step gh_steps_password_post[] = {
     { "session", gh_step_session },
     { "session", gh_step_need_session },
     { "session", gh_step_need_person },
+    { "password", need_password },
     { "password", read_rows },
     { "password", count_try },
     { "password", check_current },

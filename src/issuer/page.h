@@ -67,6 +67,7 @@ void gh_page_scopes(struct gh_html *html, struct gh_strs scopes);
 enum gh_step_end gh_page_consent(struct gh_issuer_request *r, gh_str csrf);
 
 /* ---- page_account.c: of r->session and the grants in r->rows ---- */
+#define GH_ACCOUNT_GRANTS_MAX 100 /* that the page shows; those behind them come when some have ended */
 enum gh_step_end gh_page_account(struct gh_issuer_request *r, gh_str csrf);
 /* Does the user want to sign out? */
 enum gh_step_end gh_page_logout(struct gh_issuer_request *r, gh_str csrf);

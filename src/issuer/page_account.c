@@ -58,6 +58,8 @@ enum gh_step_end gh_page_account(struct gh_issuer_request *r, gh_str csrf)
         if (gh_grant_read(r->x->arena, r->rows.at[i].value, &grant) == GH_OK)
             put_grant(&html, r, &grant, csrf);
     }
+    if (r->rows.count == GH_ACCOUNT_GRANTS_MAX)
+        gh_html_markup(&html, "<p>There may be more: end what is not needed to see it.</p>\n");
     if (r->rows.count == 0)
         gh_html_markup(&html,
                        "<p>No application has access. When you connect one, it stands here, and you can end "

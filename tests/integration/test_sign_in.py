@@ -151,6 +151,19 @@ def test_several_providers(house, provider, keys):
     second.close()
 
 
+def test_nobody_who_came_through_a_provider_is_asked_for_a_password(house, provider):
+    house.managed["accounts"] = "on"
+    house.start()
+    local, browser = Browser(house), Browser(house)
+    house.setup_link = lambda: links(house, 1)[-1]
+    local.set_up()
+    assert local.open("/account/password").forms and "Change your password" in local.open("/account").text
+    account = browser.open(provider.visit(browser.open("/login/start?provider=corp")))
+    assert "Change your password" not in account.text
+    answer = browser.send("GET", "/account/password")
+    assert answer.status == 303 and answer["location"].endswith("/account")
+
+
 def test_without_a_client(house, provider):
     """The account page: nobody asks for anything, so there is nothing to agree to."""
     house.start()
