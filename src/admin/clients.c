@@ -1,10 +1,10 @@
 /* admin/clients.c: pre-registered clients of a managed issuer: added with a secret that is shown once,
  * rotated, removed with all that they were given. */
-#include "admin/client_rules.h"
 #include "admin/task.h"
 #include "base/clock.h"
 #include "base/secret.h"
 #include "base/str.h"
+#include "core/grant/client_rules.h"
 #include "core/grant/client_words.h"
 #include "core/grant/secret.h"
 

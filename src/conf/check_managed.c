@@ -1,7 +1,10 @@
 /* conf/check_managed.c: issuers of our own: their URL, their one tenant, what they may grant, their clients.
  */
+#include <string.h>
+
 #include "base/str.h"
 #include "conf/build.h"
+#include "core/grant/client_rules.h"
 
 /* ---- as an issuer that routes trust ---- */
 
@@ -134,18 +137,26 @@ static void check_client(struct gh_build *build, const struct gh_settings_client
     if (has_keys != (from->auth == GH_CLIENT_AUTH_KEY))
         gh_tell_error(teller, from->at.node, "jwks_file", has_keys ? GH_STR("a file") : GH_STR("nothing"),
                       GH_STR("a file with private_key_jwt, and only there"));
-    if (from->credentials && from->auth == GH_CLIENT_AUTH_NONE)
-        gh_tell_error(teller, from->at.node, "client_credentials", GH_STR("true for a public client"),
-                      GH_STR("true with a secret or a key"));
-    for (size_t i = 0; i < from->redirect_uris.count; i++) {
-        enum gh_redirect_kind kind;
-        gh_str uri = from->redirect_uris.at[i];
-        gh_str own =
-            gh_str_take(uri, gh_str_find(uri, ':')); /* the operator may name any private-use scheme */
-        if (gh_redirect_check(build->arena, uri, (struct gh_strs){ &own, 1 }, &kind) == GH_REDIRECT_REFUSED)
-            gh_tell_error(
-                teller, from->at.node, "redirect_uris", gh_tell_quoted(teller, uri),
-                GH_STR("https, http on loopback or a private-use scheme; no fragment, user or wildcard"));
+}
+
+/* The rules that hold for those of the admin interface too. */
+static void check_rules(struct gh_build *build, const struct gh_settings_client *from,
+                        const struct gh_grant_policy *policy, const struct gh_client *client)
+{
+    struct gh_client_faults faults = { .count = 0 };
+    if (gh_client_check(build->arena, policy, client, &faults) != GH_OK)
+        build->teller->out_of_memory = true;
+    for (size_t i = 0; i < faults.count; i++) {
+        const struct gh_client_fault *fault = &faults.at[i];
+        bool is_grants = strcmp(fault->member, "grants") == 0; /* said by other keys here */
+        const char *key = !is_grants          ? fault->member
+                          : from->credentials ? "client_credentials"
+                                              : "redirect_uris";
+        gh_tell_error(build->teller, from->at.node, key,
+                      is_grants              ? fault->found
+                      : fault->found.len > 0 ? gh_tell_quoted(build->teller, fault->found)
+                                             : GH_STR("other text"),
+                      fault->allowed);
     }
 }
 
@@ -158,8 +169,9 @@ static void add_clients(struct gh_build *build, const struct gh_settings_managed
     for (size_t i = 0; managed->clients != NULL && i < from->clients.count; i++) {
         const struct gh_settings_client *one = (const struct gh_settings_client *)from->clients.at + i;
         check_client(build, one);
+        struct gh_managed_client *made = &managed->clients[managed->client_count++];
         unsigned grants = one->redirect_uris.count > 0 ? GH_GRANT_CODE | GH_GRANT_REFRESH : 0;
-        managed->clients[managed->client_count++] = (struct gh_managed_client){
+        *made = (struct gh_managed_client){
             .client = { .id = one->at.name,
                         .name = one->display_name.len > 0 ? one->display_name : one->at.name,
                         .kind = GH_CLIENT_SETTINGS,
@@ -172,6 +184,7 @@ static void add_clients(struct gh_build *build, const struct gh_settings_managed
             .secret_file = one->secret_file,
             .jwks_file = one->jwks_file,
         };
+        check_rules(build, one, &managed->policy, &made->client);
     }
 }
 

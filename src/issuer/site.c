@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/secret.h"
 #include "base/str.h"
+#include "core/grant/client_rules.h"
 #include "core/json/json.h"
 #include "io/file.h"
 #include "issuer/request.h"
@@ -203,13 +204,11 @@ static enum gh_reason read_secrets(struct gh_arena *arena, struct gh_managed_cli
 static enum gh_reason read_keys(struct gh_arena *arena, struct gh_managed_client *from, gh_str text,
                                 char **ret_why)
 {
-    struct gh_jwks *set = NULL;
-    enum gh_reason reason = gh_jwks_read(text, (1u << GH_ALG_COUNT) - 1u, NULL, &set);
-    gh_jwks_unref(set);
-    if (reason == GH_KEYS_MALFORMED)
-        return refuse(ret_why, from->jwks_file, "is no JWK set, or none of its keys can be used");
-    from->client.jwks = reason == GH_OK ? gh_arena_dup(arena, text) : GH_STR_NONE;
-    return reason == GH_OK && from->client.jwks.ptr == NULL ? GH_OUT_OF_MEMORY : reason;
+    gh_str why = gh_client_keys_wrong(arena, text);
+    if (why.len > 0)
+        return refuse(ret_why, from->jwks_file, why.ptr);
+    from->client.jwks = why.ptr != NULL ? gh_arena_dup(arena, text) : GH_STR_NONE;
+    return from->client.jwks.ptr == NULL ? GH_OUT_OF_MEMORY : GH_OK;
 }
 
 static enum gh_reason load_client(struct gh_arena *arena, struct gh_managed_client *client, char **ret_why)

@@ -1,7 +1,7 @@
-/* admin/test_client_rules.c: what a client of the operator may be, each rule by the one change that breaks
+/* core/test_client_rules.c: what a client of the operator may be, each rule by the one change that breaks
  * it, and the life of its secrets. */
-#include "admin/client_rules.h"
 #include "base/arena.h"
+#include "core/grant/client_rules.h"
 #include "support/cm.h"
 
 static const gh_str scopes[] = { GH_STR_INIT("mcp:read"), GH_STR_INIT("mcp:write") };
@@ -91,13 +91,13 @@ static void redirects_and_grants(void **state)
     }
     client = app();
     client.grants = GH_GRANT_REFRESH;
-    assert_wrong(&client, "grants: redirect_uris");
+    assert_wrong(&client, "grants: found no authorization_code");
     client.redirect_uris = (struct gh_strs){ 0 };
-    assert_wrong(&client, "grants: refresh_token");
+    assert_wrong(&client, "grants: found refresh_token");
     client.grants = GH_GRANT_CODE;
-    assert_wrong(&client, "redirect_uris: found none");
+    assert_wrong(&client, "grants: found authorization_code without");
     client.grants = GH_GRANT_CREDENTIALS;
-    assert_wrong(&client, "grants: client_credentials");
+    assert_wrong(&client, "grants: found client_credentials");
     client.grants = 0;
     assert_wrong(&client, "grants: found none");
 }
