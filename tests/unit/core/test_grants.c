@@ -534,32 +534,15 @@ static void credentials(void **state)
     assert_str_eq(
         gh_grant_answer(arena, &token, GH_STR("eyJ")),
         "{\"access_token\":\"eyJ\",\"token_type\":\"Bearer\",\"expires_in\":600,\"scope\":\"mcp:read\"}");
+    p.redemption.moment.epoch = p.redemption.moment.client = now; /* it ended since its row was read */
+    assert_int_equal(gh_credentials_redeem(arena, &p.redemption, &token), GH_OVERLOADED);
+    p.redemption.client_read = now; /* before that: who adds it anew has ended the first one alone */
+    assert_int_equal(gh_credentials_redeem(arena, &p.redemption, &token), GH_OK);
+    assert_int_equal(token.issued, now + 1);
     service.auth = GH_CLIENT_AUTH_NONE;
     assert_int_equal(gh_credentials_redeem(arena, &p.redemption, &token), GH_GRANT_UNAUTHORIZED);
     p.redemption.client = &app;
     assert_int_equal(gh_credentials_redeem(arena, &p.redemption, &token), GH_GRANT_UNAUTHORIZED);
-}
-
-/* Its row was read before it was ended, and the decision comes after. Whoever removes a client and adds it
- * anew has ended the first one alone. */
-static void credentials_of_a_client_that_ended_meanwhile(void **state)
-{
-    const struct gh_client service = { .id = GH_STR("svc"),
-                                       .auth = GH_CLIENT_AUTH_KEY,
-                                       .grants = GH_GRANT_CREDENTIALS };
-    struct presenter p = present(&service, "scope", GH_STR("mcp:read"), "&resource=" NOTES);
-    struct gh_grant_random random = chance();
-    struct gh_grant_token token;
-    p.redemption.policy = &policy;
-    p.redemption.form = &p.form;
-    p.redemption.random = &random;
-    p.redemption.moment = (struct gh_moment){ .now = now, .epoch = now, .client = now };
-    assert_int_equal(gh_credentials_redeem(arena, &p.redemption, &token), GH_OVERLOADED);
-    p.redemption.client_read = now;
-    assert_int_equal(gh_credentials_redeem(arena, &p.redemption, &token), GH_OK);
-    assert_int_equal(token.issued, now + 1);
-    p.redemption.client_read = INT64_MAX; /* of the settings: an epoch ends its tokens, not itself */
-    assert_int_equal(gh_credentials_redeem(arena, &p.redemption, &token), GH_OK);
 }
 
 static void rows_are_strict(void **state)
@@ -598,7 +581,6 @@ int main(void)
         TEST(codes_of_who_signed_in_before_an_epoch),
         TEST(races),
         TEST(credentials),
-        TEST(credentials_of_a_client_that_ended_meanwhile),
         TEST(rows_are_strict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
