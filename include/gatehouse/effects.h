@@ -53,6 +53,11 @@ GH_MUST_USE enum gh_reason gh_effects_revoke(struct gh_effects *effects,
 
 /* "kind/" + base64url of SHA-256 over the length-prefixed parts. ptr NULL when out of memory. */
 gh_str gh_row_key(struct gh_arena *arena, const char *kind, const gh_str *parts, size_t count);
+/* An id as we make them, or as the operator may choose one: 1 to 64 letters, digits, '-' and '_'. Nothing
+ * else is a part of a row's key (threats.md X4). */
+bool gh_id_is_sound(gh_str id);
+/* What an answer lends, as long-lived as the arena. False when out of memory. */
+bool gh_rows_keep(struct gh_arena *arena, struct gh_rows rows, struct gh_rows *ret_rows) GH_MUST_USE;
 /* The row of that key among the rows of an answer; NULL when it was not asked for. */
 const struct gh_stored_row *gh_rows_find(struct gh_rows rows, gh_str key);
 

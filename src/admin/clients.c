@@ -17,14 +17,6 @@ static gh_str own_key(struct gh_arena *arena, gh_str id)
     return gh_arena_printf(arena, PREFIX "%.*s", GH_STR_FMT(id));
 }
 
-static const struct gh_client *of_settings(const struct gh_task *t, gh_str id)
-{
-    for (size_t i = 0; i < t->managed->client_count; i++)
-        if (gh_str_eq(t->managed->clients[i].client.id, id))
-            return &t->managed->clients[i].client;
-    return NULL;
-}
-
 /* ---- shown ---- */
 
 static void put_client(struct gh_task *t, struct gh_text *text, const struct gh_client *client,
@@ -71,7 +63,7 @@ static enum gh_task_end read_client(struct gh_task *t)
 
 static enum gh_task_end take_client(struct gh_task *t)
 {
-    if (of_settings(t, gh_task_text(t, "client")) != NULL)
+    if (gh_issuer_own_client(t->managed, gh_task_text(t, "client")) != NULL)
         return gh_task_tell(t, GH_ADMIN_CONFLICT,
                             GH_STR("client: this one is of the settings file, and changed there"));
     if (t->rows.at[0].version == 0)
@@ -154,7 +146,7 @@ static enum gh_task_end show_listed(struct gh_task *t)
 
 static enum gh_task_end show_client(struct gh_task *t)
 {
-    const struct gh_client *own = of_settings(t, gh_task_text(t, "client"));
+    const struct gh_client *own = gh_issuer_own_client(t->managed, gh_task_text(t, "client"));
     struct gh_text text = { .arena = t->x->arena };
     if (own == NULL && t->rows.at[0].version == 0)
         return tell_no_client(t);
@@ -237,7 +229,7 @@ static enum gh_reason give_secret(struct gh_task *t)
 static enum gh_task_end add_client(struct gh_task *t)
 {
     gh_str key = own_key(t->x->arena, t->client.id);
-    if (t->rows.at[0].version != 0 || of_settings(t, t->client.id) != NULL)
+    if (t->rows.at[0].version != 0 || gh_issuer_own_client(t->managed, t->client.id) != NULL)
         return gh_task_tell(t, GH_ADMIN_CONFLICT,
                             gh_arena_printf(t->x->arena, "client: found %.*s, which a client here is already",
                                             GH_STR_FMT(t->client.id)));
@@ -290,7 +282,7 @@ static enum gh_task_end remove_client(struct gh_task *t)
     enum gh_reason reason = gh_effects_expect(&t->effects, row->key, row->version);
     if (reason == GH_OK)
         reason = gh_effects_delete(&t->effects, row->key);
-    if (reason == GH_OK && gh_client_id_is_sound(t->client.id))
+    if (reason == GH_OK && gh_id_is_sound(t->client.id))
         reason = gh_effects_delete(&t->effects, own_key(t->x->arena, t->client.id));
     if (reason == GH_OK)
         reason = gh_task_revoke(t, GH_REVOKED_CLIENT, t->client.id,

@@ -73,7 +73,7 @@ static enum gh_task_end tell_no_grant(struct gh_task *t)
 static enum gh_task_end read_grant(struct gh_task *t)
 {
     gh_str id = gh_task_text(t, "grant");
-    if (!gh_person_id_is_sound(id))
+    if (!gh_id_is_sound(id))
         return tell_no_grant(t);
     gh_str key = gh_grant_key(t->x->arena, t->person.id, id);
     return gh_task_read(t, &key, 1);

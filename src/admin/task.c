@@ -190,30 +190,13 @@ static void run(struct gh_task *t)
 
 /* ---- the store ---- */
 
-/* What the answer lends is kept with the exchange. */
-static bool keep_rows(struct gh_task *t, struct gh_rows rows)
-{
-    struct gh_arena *arena = t->x->arena;
-    struct gh_stored_row *at = gh_arena_calloc(arena, rows.count + 1, sizeof(*at));
-    bool ok = at != NULL;
-    for (size_t i = 0; ok && i < rows.count; i++) {
-        at[i] = rows.at[i];
-        at[i].key = gh_arena_dup(arena, rows.at[i].key);
-        if (rows.at[i].version != 0)
-            at[i].value = gh_arena_dup(arena, rows.at[i].value);
-        ok = at[i].key.ptr != NULL && (rows.at[i].version == 0 || at[i].value.ptr != NULL);
-    }
-    t->rows = (struct gh_rows){ at, rows.count };
-    return ok;
-}
-
 static void read_done(void *ctx, const struct gh_store_answer *answer)
 {
     struct gh_task *t = ctx;
     t->call = NULL;
     if (answer->reason != GH_OK)
         (void)gh_task_refuse(t, answer->reason);
-    else if (!keep_rows(t, answer->rows))
+    else if (!gh_rows_keep(t->x->arena, answer->rows, &t->rows))
         (void)gh_task_refuse(t, GH_OUT_OF_MEMORY);
     else
         run(t);

@@ -29,7 +29,7 @@ enum gh_task_end gh_task_read_user(struct gh_task *t)
     if ((name.len > 0) == (id.len > 0))
         return gh_task_tell(t, GH_ADMIN_MALFORMED, GH_STR("allowed: either user, an id, or name"));
     if (id.len > 0)
-        return gh_person_id_is_sound(id) ? GH_TASK_NEXT : tell_nobody(t);
+        return gh_id_is_sound(id) ? GH_TASK_NEXT : tell_nobody(t);
     gh_str key = gh_person_name_key(t->x->arena, name);
     return gh_task_read(t, &key, 1);
 }

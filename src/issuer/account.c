@@ -69,7 +69,7 @@ static enum gh_step_end read_form(struct gh_issuer_request *r)
 static enum gh_step_end read_grant(struct gh_issuer_request *r)
 {
     gh_str id = gh_form_get(&r->posted, GH_STR("grant"));
-    if (!gh_person_id_is_sound(id))
+    if (!gh_id_is_sound(id))
         return gh_issuer_refuse(r, GH_FORM_MALFORMED);
     gh_str key = gh_grant_key(r->x->arena, r->session.user, id);
     return gh_issuer_read(r, &key, 1);

@@ -5,23 +5,6 @@
 /* Each conflict means that somebody else got on: more in a row is a store that does not answer in order. */
 #define TRIES_MAX 8
 
-/* What the answer lends is kept with the exchange. */
-static bool keep_rows(struct gh_issuer_request *r, struct gh_rows rows)
-{
-    struct gh_arena *arena = r->x->arena;
-    struct gh_stored_row *at = gh_arena_calloc(arena, rows.count + 1, sizeof(*at));
-    bool ok = at != NULL;
-    for (size_t i = 0; ok && i < rows.count; i++) {
-        at[i] = rows.at[i];
-        at[i].key = gh_arena_dup(arena, rows.at[i].key);
-        if (rows.at[i].version != 0)
-            at[i].value = gh_arena_dup(arena, rows.at[i].value);
-        ok = at[i].key.ptr != NULL && (rows.at[i].version == 0 || at[i].value.ptr != NULL);
-    }
-    r->rows = (struct gh_rows){ at, rows.count };
-    return ok;
-}
-
 static void refuse_and_go(struct gh_issuer_request *r, enum gh_reason why)
 {
     (void)gh_issuer_refuse(r, why);
@@ -34,7 +17,7 @@ static void read_done(void *ctx, const struct gh_store_answer *answer)
     r->call = NULL;
     if (answer->reason != GH_OK)
         refuse_and_go(r, answer->reason);
-    else if (!keep_rows(r, answer->rows))
+    else if (!gh_rows_keep(r->x->arena, answer->rows, &r->rows))
         refuse_and_go(r, GH_OUT_OF_MEMORY);
     else
         gh_issuer_run(r);

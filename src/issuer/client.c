@@ -9,14 +9,6 @@ enum gh_step_end gh_step_form(struct gh_issuer_request *r)
     return reason == GH_OK ? GH_STEP_NEXT : gh_issuer_refuse(r, reason);
 }
 
-const struct gh_client *gh_issuer_own_client(const struct gh_managed *managed, gh_str client_id)
-{
-    for (size_t i = 0; i < managed->client_count; i++)
-        if (gh_str_eq(managed->clients[i].client.id, client_id))
-            return &managed->clients[i].client;
-    return NULL;
-}
-
 /* Those of the settings come first: nobody can register over them. */
 enum gh_step_end gh_step_credential(struct gh_issuer_request *r)
 {

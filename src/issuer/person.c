@@ -44,17 +44,6 @@ bool gh_person_name_is_sound(gh_str name)
     return name.len > 0 && name.len <= GH_PERSON_NAME_MAX && !gh_str_starts(name, GH_STR(GH_PERSON_ID));
 }
 
-bool gh_person_id_is_sound(gh_str id)
-{
-    for (size_t i = 0; i < id.len; i++) {
-        char c = id.ptr[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-              c == '_'))
-            return false;
-    }
-    return id.len > 0 && id.len <= 64;
-}
-
 /* ---- rows ---- */
 
 enum gh_reason gh_person_read(struct gh_arena *arena, const struct gh_stored_row *row,

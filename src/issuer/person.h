@@ -34,9 +34,6 @@ gh_str gh_person_name_key(struct gh_arena *arena, gh_str name);
 /* 1 to GH_PERSON_NAME_MAX bytes of UTF-8 without control characters, not like an id: what is typed means one
  * account. */
 bool gh_person_name_is_sound(gh_str name);
-/* An id as we make them: nobody chooses a row's key with it (threats.md X4). */
-bool gh_person_id_is_sound(gh_str id);
-
 GH_MUST_USE enum gh_reason gh_person_read(struct gh_arena *arena, const struct gh_stored_row *row,
                                           struct gh_person *ret_person);
 /* The row as it is now, expected at the version it was read at. */

@@ -213,8 +213,6 @@ enum gh_step_end gh_step_authenticate(struct gh_issuer_request *r);
 enum gh_step_end gh_step_unspent(struct gh_issuer_request *r);
 /* Begins r->effects anew with what the credential spends. */
 GH_MUST_USE enum gh_reason gh_issuer_authenticate(struct gh_issuer_request *r);
-/* The client of that id among those of the settings, or NULL. */
-const struct gh_client *gh_issuer_own_client(const struct gh_managed *managed, gh_str client_id);
 
 /* ---- account.c: the steps of pages for somebody who is signed in: the others go to the login ---- */
 enum gh_step_end gh_step_session(struct gh_issuer_request *r);

@@ -75,6 +75,14 @@ const struct gh_issuer_path *gh_issuer_site_find(const struct gh_issuer_site *si
     return found != NULL ? found : find(site, authority->host, 80, path);
 }
 
+const struct gh_client *gh_issuer_own_client(const struct gh_managed *managed, gh_str client_id)
+{
+    for (size_t i = 0; i < managed->client_count; i++)
+        if (gh_str_eq(managed->clients[i].client.id, client_id))
+            return &managed->clients[i].client;
+    return NULL;
+}
+
 /* ---- building ---- */
 
 static enum gh_reason add(struct gh_issuer_site *site, const struct gh_managed *managed,

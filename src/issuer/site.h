@@ -105,6 +105,9 @@ GH_MUST_USE enum gh_reason gh_issuer_site_load(struct gh_issuer_site *site, char
 const struct gh_issuer_path *gh_issuer_site_find(const struct gh_issuer_site *site,
                                                  const struct gh_authority *authority, gh_str path);
 
+/* The client of that id among those of the settings, or NULL. */
+const struct gh_client *gh_issuer_own_client(const struct gh_managed *managed, gh_str client_id);
+
 /* The connection of that name, or NULL. */
 const struct gh_issuer_login *gh_issuer_login_find(const struct gh_managed *managed, gh_str name);
 

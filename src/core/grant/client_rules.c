@@ -65,17 +65,6 @@ void gh_client_fill_in(struct gh_client *client)
         client->name = client->id;
 }
 
-bool gh_client_id_is_sound(gh_str id)
-{
-    for (size_t i = 0; i < id.len; i++) {
-        char c = id.ptr[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-              c == '_'))
-            return false;
-    }
-    return id.len > 0 && id.len <= 64;
-}
-
 /* ---- redirect URIs and grants ---- */
 
 static void fault(struct gh_client_faults *faults, const char *member, gh_str found, gh_str allowed)
@@ -226,7 +215,7 @@ gh_str gh_client_wrong(struct gh_arena *arena, const struct gh_grant_policy *pol
                        const struct gh_client *client)
 {
     struct gh_client_faults faults;
-    if (!gh_client_id_is_sound(client->id))
+    if (!gh_id_is_sound(client->id))
         return GH_STR("client: allowed: 1 to 64 letters, digits, - and _");
     if (gh_client_check(arena, policy, client, &faults) != GH_OK)
         return GH_STR_NONE;

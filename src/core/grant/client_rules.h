@@ -37,9 +37,6 @@ gh_str gh_client_keys_wrong(struct gh_arena *arena, gh_str jwks);
 gh_str gh_client_wrong(struct gh_arena *arena, const struct gh_grant_policy *policy,
                        const struct gh_client *client);
 
-/* May it be the id of a client that the operator names? 1 to 64 letters, digits, '-' and '_'. */
-bool gh_client_id_is_sound(gh_str id);
-
 /* A further secret's hash behind those that live; false when there are two. */
 bool gh_client_add_secret(struct gh_arena *arena, struct gh_client *client, gh_str hash) GH_MUST_USE;
 /* The older of two secrets goes; false when there are not two. */

@@ -79,3 +79,30 @@ const struct gh_stored_row *gh_rows_find(struct gh_rows rows, gh_str key)
     }
     return NULL;
 }
+
+bool gh_id_is_sound(gh_str id)
+{
+    for (size_t i = 0; i < id.len; i++) {
+        char c = id.ptr[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+              c == '_'))
+            return false;
+    }
+    return id.len > 0 && id.len <= 64;
+}
+
+bool gh_rows_keep(struct gh_arena *arena, struct gh_rows rows, struct gh_rows *ret_rows)
+{
+    struct gh_stored_row *at = gh_arena_calloc(arena, rows.count + 1, sizeof(*at));
+    bool ok = at != NULL;
+    for (size_t i = 0; ok && i < rows.count; i++) {
+        at[i] = rows.at[i];
+        at[i].key = gh_arena_dup(arena, rows.at[i].key);
+        if (rows.at[i].version != 0)
+            at[i].value = gh_arena_dup(arena, rows.at[i].value);
+        ok = at[i].key.ptr != NULL && (rows.at[i].version == 0 || at[i].value.ptr != NULL);
+    }
+    if (ok)
+        *ret_rows = (struct gh_rows){ at, rows.count };
+    return ok;
+}

@@ -28,9 +28,9 @@ static void names_are_text_and_no_id(void **state)
     memset(longest, 'x', sizeof(longest));
     assert_true(gh_person_name_is_sound(gh_str_of(longest, GH_PERSON_NAME_MAX)));
     assert_false(gh_person_name_is_sound(gh_str_of(longest, sizeof(longest))));
-    assert_true(gh_person_id_is_sound(GH_STR("usr_aB3-_")));
-    assert_false(gh_person_id_is_sound(GH_STR("usr/1")));
-    assert_false(gh_person_id_is_sound(GH_STR("")));
+    assert_true(gh_id_is_sound(GH_STR("usr_aB3-_")));
+    assert_false(gh_id_is_sound(GH_STR("usr/1")));
+    assert_false(gh_id_is_sound(GH_STR("")));
 }
 
 static void a_row_is_read_as_it_was_written(void **state)
