@@ -128,7 +128,9 @@ static bool make_parts(struct gh_control *control, const struct gh_conf *conf)
     control->rings =
         gh_keyrings_new(control->loop, control->fetcher, control->registry, gh_control_publish_keys, control);
     control->sign_ins = gh_sign_ins_new(control->loop, control->fetcher, control->rings);
-    return control->rings != NULL && control->documents != NULL && control->sign_ins != NULL;
+    control->hearings = gh_hearings_new(control);
+    return control->rings != NULL && control->documents != NULL && control->sign_ins != NULL &&
+           control->hearings != NULL;
 }
 
 /* One for the life of the process: what it holds outlives every reload. Its files belong to the user that
@@ -356,12 +358,14 @@ void gh_control_done(struct gh_control *control)
     gh_control_close_doors(control, true);
     free(control->bound);
     gh_notify_close();
+    gh_hearings_close(control->hearings);
     gh_control_unfollow(control); /* who asked the store is gone with the admin listener */
     gh_control_free_setup(control);
     gh_keyrings_free(control->rings); /* who still waits is answered, by letters to workers */
     gh_fetcher_free(control->fetcher);
     gh_documents_free(control->documents);
     gh_sign_ins_free(control->sign_ins);
+    gh_hearings_free(control->hearings);
     gh_offload_free(
         control->offload); /* before the workers: its jobs hold references to workers' mailboxes */
     gh_offload_free(control->passwords);

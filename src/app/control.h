@@ -4,6 +4,7 @@
 
 #include "admin/admin.h"
 #include "app/documents.h"
+#include "app/hearings.h"
 #include "app/sign_ins.h"
 #include "app/worker.h"
 #include "io/inherit.h"
@@ -53,6 +54,7 @@ struct gh_control {
     struct gh_keyrings *rings;
     struct gh_documents *documents;
     struct gh_sign_ins *sign_ins;
+    struct gh_hearings *hearings;
     struct gh_registry *registry;
     struct gh_ticket_keys *tickets;
     struct gh_session_keys *session_keys;       /* made at the start: they survive reloads */

@@ -88,6 +88,14 @@ static void sign_in(void *ctx, struct gh_worker *worker, gh_str asked, uint64_t 
         warn_unsent(gh_worker_fetched(worker, ticket, &refused));
 }
 
+static void hear(void *ctx, struct gh_worker *worker, gh_str signal, uint64_t ticket)
+{
+    struct gh_control *control = ctx;
+    static const struct gh_signal_outcome refused = { .reason = GH_OVERLOADED };
+    if (!gh_hearings_ask(control->hearings, worker, signal, ticket))
+        warn_unsent(gh_worker_heard(worker, ticket, &refused));
+}
+
 static void worker_drained(void *ctx, struct gh_worker *worker)
 {
     struct gh_control *control = ctx;
@@ -120,6 +128,7 @@ bool gh_control_make_workers(struct gh_control *control)
         .introspect = introspect,
         .fetch = fetch_document,
         .sign_in = sign_in,
+        .hear = hear,
         .drained = worker_drained,
     };
     for (; control->worker_count < gh_control_wanted_workers(control->snapshot->conf);

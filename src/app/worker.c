@@ -23,6 +23,7 @@ struct gh_worker {
     struct gh_gateway *gateway;
     struct gh_store_client *store;
     struct gh_issuer_server *issuer; /* NULL without a store */
+    struct gh_signals *signals;
     struct gh_dispatch dispatch;
     struct gh_front *front;
     struct gh_snapshot *snapshot;
@@ -43,6 +44,7 @@ enum kind {
     TELL_KEY_CAME,
     TELL_INTROSPECTED,
     TELL_FETCHED,
+    TELL_HEARD,
     TELL_REVOKED,
     TELL_DRAIN,
     TELL_STOP
@@ -60,7 +62,8 @@ struct tell {
     uint64_t ticket;
     enum gh_reason reason;
     int64_t max_age_s;
-    gh_str answer; /* behind this struct */
+    struct gh_signal_outcome outcome; /* its id is the answer */
+    gh_str answer;                    /* behind this struct */
 };
 
 static void discard_tell(struct gh_letter *letter)
@@ -85,6 +88,7 @@ static void take_snapshot(struct gh_worker *worker, struct gh_snapshot *snapshot
     gh_gateway_set_site(worker->gateway, snapshot->conf->site);
     if (worker->issuer != NULL)
         gh_issuer_server_set_site(worker->issuer, snapshot->conf->issuer_site);
+    gh_signals_set_site(worker->signals, &snapshot->conf->signals);
     gh_snapshot_unref(old);
 }
 
@@ -131,6 +135,10 @@ static void open_tell(struct gh_letter *letter, void *owner)
     case TELL_FETCHED:
         gh_issuer_server_fetched(worker->issuer, tell->ticket,
                                  &(struct gh_issuer_fetched){ tell->reason, tell->answer, tell->max_age_s });
+        break;
+    case TELL_HEARD:
+        tell->outcome.id = tell->answer;
+        gh_signals_heard(worker->signals, tell->ticket, &tell->outcome);
         break;
     case TELL_REVOKED:
         __atomic_store_n(&worker->revoked_told, false,
@@ -224,6 +232,14 @@ bool gh_worker_fetched(struct gh_worker *worker, uint64_t ticket, const struct g
                                         .fd = -1 });
 }
 
+bool gh_worker_heard(struct gh_worker *worker, uint64_t ticket, const struct gh_signal_outcome *outcome)
+{
+    return post(
+        worker,
+        &(struct tell){
+            .kind = TELL_HEARD, .ticket = ticket, .outcome = *outcome, .answer = outcome->id, .fd = -1 });
+}
+
 bool gh_worker_drain(struct gh_worker *worker)
 {
     return post(worker, &(struct tell){ .kind = TELL_DRAIN, .fd = -1 });
@@ -231,7 +247,7 @@ bool gh_worker_drain(struct gh_worker *worker)
 
 /* ---- letters from the worker ---- */
 
-enum question { ASK_KEY, ASK_INTROSPECTION, ASK_DOCUMENT, ASK_SIGN_IN, SAY_DRAINED };
+enum question { ASK_KEY, ASK_INTROSPECTION, ASK_DOCUMENT, ASK_SIGN_IN, ASK_SIGNAL, SAY_DRAINED };
 
 struct ask {
     struct gh_letter letter; /* first */
@@ -241,7 +257,7 @@ struct ask {
     uint64_t ticket;
     bool suspect;
     char source[GH_ADDRESS_TEXT]; /* with a NUL; longer than any address */
-    gh_str text; /* behind this struct: the kid, the token, the URL, what is asked of a provider */
+    gh_str text; /* behind this struct: the kid, the token, the URL, what is asked of a provider, a signal */
 };
 
 static void discard_ask(struct gh_letter *letter)
@@ -268,6 +284,9 @@ static void open_ask(struct gh_letter *letter, void *control)
         break;
     case ASK_SIGN_IN:
         with->sign_in(control, ask->worker, ask->text, ask->ticket);
+        break;
+    case ASK_SIGNAL:
+        with->hear(control, ask->worker, ask->text, ask->ticket);
         break;
     case SAY_DRAINED:
         with->drained(control, ask->worker);
@@ -320,6 +339,11 @@ static bool sign_in(void *ctx, gh_str asked, uint64_t ticket)
     return ask(ctx, &(struct ask){ .question = ASK_SIGN_IN, .ticket = ticket, .text = asked });
 }
 
+static bool hear(void *ctx, gh_str signal, uint64_t ticket)
+{
+    return ask(ctx, &(struct ask){ .question = ASK_SIGNAL, .ticket = ticket, .text = signal });
+}
+
 static void say_drained(void *ctx)
 {
     if (!ask(ctx, &(struct ask){ .question = SAY_DRAINED }))
@@ -341,6 +365,8 @@ static void *run(void *arg)
     gh_loop_turn(worker->loop, 0); /* what was to be freed later is freed */
     gh_issuer_server_free(worker->issuer);
     worker->issuer = NULL;
+    gh_signals_free(worker->signals);
+    worker->signals = NULL;
     gh_gateway_free(worker->gateway);
     worker->gateway = NULL;
     gh_loop_turn(worker->loop, 0);
@@ -394,14 +420,18 @@ static bool build(struct gh_worker *worker)
     worker->gateway = gh_gateway_new(&gateway);
     if (with->store != NULL && !build_issuer(worker))
         return false;
-    worker->dispatch = (struct gh_dispatch){ .gateway = worker->gateway, .issuer = worker->issuer };
+    const struct gh_signals_new signals = { .loop = worker->loop, .ask = hear, .ctx = worker };
+    worker->signals = gh_signals_new(&signals);
+    worker->dispatch = (struct gh_dispatch){ .gateway = worker->gateway,
+                                             .issuer = worker->issuer,
+                                             .signals = worker->signals };
     const struct gh_front_new front = { .loop = worker->loop,
                                         .observer = &worker->observer,
                                         .sources = with->sources,
                                         .handler = &gh_dispatch_handler,
                                         .handler_ctx = &worker->dispatch };
     worker->front = gh_front_new(&front);
-    return worker->gateway != NULL && worker->front != NULL;
+    return worker->gateway != NULL && worker->signals != NULL && worker->front != NULL;
 }
 
 struct gh_worker *gh_worker_new(const struct gh_worker_new *with)
@@ -433,6 +463,7 @@ void gh_worker_free(struct gh_worker *worker)
     }
     gh_front_free(worker->front);
     gh_issuer_server_free(worker->issuer);
+    gh_signals_free(worker->signals);
     gh_store_client_free(worker->store);
     gh_gateway_free(worker->gateway);
     gh_snapshot_unref(worker->snapshot);

@@ -34,6 +34,7 @@ struct gh_worker_new {
     void (*introspect)(void *control, struct gh_worker *worker, const struct gh_worker_question *question);
     void (*fetch)(void *control, struct gh_worker *worker, gh_str url, gh_str source, uint64_t ticket);
     void (*sign_in)(void *control, struct gh_worker *worker, gh_str asked, uint64_t ticket);
+    void (*hear)(void *control, struct gh_worker *worker, gh_str signal, uint64_t ticket);
     void (*drained)(void *control, struct gh_worker *worker);
 };
 
@@ -58,6 +59,9 @@ bool gh_worker_introspected(struct gh_worker *worker, uint64_t ticket, enum gh_r
  * looked, it looks once. */
 bool gh_worker_revoked(struct gh_worker *worker) GH_MUST_USE;
 bool gh_worker_fetched(struct gh_worker *worker, uint64_t ticket, const struct gh_issuer_fetched *fetched)
+    GH_MUST_USE;
+/* What came of a signal. */
+bool gh_worker_heard(struct gh_worker *worker, uint64_t ticket, const struct gh_signal_outcome *outcome)
     GH_MUST_USE;
 /* Graceful end: no new connections, running exchanges finish; `drained` follows. */
 bool gh_worker_drain(struct gh_worker *worker) GH_MUST_USE;

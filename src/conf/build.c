@@ -20,6 +20,8 @@ void gh_build_settings(struct gh_build *build)
     if (build->teller->out_of_memory || build->teller->errors->error_count > told)
         return;
     gh_build_managed(build);
+    if (!build->teller->out_of_memory)
+        gh_build_back_channels(build);
     gh_check_routes_together(build);
     gh_check_edge_listeners(build);
     gh_build_places(build);

@@ -28,6 +28,8 @@ void gh_build_managed(struct gh_build *build);
 void gh_build_logins(struct gh_build *build, const struct gh_settings_managed *from,
                      struct gh_managed *managed);
 void gh_build_tenants(struct gh_build *build);
+/* After the managed issuers and the routes: nobody's place is another's; check_back_channel.c. */
+void gh_build_back_channels(struct gh_build *build);
 void gh_build_routes(struct gh_build *build);
 /* Where all of these stand in the file; places.c. */
 void gh_build_places(struct gh_build *build);

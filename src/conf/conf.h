@@ -10,6 +10,7 @@
 #include "front/front.h"
 #include "gateway/site.h"
 #include "issuer/site.h"
+#include "signals/signals.h"
 #include "store/store.h"
 
 /* One thing to say about the settings. Printed as "file:line:column: key.path: found X, allowed Y". */
@@ -95,6 +96,7 @@ struct gh_conf {
     struct gh_fetch_conf fetch;
     struct gh_store_conf store;         /* url empty: none */
     struct gh_issuer_site *issuer_site; /* one reference; empty without managed issuers */
+    struct gh_signal_site signals;      /* where issuers speak of their users */
     struct gh_site *site;               /* one reference; has its own arena and can outlive the rest */
     gh_str file;                        /* as it was named */
     struct gh_conf_places places;

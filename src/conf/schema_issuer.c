@@ -33,6 +33,24 @@ static const struct gh_section introspection_section = {
     .rows = introspection_rows,
 };
 
+static const struct gh_row back_channel_rows[] = {
+    { "url", GH_ROW_URL, AT(back_channel.url), GH_ROW_REQUIRED,
+      .doc =
+          "Where the issuer reaches us: on a host that leads here, under a path of its own. Registered there "
+          "as `backchannel_logout_uri`, or as the receiver of a stream." },
+    { "audiences", GH_ROW_TEXTS, AT(back_channel.audiences), GH_ROW_REQUIRED, .min = 1, .max = 64,
+      .doc = "What the issuer calls us: the client ids in `aud` of its logout tokens, the audience of its "
+             "stream." },
+    { .key = NULL }
+};
+static const struct gh_section back_channel_section = {
+    .title = "issuers.NAME.back_channel",
+    .doc =
+        "The issuer says when users sign out, or their sessions and credentials end: their tokens end here "
+        "too. OpenID Connect Back-Channel Logout, and Shared Signals pushed by RFC 8935. Needs a `store`.",
+    .rows = back_channel_rows,
+};
+
 static const struct gh_choice shapes[] = { { "direct", GH_SHAPE_DIRECT },
                                            { "edge", GH_SHAPE_EDGE },
                                            { NULL, 0 } };
@@ -103,6 +121,8 @@ static const struct gh_row issuer_rows[] = {
       .doc = "Our own authorization server." },
     { "introspection", GH_ROW_SECTION, 0, .section = &introspection_section,
       .unset = "opaque tokens are refused", .doc = "For issuers with opaque tokens." },
+    { "back_channel", GH_ROW_SECTION, 0, .section = &back_channel_section,
+      .unset = "tokens end when they expire", .doc = "Where the issuer says that sessions have ended." },
     { .key = NULL }
 };
 const struct gh_section gh_issuer_section = {

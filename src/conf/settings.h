@@ -50,12 +50,18 @@ struct gh_settings_managed {
     int accounts;               /* enum gh_accounts */
 };
 
+struct gh_settings_back_channel {
+    gh_str url;
+    struct gh_strs audiences;
+};
+
 struct gh_settings_issuer {
     struct gh_element at;
     gh_str profile; /* name of the built-in profile */
     gh_str issuer;  /* one, or conf.profile.issuers */
     struct gh_issuer_conf conf;
     struct gh_settings_managed managed;
+    struct gh_settings_back_channel back_channel; /* audiences empty: none */
 };
 
 struct gh_settings_tenant {

@@ -4,9 +4,15 @@
 static void start(struct gh_exchange *x)
 {
     const struct gh_dispatch *dispatch = x->handler_ctx;
-    bool issuer = dispatch->issuer != NULL && gh_issuer_server_owns(dispatch->issuer, x);
-    x->handler = issuer ? &gh_issuer_handler : &gh_gateway_handler;
-    x->handler_ctx = issuer ? (void *)dispatch->issuer : (void *)dispatch->gateway;
+    x->handler = &gh_gateway_handler;
+    x->handler_ctx = dispatch->gateway;
+    if (dispatch->issuer != NULL && gh_issuer_server_owns(dispatch->issuer, x)) {
+        x->handler = &gh_issuer_handler;
+        x->handler_ctx = dispatch->issuer;
+    } else if (gh_signals_own(dispatch->signals, x)) {
+        x->handler = &gh_signals_handler;
+        x->handler_ctx = dispatch->signals;
+    }
     x->handler->start(x);
 }
 

@@ -27,7 +27,8 @@
     X(CONSENT_DENIED, "consent.denied")                                                                      \
     X(CONSENT_REVOKED, "consent.revoked")                                                                    \
     X(REVOKE, "revoke")                                                                                      \
-    X(INTROSPECT, "introspect")
+    X(INTROSPECT, "introspect")                                                                              \
+    X(SIGNAL, "signal")
 #define GH_AUDIT_EVENT_ID(id, name) GH_EVENT_##id,
 enum gh_audit_event { GH_EVENT_NONE, GH_AUDIT_EVENTS(GH_AUDIT_EVENT_ID) GH_EVENT_COUNT };
 #undef GH_AUDIT_EVENT_ID
