@@ -82,7 +82,7 @@ as_root() {
 missing_packages() {
     local package wanted=(ca-certificates)
     if [ -z "${GATEHOUSE:-}" ]; then
-        wanted+=(gcc libc6-dev meson ninja-build pkg-config libssl-dev libevent-dev libnghttp2-dev libjansson-dev
+        wanted+=(gcc libc6-dev meson ninja-build pkg-config libssl-dev libevent-dev libnghttp2-dev
             libcurl4-openssl-dev libyaml-dev libsqlite3-dev libseccomp-dev)
     fi
     command -v npm >/dev/null || wanted+=(npm)
