@@ -7,6 +7,7 @@
 
 #include "base/str.h"
 #include "conf/rows.h"
+#include "io/file.h"
 
 #define MS_DAY 86400000
 
@@ -287,15 +288,6 @@ static void fill_file(struct gh_fill *fill, const struct gh_row *row, const stru
         check_file(fill->teller, row, node, at->ptr);
 }
 
-/* Newer systemd lets the user in by an ACL, whose mask shows as the group's bits. */
-static bool is_secret(const char *path, mode_t mode)
-{
-    const char *folder = credentials();
-    size_t len = folder != NULL ? strlen(folder) : 0;
-    bool given = len > 0 && strncmp(path, folder, len) == 0 && path[len] == '/';
-    return (mode & (given ? 037 : 077)) == 0;
-}
-
 /* Whether its content is any good is for those who read it. Where we may not even look (a folder of another
  * user's), the process that will run may. */
 static void check_file(struct gh_teller *teller, const struct gh_row *row, const struct gh_node *node,
@@ -313,7 +305,7 @@ static void check_file(struct gh_teller *teller, const struct gh_row *row, const
     }
     if (!S_ISREG(facts.st_mode) && !S_ISFIFO(facts.st_mode))
         gh_tell_wrong(teller, node, NULL, GH_STR("a file"));
-    else if ((row->flags & GH_ROW_SECRET) != 0 && !is_secret(path, facts.st_mode))
+    else if ((row->flags & GH_ROW_SECRET) != 0 && !gh_file_is_private(gh_str_from(path), facts.st_mode))
         gh_tell_error(teller, node, NULL,
                       gh_tell_text(teller, "a file with mode %04o", (unsigned)facts.st_mode & 07777u),
                       GH_STR("0600 or 0400: nobody else may read a secret"));

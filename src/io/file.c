@@ -17,6 +17,15 @@ static enum gh_reason refuse(char **ret_why, gh_str path, const char *format, ..
 static enum gh_reason check(int fd, gh_str path, size_t max, bool is_secret, size_t *ret_len, char **ret_why);
 static bool read_all(int fd, unsigned char *out, size_t len);
 
+bool gh_file_is_private(gh_str path, unsigned mode)
+{
+    gh_str folder = gh_str_from(getenv("CREDENTIALS_DIRECTORY"));
+    bool given = folder.len > 0 && folder.ptr[0] == '/' && path.len > folder.len + 1 &&
+                 gh_str_starts(path, folder) && path.ptr[folder.len] == '/' &&
+                 memchr(path.ptr + folder.len + 1, '/', path.len - folder.len - 1) == NULL;
+    return (mode & (given ? 037 : 077)) == 0;
+}
+
 enum gh_reason gh_small_file_read(gh_str path, size_t max, bool is_secret, struct gh_secret *ret_bytes,
                                   char **ret_why)
 {
@@ -48,7 +57,7 @@ static enum gh_reason check(int fd, gh_str path, size_t max, bool is_secret, siz
     struct stat info;
     if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
         return refuse(ret_why, path, "is not a plain file");
-    if (is_secret && (info.st_mode & 077) != 0)
+    if (is_secret && !gh_file_is_private(path, info.st_mode))
         return refuse(ret_why, path, "can be read by others (mode %04o): chmod 600 it",
                       (unsigned)info.st_mode & 07777);
     if (info.st_size <= 0 || (size_t)info.st_size > max)

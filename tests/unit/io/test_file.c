@@ -1,5 +1,7 @@
 /* Small files: read whole, or refused with words that name the file and what is wrong with it. */
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "support/cm.h"
@@ -55,6 +57,34 @@ static void test_secrets_are_private(void **state)
     check_read(path, 1024, true, GH_STR("x"));
 }
 
+/* systemd gives them with 0440, an ACL for the user behind the group's bits: in its folder, and nowhere else.
+ */
+static void test_credentials_are_as_the_service_manager_makes_them(void **state)
+{
+    const char *path = gh_test_file("given", GH_STR("x"), 0600);
+    char folder[4096], beside[4100];
+    (void)snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(path, '/') - path), path);
+    assert_int_equal(chmod(path, 0440), 0);
+    check_refused(path, 1024, true, "given: can be read by others (mode 0440)");
+    assert_int_equal(setenv("CREDENTIALS_DIRECTORY", folder, 1), 0);
+    check_read(path, 1024, true, GH_STR("x"));
+    const unsigned open_modes[] = { 0444, 0460, 0450, 0441, 0442 };
+    for (size_t i = 0; i < GH_ARRAY_LEN(open_modes); i++) {
+        assert_int_equal(chmod(path, open_modes[i]), 0);
+        check_refused(path, 1024, true, "given: can be read by others (mode 04");
+    }
+    assert_int_equal(chmod(path, 0440), 0);
+    (void)snprintf(beside, sizeof(beside), "%s/../%s", folder, strrchr(folder, '/') + 1);
+    assert_int_equal(setenv("CREDENTIALS_DIRECTORY", beside, 1), 0); /* the same folder by another name */
+    check_refused(path, 1024, true, "given: can be read by others (mode 0440)");
+    *strrchr(folder, '/') = '\0';
+    assert_int_equal(setenv("CREDENTIALS_DIRECTORY", folder, 1), 0); /* below it, not in it */
+    check_refused(path, 1024, true, "given: can be read by others (mode 0440)");
+    assert_int_equal(setenv("CREDENTIALS_DIRECTORY", "", 1), 0);
+    check_refused(path, 1024, true, "given: can be read by others (mode 0440)");
+    assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
+}
+
 static void test_memory_may_run_out(void **state)
 {
     const char *path = gh_test_file("memory", GH_STR("x"), 0600);
@@ -79,6 +109,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whole_or_not_at_all),
         cmocka_unit_test(test_secrets_are_private),
+        cmocka_unit_test(test_credentials_are_as_the_service_manager_makes_them),
         cmocka_unit_test(test_memory_may_run_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
