@@ -1,13 +1,16 @@
 """Settings that change under open streams, and the end of the process under them."""
+import copy
 import signal
+import subprocess
 import threading
 
 import pytest
 
+from support.gateway import BINARY
 from support.http1 import Broken
 from support.reloads import BAD, Reloads
 from support.upstream import echo
-from support.wait import until
+from support.wait import free_port, until
 
 pytestmark = pytest.mark.threads
 
@@ -44,6 +47,46 @@ def test_a_reload_ends_streams_that_the_new_settings_forbid(site):
     site.upstream.script = echo
     site.read = len(site.audit())
     site.refused(site.post(), 403, reason="scope_missing", good=site.post(site.issuer.token(scope="mcp:write")))
+
+
+LISTEN = "listen: order, addresses, tls and proxy_protocol change at a restart only"
+
+
+def other_address(site):
+    site.settings["listen"][0]["address"] = f"127.0.0.1:{free_port()}"
+
+
+def one_more(site):
+    site.settings["listen"].append({"address": f"127.0.0.1:{free_port()}"})
+
+
+def proxy_protocol(site):
+    site.settings["listen"][0]["proxy_protocol"] = True
+    site.settings["trusted_proxies"] = ["127.0.0.1"]
+
+
+def a_store(site):
+    site.settings["store"] = "sqlite:other.db"
+
+
+@pytest.mark.parametrize("change, why", [(other_address, LISTEN), (one_more, LISTEN), (proxy_protocol, LISTEN),
+                                         (a_store, "store: it changes at a restart only")])
+def test_a_reload_refuses_what_needs_a_restart_as_a_whole(site, change, why):
+    """`check` finds nothing wrong; the scope that came with it is not asked for either, until it comes alone."""
+    site.start()
+    before = copy.deepcopy(site.settings)
+    site.settings["routes"][0]["scopes"] = ["mcp:write"]
+    change(site)
+    site.reload(says="settings were not reloaded")
+    assert subprocess.run([BINARY, "check", "-c", "gatehouse.yaml"], cwd=site.folder, capture_output=True).returncode == 0
+    assert f'"why":"{why}"' in site.log()
+    assert not metadata_names(site, "mcp:write")
+    site.accepted(site.post())
+    before["routes"][0]["scopes"] = ["mcp:write"]
+    site.settings.clear()
+    site.settings.update(before)
+    site.reload()
+    assert metadata_names(site, "mcp:write")
 
 
 def test_a_reload_leaves_other_streams_alone(site):
