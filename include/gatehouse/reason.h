@@ -172,6 +172,7 @@
     /* ---- the admin listener */ \
     X(ADMIN,                 "admin",                    200,  NULL,                 NULL) \
     X(ADMIN_UNAUTHORIZED,    "admin_unauthorized",       401,  NULL,                 "The admin token is needed") \
+    X(ADMIN_STRANGER,        "admin_stranger",           403,  NULL,                 "The admin socket is for its own user") \
     X(ADMIN_MALFORMED,       "admin_malformed",          400,  NULL,                 "The admin request is malformed") \
     X(ADMIN_UNKNOWN,         "admin_unknown",            404,  NULL,                 "What the admin request names is not there") \
     X(ADMIN_CONFLICT,        "admin_conflict",           409,  NULL,                 "What the admin request names is in another state") \

@@ -109,6 +109,20 @@ static void warn_of_open_admin(const struct gh_conf *conf)
                GH_FIELD("address", conf->admin.address_text));
 }
 
+/* One that came from elsewhere has the mode that its maker gave it. */
+static bool close_to_others(const struct gh_admin_conf *admin)
+{
+    if (gh_listen_make_private(&admin->address))
+        return true;
+    gh_log(GH_LOG_ERROR, "the inherited admin socket is open to others",
+           GH_FIELD("address", admin->address_text));
+    (void)fprintf(stderr,
+                  "gatehouse: the inherited admin socket %.*s is open to others: allowed is mode 0600 "
+                  "(SocketMode=0600 and SocketUser= in the unit)\n",
+                  GH_STR_FMT(admin->address_text));
+    return false;
+}
+
 static bool bind_admin(struct gh_control *control, struct gh_inherited *from)
 {
     const struct gh_admin_conf *admin = &control->snapshot->conf->admin;
@@ -122,6 +136,8 @@ static bool bind_admin(struct gh_control *control, struct gh_inherited *from)
             return log_failed(admin->address_text);
         if (!keep(control, GH_DOOR_ADMIN, fd))
             return false;
+    } else if (!close_to_others(admin)) {
+        return false;
     }
     gh_log(GH_LOG_INFO, "admin listener", GH_FIELD("address", admin->address_text));
     warn_of_open_admin(control->snapshot->conf);
@@ -209,8 +225,9 @@ static bool listen_for_admin(struct gh_control *control)
 static bool make_admin_front(struct gh_control *control)
 {
     const struct gh_conf *conf = control->snapshot->conf;
-    control->admin_listen =
-        (struct gh_listen_conf){ .address_text = conf->admin.address_text, .address = conf->admin.address };
+    control->admin_listen = (struct gh_listen_conf){ .address_text = conf->admin.address_text,
+                                                     .address = conf->admin.address,
+                                                     .own_user = true };
     control->admin_conf = conf->front;
     control->admin_conf.listeners = &control->admin_listen;
     control->admin_conf.listener_count = 1;

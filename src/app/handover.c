@@ -95,7 +95,7 @@ static bool may_take(struct gh_handover *handover, int fd)
     if (!gh_pass_peer(fd, &uid, &pid))
         return false;
     handover->successor = pid;
-    if (uid == 0 || uid == geteuid())
+    if (gh_uid_is_ours((int64_t)uid))
         return true;
     gh_log(GH_LOG_WARN, "handover: another user asked for the sockets and gets none",
            GH_FIELD("uid", number(text, (long)uid)));

@@ -44,7 +44,7 @@ static bool is_trusted(int session, gh_str at)
 {
     uid_t uid;
     pid_t pid; /* of who made the door, maybe several processes ago */
-    if (!gh_pass_peer(session, &uid, &pid) || (uid != 0 && uid != geteuid()))
+    if (!gh_pass_peer(session, &uid, &pid) || !gh_uid_is_ours((int64_t)uid))
         return refuse(at, "belongs to a process of another user");
     gh_log(GH_LOG_INFO, "handover: taking the sockets of the running process");
     return true;

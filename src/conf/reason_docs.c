@@ -164,6 +164,7 @@ static const struct gh_reason_doc docs[GH_REASON_COUNT] = {
     [GH_POLICY_CHANGED] = { "A reload ended this stream because its rules changed.", "Nothing: the client comes again." },
     [GH_ADMIN] = { "A request to the admin listener.", "Nothing." },
     [GH_ADMIN_UNAUTHORIZED] = { "The admin token is missing or wrong.", "Send the content of `admin.token_file` as Bearer." },
+    [GH_ADMIN_STRANGER] = { "Another user than root and the gateway's own connected to the admin unix socket; the connection is closed without an answer.", "Ask as the user that runs Gatehouse, or as root." },
     [GH_ADMIN_MALFORMED] = { "A request to the admin interface with a member that it does not take, of another type or value, or without one that it needs.", "The answer says what was found and what is allowed." },
     [GH_ADMIN_UNKNOWN] = { "A request to the admin interface about a user, client, grant, key or issuer that is not there.", "The answer says which; the `list` commands show what is there." },
     [GH_ADMIN_CONFLICT] = { "A request to the admin interface that the present state does not allow: a name that is taken, a third secret.", "The answer says what is in the way." },

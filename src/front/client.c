@@ -139,9 +139,22 @@ static void start_tls(struct gh_client *client, gh_str first)
     gh_conn_start_tls(client->conn, tls, first);
 }
 
+/* Whatever the mode of the socket: somebody else may have made it, or changed it. */
+static bool is_stranger(const struct gh_client *client)
+{
+    const struct gh_front_conf *conf = &client->front->conf;
+    size_t index = client->from->index;
+    return index < conf->listener_count && conf->listeners[index].own_user &&
+           conf->listeners[index].address.storage.ss_family == AF_UNIX && !gh_uid_is_ours(client->peer_uid);
+}
+
 /* Behind the PROXY header, or at once where there is none. */
 static void greet(struct gh_client *client, gh_str first)
 {
+    if (is_stranger(client)) {
+        refuse_connection(client, GH_ADMIN_STRANGER);
+        return;
+    }
     if (!enter(client)) {
         refuse_connection(client, GH_CONNECTIONS_MANY);
         return;

@@ -25,6 +25,7 @@ struct gh_listen_conf {
     const struct gh_tls_pair *pairs; /* none: plain HTTP */
     size_t pair_count;
     bool proxy_protocol;
+    bool own_user; /* at a unix socket: for the user that we are, and root */
 };
 
 /* Which fields trusted proxies speak by. */

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "base/str.h"
 #include "io/address_bytes.h"
@@ -209,4 +210,9 @@ int64_t gh_peer_uid(int fd, const struct gh_address *peer)
         getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &len) != 0)
         return -1;
     return (int64_t)credentials.uid;
+}
+
+bool gh_uid_is_ours(int64_t uid)
+{
+    return uid == 0 || uid == (int64_t)geteuid();
 }

@@ -42,5 +42,7 @@ bool gh_cidrs_have(struct gh_cidrs list, const struct gh_address *address);
 
 /* Who connected to a unix socket; -1 for others, or when the system does not say. */
 int64_t gh_peer_uid(int fd, const struct gh_address *peer);
+/* Who may do here what this process may do anyway: its own user, and root. */
+bool gh_uid_is_ours(int64_t uid);
 
 #endif

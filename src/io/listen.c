@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -63,6 +64,24 @@ int gh_listen_open_private(const struct gh_address *address, int type)
     (void)umask(before);
     errno = why;
     return fd;
+}
+
+bool gh_listen_make_private(const struct gh_address *address)
+{
+    struct sockaddr_un un;
+    struct stat facts;
+    char itself[64]; /* not its name once more, which could lead elsewhere by then */
+    if (address->storage.ss_family != AF_UNIX)
+        return true;
+    memcpy(&un, &address->storage, sizeof(un));
+    int fd = open(un.sun_path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    (void)snprintf(itself, sizeof(itself), "/proc/self/fd/%d", fd);
+    bool closed = fstat(fd, &facts) == 0 && S_ISSOCK(facts.st_mode) &&
+                  ((facts.st_mode & 077) == 0 || chmod(itself, 0600) == 0);
+    (void)close(fd);
+    return closed;
 }
 
 /* Linux hands TCP_NODELAY down from the listening socket to what is accepted: one system call per listener

@@ -13,6 +13,10 @@ int gh_listen_open_as(const struct gh_address *address, int type, bool reuseport
 /* For this user alone: a unix socket of mode 0600, whatever the umask says. Before there are threads: it sets
  * the umask meanwhile. */
 int gh_listen_open_private(const struct gh_address *address, int type);
+/* Takes the rights of all others away from the socket file of an address that is bound already; true when
+ * none has any (always, for what is no unix socket), false when its file is not there or not ours to change.
+ */
+bool gh_listen_make_private(const struct gh_address *address) GH_MUST_USE;
 /* TCP_NODELAY for all that will be accepted from fd; done already by gh_listen_open. */
 void gh_listen_set_nodelay(int fd);
 

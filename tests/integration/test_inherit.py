@@ -2,6 +2,7 @@
 import os
 import signal
 import socket
+import stat
 
 import pytest
 
@@ -19,9 +20,9 @@ def held(site):
     """Starts the site's binary under a holder of its two sockets; `held(sockets_each=2)` gives each address two queues."""
     holders = []
 
-    def make(**options):
+    def make(admin=None, **options):
         site.write("gatehouse.yaml", site.settings)
-        addresses = [("127.0.0.1", site.port), ("127.0.0.1", site.admin_port)]
+        addresses = [("127.0.0.1", site.port), admin or ("127.0.0.1", site.admin_port)]
         holder = Holder([BINARY, "serve", "-c", "gatehouse.yaml"], site.folder, addresses, os.path.join(site.folder, "stderr"), **options)
         holders.append(holder)
         return holder.start()
@@ -87,6 +88,80 @@ def test_a_socket_that_fits_no_listener_is_told(site, held):
     line = until(lambda: [line for line in site.log().splitlines() if "fits no listener" in line], "a warning")[0]
     assert other.split(":")[1] in line
     assert holder.stop() == 0
+
+
+# ---- the admin listener at a unix socket, which is its own user's alone
+
+NOBODY = 65534
+NEEDS_ROOT = "only root can become another user"
+
+
+@pytest.fixture
+def admin_path(site):
+    path = os.path.join(site.folder, "admin.sock")
+    site.settings["admin"]["address"] = f"unix:{path}"
+    return path
+
+
+def status_as(uid, path):
+    """The status of /healthz for that user: 0 when the connection is closed without an answer."""
+    child = os.fork()
+    if child == 0:
+        status = 255
+        try:
+            os.chdir(os.path.dirname(path))
+            os.setresuid(uid, uid, uid)
+            status = asked(os.path.basename(path)) // 100
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) * 100
+
+
+def asked(path):
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(30)
+        client.connect(path)
+        try:
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n")
+            answer = client.recv(4096)
+        except (BrokenPipeError, ConnectionResetError):
+            return 0
+    return int(answer.split()[1]) if answer else 0
+
+
+def listens(site):
+    return os.path.exists(os.path.join(site.folder, "stderr")) and "admin listener" in site.log()
+
+
+def mode_of(path):
+    return stat.S_IMODE(os.stat(path).st_mode)
+
+
+@pytest.mark.parametrize("mode", [0o666, 0o600])
+def test_an_inherited_admin_socket_is_closed_to_others(site, held, admin_path, mode):
+    before = os.umask(0o777 & ~mode)
+    try:
+        holder = held(admin=admin_path)
+    finally:
+        os.umask(before)
+    assert asked(admin_path) == 200
+    until(lambda: listens(site), "its line")
+    assert mode_of(admin_path) == 0o600
+    assert holder.stop() == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason=NEEDS_ROOT)
+@pytest.mark.parametrize("inherited", [True, False])
+def test_another_user_gets_no_answer_from_the_admin_socket(site, held, admin_path, inherited):
+    """Whoever widens the mode later does not widen who may ask."""
+    os.chmod(site.folder, 0o711)
+    holder = held(admin=admin_path) if inherited else site.start(ready=None)
+    until(lambda: os.path.exists(admin_path) and listens(site), "admin listener")
+    os.chmod(admin_path, 0o666)
+    assert status_as(os.geteuid(), admin_path) == 200
+    assert status_as(NOBODY, admin_path) == 0  # reason: admin_stranger
+    until(lambda: "admin_stranger" in site.log(), "its line")
+    assert not inherited or holder.stop() == 0
 
 
 @pytest.mark.parametrize("name", ["path", "abstract"])

@@ -7,7 +7,7 @@ import time
 
 
 class Holder:
-    """`command` is run in `folder`; each address of `addresses` is a (host, port) whose socket outlives the process.
+    """`command` is run in `folder`; each address of `addresses`, a (host, port) or the path of a unix socket, outlives the process.
     `claimed`: how many sockets the variable says there are, if not as many as there are."""
 
     def __init__(self, command, folder, addresses, log, backlog=4096, sockets_each=1, claimed=0):
@@ -16,7 +16,7 @@ class Holder:
 
     @staticmethod
     def listen(address, backlog, shared):
-        made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        made = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET, socket.SOCK_STREAM)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if shared:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -153,6 +154,35 @@ static void test_unix_sockets_replace_the_dead_only(void **state)
     assert_int_equal(unlink(text + 5), 0);
 }
 
+/* One that somebody else made with rights for others. */
+static void test_a_socket_is_made_private(void **state)
+{
+    char text[64];
+    struct gh_address at;
+    struct stat facts;
+    (void)snprintf(text, sizeof(text), "unix:/tmp/gh-private-%d.sock", (int)getpid());
+    assert_int_equal(gh_address_read(gh_str_from(text), &at), GH_OK);
+    assert_false(gh_listen_make_private(&at)); /* not there */
+    int fd = gh_listen_open(&at, false);
+    assert_int_equal(chmod(text + 5, 0660), 0);
+    if (geteuid() == 0) { /* who may not change it, is told so */
+        assert_int_equal(seteuid(65534), 0);
+        bool done = gh_listen_make_private(&at);
+        assert_int_equal(seteuid(0), 0);
+        assert_false(done);
+    }
+    assert_true(gh_listen_make_private(&at));
+    assert_int_equal(stat(text + 5, &facts), 0);
+    assert_int_equal(facts.st_mode & 0777, 0600);
+    close(fd);
+    assert_int_equal(unlink(text + 5), 0);
+    assert_int_equal(symlink("/tmp", text + 5), 0);
+    assert_false(gh_listen_make_private(&at)); /* no socket, and nothing behind it is touched */
+    assert_int_equal(unlink(text + 5), 0);
+    assert_int_equal(gh_address_read(GH_STR("127.0.0.1:1"), &at), GH_OK);
+    assert_true(gh_listen_make_private(&at)); /* has no mode */
+}
+
 /* What is wrong is said as it is. */
 static void test_why_it_cannot_listen(void **state)
 {
@@ -170,11 +200,9 @@ static void test_why_it_cannot_listen(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_a_turn_accepts_a_bounded_number),
-        CASE(test_workers_share_a_port),
-        CASE(test_it_rests_when_descriptors_run_out),
-        CASE(test_unix_sockets_replace_the_dead_only),
-        CASE(test_why_it_cannot_listen),
+        CASE(test_a_turn_accepts_a_bounded_number),   CASE(test_workers_share_a_port),
+        CASE(test_it_rests_when_descriptors_run_out), CASE(test_unix_sockets_replace_the_dead_only),
+        CASE(test_a_socket_is_made_private),          CASE(test_why_it_cannot_listen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
