@@ -114,7 +114,7 @@ static void what_an_issuer_did(void **state)
     json_t *line = written(), *events = json_object_get(line, "events");
     assert_int_equal(json_array_size(events), GH_EVENT_COUNT - 1);
     assert_string_equal(json_string_value(json_array_get(events, 0)), "token.issued");
-    assert_string_equal(json_string_value(json_array_get(events, GH_EVENT_COUNT - 2)), "introspect");
+    assert_string_equal(json_string_value(json_array_get(events, GH_EVENT_COUNT - 2)), "signal");
     assert_int_equal(json_integer_value(json_object_get(line, "revoked_count")), 3);
     json_decref(line);
     record.act = NULL;
