@@ -9,7 +9,7 @@
 //   SCOPES='a b'         what every resource knows and a request without scope gets
 //   CIMD_DOCS=f          JSON object URL -> client metadata document; nothing is fetched from the network
 //   SHAPE=entra-id       claims of ID tokens as that provider writes them: entra-id, okta, google, cognito (see SHAPES)
-//   RELYING='[...]'      further clients, as JSON: those who sign people in here
+//   RELYING='[...]'      further clients, as JSON: those who sign people in here, or are told of sign-outs (backchannel_logout_uri)
 //
 // Everybody who comes is signed in as alice (login_hint=bob: bob, login_hint=deny: refused) and has consented: only
 // redirects, no page. Any resource on loopback and any https resource gets tokens (RFC 9068); those with a path under
@@ -143,11 +143,14 @@ const configuration = () => ({
     clientCredentials: { enabled: true },
     introspection: { enabled: true, allowedPolicy: async (_ctx, client) => client.clientAuthMethod !== 'none' },
     revocation: { enabled: true },
+    backchannelLogout: { enabled: true },
     registration: { enabled: true },
     resourceIndicators: { enabled: true, getResourceServerInfo: resourceServer, useGrantedResource: () => true },
     ...(documents && { clientIdMetadataDocument: { enabled: true, ack: 'draft-02' } }),
   },
-  async fetch(url) {
+  async fetch(url, options) {
+    const isTold = clients.some((client) => client.backchannel_logout_uri === String(url));
+    if (isTold) return fetch(url, { ...options, dispatcher: undefined }); // its own refuses loopback
     if (!documents?.[url]) throw new Error(`no document for ${url}`);
     return Response.json(documents[url], { headers: { 'cache-control': 'max-age=60' } });
   },
@@ -184,6 +187,7 @@ function build(issuer) {
     note({ grant: params.grant_type, resource: params.resource, client: client.clientId }));
   for (const event of ['grant.error', 'authorization.error', 'registration_create.error', 'server_error'])
     provider.on(event, (_ctx, error) => note({ error: error.error ?? 'server_error', detail: error.error_description ?? error.stack }));
+  provider.on('backchannel.error', (_ctx, error) => note({ error: 'backchannel', detail: error.stack }));
   handle = provider.callback();
 }
 
