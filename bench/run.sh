@@ -18,7 +18,7 @@ install() {
     $sudo apt-get update -q
     $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
         gcc libc6-dev pkg-config python3 libnghttp2-dev libssl-dev meson ninja-build libevent-dev libjansson-dev \
-        libcurl4-openssl-dev libyaml-dev libsqlite3-dev libseccomp-dev nghttp2-proxy haproxy nginx
+        libcurl4-openssl-dev libyaml-dev libsqlite3-dev libhiredis-dev libseccomp-dev nghttp2-proxy haproxy nginx
 }
 
 # compile PROGRAM LIBRARIES SOURCE...: only when a source or header is newer than the program

@@ -83,7 +83,7 @@ missing_packages() {
     local package wanted=(ca-certificates)
     if [ -z "${GATEHOUSE:-}" ]; then
         wanted+=(gcc libc6-dev meson ninja-build pkg-config libssl-dev libevent-dev libnghttp2-dev
-            libcurl4-openssl-dev libyaml-dev libsqlite3-dev libseccomp-dev)
+            libcurl4-openssl-dev libyaml-dev libsqlite3-dev libhiredis-dev libseccomp-dev)
     fi
     command -v npm >/dev/null || wanted+=(npm)
     for package in "${wanted[@]}"; do

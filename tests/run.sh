@@ -88,8 +88,8 @@ as_root() {
 missing_packages() {
     local package wanted=(
         ca-certificates clang-14 clang-format-14 libclang-rt-14-dev llvm-14 libc6-dev gcc meson ninja-build pkg-config
-        libssl-dev libevent-dev libnghttp2-dev libjansson-dev libcurl4-openssl-dev libyaml-dev libsqlite3-dev libseccomp-dev libcmocka-dev
-        openssl procps python3)
+        libssl-dev libevent-dev libnghttp2-dev libjansson-dev libcurl4-openssl-dev libyaml-dev libsqlite3-dev libhiredis-dev libseccomp-dev libcmocka-dev
+        openssl procps python3 redis-server)
     selected integration threads crash "${long[@]:2}" && wanted+=(python3-pytest python3-cryptography python3-jwt python3-yaml)
     selected systemd && wanted+=(systemd)
     selected interop conformance && ! command -v npm >/dev/null && wanted+=(npm)

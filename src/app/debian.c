@@ -9,9 +9,10 @@
 static const struct {
     const char *package, *floor;
 } floors[] = {
-    { "libcurl4", "7.88.1-10+deb12u15" },    { "libevent-core-2.1-7", "2.1.12-stable-8+deb12u1" },
-    { "libnghttp2-14", "1.52.0-1+deb12u3" }, { "libsqlite3-0", "3.40.1-2+deb12u2" },
-    { "libssl3", "3.0.22-1~deb12u2" },       { "libyaml-0-2", "0.2.5-1" },
+    { "libcurl4", "7.88.1-10+deb12u15" },   { "libevent-core-2.1-7", "2.1.12-stable-8+deb12u1" },
+    { "libhiredis0.14", "0.14.1-3" },       { "libnghttp2-14", "1.52.0-1+deb12u3" },
+    { "libsqlite3-0", "3.40.1-2+deb12u2" }, { "libssl3", "3.0.22-1~deb12u2" },
+    { "libyaml-0-2", "0.2.5-1" },
 };
 
 /* ---- deb-version(7) ---- */

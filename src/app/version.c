@@ -2,6 +2,7 @@
  * known fixes. */
 #include <curl/curl.h>
 #include <event2/event.h>
+#include <hiredis/hiredis.h>
 #include <nghttp2/nghttp2.h>
 #include <openssl/crypto.h>
 #include <seccomp.h>
@@ -45,6 +46,7 @@ int gh_command_version(int argc, char **argv)
     (void)printf("libcurl   %s\n", curl_version_info(CURLVERSION_NOW)->version);
     (void)printf("libyaml   %s\n", yaml_get_version_string());
     (void)printf("sqlite    %s\n", sqlite3_libversion());
+    (void)printf("hiredis   %d.%d.%d\n", HIREDIS_MAJOR, HIREDIS_MINOR, HIREDIS_PATCH);
     const struct scmp_version *seccomp = seccomp_version();
     if (seccomp != NULL)
         (void)printf("seccomp   %u.%u.%u\n", seccomp->major, seccomp->minor, seccomp->micro);

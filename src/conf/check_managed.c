@@ -247,30 +247,41 @@ static void check_routes(struct gh_build *build)
 }
 
 /* "sqlite:PATH" with the path made relative to the settings file, as every other. */
-static void build_store(struct gh_build *build)
+static void place_file(struct gh_build *build, gh_str scheme)
 {
-    static const gh_str scheme = GH_STR_INIT("sqlite:");
     struct gh_teller *teller = build->teller;
     gh_str *url = &build->settings->conf.store.url;
     gh_str path = gh_str_skip(*url, scheme.len);
-    if (url->len == 0)
-        return;
     struct gh_conf_file *file = GH_ARENA_NEW(build->arena, struct gh_conf_file);
     if (file == NULL) {
         teller->out_of_memory = true;
         return;
     }
-    if (!gh_str_starts(*url, scheme) || path.len == 0)
-        gh_tell_wrong(teller, gh_node_get(build->root, "store"),
-                      gh_node_get(build->root, "store")->kind == GH_NODE_SCALAR ? NULL : "url",
-                      GH_STR("sqlite:PATH or sqlite::memory:"));
-    else if (path.ptr[0] != '/' && path.ptr[0] != ':' && teller->base_dir.len > 0)
+    if (path.ptr[0] != '/' && path.ptr[0] != ':' && teller->base_dir.len > 0)
         *url = gh_build_text(build, gh_arena_printf(build->arena, "%.*s%.*s/%.*s", GH_STR_FMT(scheme),
                                                     GH_STR_FMT(teller->base_dir), GH_STR_FMT(path)));
     *file = (struct gh_conf_file){ .next = build->settings->conf.files,
                                    .path = gh_str_skip(*url, scheme.len),
                                    .is_state = true };
     build->settings->conf.files = file;
+}
+
+static void build_store(struct gh_build *build)
+{
+    static const gh_str scheme = GH_STR_INIT("sqlite:");
+    const char *allowed;
+    gh_str url = build->settings->conf.store.url;
+    if (url.len == 0)
+        return;
+    enum gh_reason reason = gh_store_url_check(build->arena, url, &allowed);
+    if (reason == GH_OUT_OF_MEMORY)
+        build->teller->out_of_memory = true;
+    else if (reason != GH_OK)
+        gh_tell_wrong(build->teller, gh_node_get(build->root, "store"),
+                      gh_node_get(build->root, "store")->kind == GH_NODE_SCALAR ? NULL : "url",
+                      gh_str_from(allowed));
+    else if (gh_str_starts(url, scheme))
+        place_file(build, scheme);
 }
 
 void gh_build_managed(struct gh_build *build)

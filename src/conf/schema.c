@@ -179,16 +179,26 @@ static const struct gh_choice switches[] = { { "on", GH_SWITCH_ON }, { "off", GH
 
 static const struct gh_row store_rows[] = {
     { "url", GH_ROW_TEXT, AT(gh_store_conf, url), GH_ROW_REQUIRED,
-      .doc = "`sqlite:gatehouse.db` is a file, relative to the settings; `sqlite::memory:` forgets at the "
-             "end." },
+      .doc =
+          "`sqlite:gatehouse.db` is a file, relative to the settings; `sqlite::memory:` forgets at the "
+          "end. `redis://[user@]host[:port][/db]` or `redis+unix://[user@]/path[?db=N]` is a Redis server, "
+          "for several gateways." },
+    { "password_file", GH_ROW_FILE, AT(gh_store_conf, password_file), GH_ROW_SECRET,
+      .doc = "The password for Redis; read again whenever a connection is made." },
+    { "timeout", GH_ROW_MS, AT(gh_store_conf, timeout_ms), .fallback = "1s", .min = 50, .max = 30000,
+      .doc = "How long Redis may take for a connection, and for an answer." },
+    { "replicas", GH_ROW_INT, AT(gh_store_conf, replicas), .fallback = "0", .min = 0, .max = 16,
+      .doc = "So many replicas of Redis must have a write before it is acknowledged." },
+    { "replica_wait", GH_ROW_MS, AT(gh_store_conf, replica_wait_ms), .fallback = "100ms", .min = 10,
+      .max = 10000, .doc = "How long the replicas are waited for; then 503." },
     { "queue", GH_ROW_INT, AT(gh_store_conf, queue_max), .fallback = "10000", .min = 16, .max = 1000000,
       .doc = "Calls that wait for the store; beyond them requests are answered 503." },
     { "busy", GH_ROW_MS, AT(gh_store_conf, busy_ms), .fallback = "1s", .min = 10, .max = 30000,
-      .doc = "How long the lock of another process is waited for." },
+      .doc = "How long the lock of another process on the SQLite file is waited for." },
     { "sweep", GH_ROW_SECONDS, AT(gh_store_conf, sweep_s), .fallback = "5m", .min = 1, .max = 86400,
       .doc = "How often expired rows are deleted." },
     { "poll", GH_ROW_MS, AT(gh_store_conf, log_poll_ms), .fallback = "50ms", .min = 5, .max = 500,
-      .doc = "How often revocations of other processes on the same file are looked for." },
+      .doc = "How often revocations of other processes on the same store are looked for." },
     { .key = NULL }
 };
 static const struct gh_section store_section = {

@@ -66,6 +66,6 @@ struct gh_store_driver {
     const char *(*why)(void *self);
 };
 
-extern const struct gh_store_driver gh_store_sqlite;
+extern const struct gh_store_driver gh_store_sqlite, gh_store_redis;
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "store/store_private.h"
+#include "store/store_redis.h"
 
 /* Answers of one batch leave together: commits share a durable step, and nobody waits for many of them. */
 #define BATCH_MAX 128u
@@ -23,7 +24,20 @@ static void sweep(struct gh_store *store, int64_t now_ms);
 
 static const struct gh_store_driver *driver_of(gh_str url)
 {
-    return gh_str_starts(url, GH_STR("sqlite:")) ? &gh_store_sqlite : NULL;
+    if (gh_str_starts(url, GH_STR("sqlite:")))
+        return &gh_store_sqlite;
+    return gh_str_starts(url, GH_STR("redis")) ? &gh_store_redis : NULL;
+}
+
+enum gh_reason gh_store_url_check(struct gh_arena *arena, gh_str url, const char **ret_allowed)
+{
+    struct gh_redis_place place;
+    const struct gh_store_driver *driver = driver_of(url);
+    if (driver == &gh_store_redis)
+        return gh_redis_place_read(arena, url, &place, ret_allowed);
+    *ret_allowed =
+        "sqlite:PATH, sqlite::memory:, redis://[user@]host[:port][/db] or redis+unix://[user@]/path[?db=N]";
+    return driver != NULL && url.len > strlen("sqlite:") ? GH_OK : GH_SETTINGS_INVALID;
 }
 
 static void init_queue(struct gh_store *store)
@@ -41,14 +55,14 @@ enum gh_reason gh_store_open(const struct gh_store_conf *conf, struct gh_store *
 {
     const struct gh_store_driver *driver = driver_of(conf->url);
     if (driver == NULL) {
-        *ret_why = strdup("no such kind of store; allowed: sqlite:PATH");
+        *ret_why = strdup("no such kind of store; allowed: sqlite:PATH, redis://HOST, redis+unix:///PATH");
         return GH_SETTINGS_INVALID;
     }
     struct gh_store *store = gh_calloc(1, sizeof(*store));
     if (store == NULL)
         return GH_OUT_OF_MEMORY;
     store->conf = *conf;
-    store->conf.url = GH_STR_NONE;
+    store->conf.url = store->conf.password_file = GH_STR_NONE;
     store->driver = driver;
     init_queue(store);
     enum gh_reason reason = driver->open(conf, &store->self, ret_why);

@@ -6,16 +6,25 @@
 #include "gatehouse/effects.h"
 #include "io/mailbox.h"
 
-/* One store, shared by all threads of the process. Drivers: SQLite (store_sqlite.c). */
+/* One store, shared by all threads of the process. Drivers: SQLite (store_sqlite.c), Redis (store_redis.c).
+ */
 struct gh_store;
 
 struct gh_store_conf {
-    gh_str url;          /* "sqlite:PATH" or "sqlite::memory:" */
+    gh_str url;          /* "sqlite:PATH", "sqlite::memory:", or as gh_redis_place_read has it */
     int64_t queue_max;   /* calls that wait; beyond: GH_OVERLOADED */
     int64_t busy_ms;     /* how long a lock of another process is waited for; then GH_STORE_DOWN */
     int64_t sweep_s;     /* how often expired rows and log entries are deleted */
     int64_t log_poll_ms; /* how often appends of other processes are looked for */
+    /* Redis: */
+    gh_str password_file;    /* empty: none */
+    int64_t timeout_ms;      /* how long an answer is waited for, a connection too */
+    int64_t replicas;        /* so many must have what is acknowledged */
+    int64_t replica_wait_ms; /* how long that is waited for */
 };
+/* Is it the address of a store? GH_OK, GH_OUT_OF_MEMORY, or GH_SETTINGS_INVALID: *ret_allowed says what would
+ * be right. */
+GH_MUST_USE enum gh_reason gh_store_url_check(struct gh_arena *arena, gh_str url, const char **ret_allowed);
 
 /* Opens and migrates; on failure a strdup'd text says why, for the operator: GH_SETTINGS_INVALID (url, a file
  * that others may read or write), GH_STORE_DOWN, GH_OUT_OF_MEMORY. */

@@ -14,7 +14,7 @@ PURE = {"include": STANDARD - {"stdio.h"}, "core": STANDARD}
 CORE_LIBRARIES = ("openssl/", "jansson.h")
 CORE_NEVER = ("openssl/ssl.h", "openssl/bio.h")
 # Each library is used on one floor, which hides it from the others; app prints the versions of all.
-HOMES = {"event2/": "io", "openssl/ssl.h": "io", "nghttp2/": "wire", "curl/": "upstream", "yaml.h": "conf", "sqlite3.h": "store"}
+HOMES = {"event2/": "io", "openssl/ssl.h": "io", "nghttp2/": "wire", "curl/": "upstream", "yaml.h": "conf", "sqlite3.h": "store", "hiredis/": "store"}
 
 
 def read_floors(root):

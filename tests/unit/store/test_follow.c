@@ -3,66 +3,7 @@
 #include <sqlite3.h>
 #include <string.h>
 
-#include "unit/store/world.h"
-
-#define HEARD_MAX 6000
-
-struct heard {
-    uint64_t positions[HEARD_MAX];
-    char ids[HEARD_MAX][16];
-    int64_t appended_ms;
-    size_t count;
-    unsigned caught_up, troubles;
-    int64_t as_of_ms;
-    enum gh_reason reason;
-    char why[128];
-};
-static struct heard heard;
-
-static void hear_entry(void *ctx, const struct gh_store_log_entry *entry)
-{
-    struct heard *to = ctx;
-    assert_true(to->count < HEARD_MAX);
-    assert_true(to->count == 0 || entry->position > to->positions[to->count - 1]);
-    assert_int_equal(entry->revocation.level, GH_REVOKED_GRANT);
-    (void)snprintf(to->ids[to->count], sizeof(to->ids[0]), "%.*s", GH_STR_FMT(entry->revocation.id));
-    to->positions[to->count++] = entry->position;
-    to->appended_ms = entry->appended_ms;
-}
-
-static void hear_all(void *ctx, int64_t as_of_ms)
-{
-    struct heard *to = ctx;
-    assert_true(as_of_ms >= to->as_of_ms);
-    to->as_of_ms = as_of_ms;
-    to->caught_up++;
-}
-
-static void hear_trouble(void *ctx, enum gh_reason reason, gh_str why)
-{
-    struct heard *to = ctx;
-    to->troubles++;
-    to->reason = reason;
-    (void)snprintf(to->why, sizeof(to->why), "%.*s", GH_STR_FMT(why));
-}
-
-static void follow(void)
-{
-    heard = (struct heard){ 0 };
-    gh_store_follow(world.store, world.mailbox,
-                    &(struct gh_store_follower){
-                        .entry = hear_entry, .caught_up = hear_all, .trouble = hear_trouble, .ctx = &heard });
-}
-
-static uint64_t append(const char *id)
-{
-    struct gh_effects effects = { 0 };
-    struct gh_revocation revocation = revocation_of(id);
-    assert_int_equal(gh_effects_revoke(&effects, &revocation), GH_OK);
-    struct gh_store_answer answer = commit_as("acme", &effects, NOW);
-    assert_int_equal(answer.reason, GH_OK);
-    return answer.position;
-}
+#include "unit/store/hearing.h"
 
 /* What another process does. */
 static void run_raw(const char *sql)
@@ -212,6 +153,9 @@ static void a_store_closes_with_letters_unopened(void **state)
     gh_store_client_free(client);
 }
 
+/* The last ones change the file from outside; test_redis.c has the like for a server. */
+#define OF_FILES 2
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,9 +165,10 @@ int main(void)
         CASE(entries_of_others_are_found),
         CASE(a_quiet_log_stays_known),
         CASE(a_long_past_comes_whole),
+        CASE(a_store_closes_with_letters_unopened),
         CASE(what_cannot_be_read_is_never_passed_over),
         CASE(a_store_that_is_gone_is_not_known),
-        CASE(a_store_closes_with_letters_unopened),
     };
-    return cmocka_run_group_tests_name("follow", tests, NULL, NULL);
+    size_t count = GH_ARRAY_LEN(tests) - (uses_redis() ? OF_FILES : 0);
+    return _cmocka_run_group_tests("follow", tests, count, NULL, NULL);
 }

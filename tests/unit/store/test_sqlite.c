@@ -103,7 +103,7 @@ static void what_is_no_store_is_refused(void **state)
 {
     (void)state;
     close_store();
-    assert_refused("redis://127.0.0.1", GH_SETTINGS_INVALID, "sqlite:PATH");
+    assert_refused("postgres://127.0.0.1", GH_SETTINGS_INVALID, "sqlite:PATH");
     assert_refused("sqlite:", GH_SETTINGS_INVALID, "path");
     assert_refused("sqlite:/nonexistent/folder/store.db", GH_STORE_DOWN, "No such file");
     assert_refused("sqlite:/dev/null", GH_SETTINGS_INVALID, "regular file");

@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "store/store.h"
+#include "unit/store/server.h"
 
 /* Far from the real time, by which the store sweeps. */
 #define NOW 4000000000
@@ -23,6 +24,7 @@ struct world {
     struct gh_store *store;
     struct gh_store_client *client;
     struct gh_store_conf conf;
+    struct server server; /* where STORE=redis asks for it; pid 0: SQLite */
 };
 
 static struct world world;
@@ -59,9 +61,17 @@ static inline int make_world(void)
     assert_non_null(mkdtemp(world.folder));
     (void)snprintf(world.path, sizeof(world.path), "%s/store.db", world.folder);
     (void)snprintf(world.url, sizeof(world.url), "sqlite:%s", world.path);
-    world.conf = (struct gh_store_conf){
-        .url = gh_str_from(world.url), .queue_max = 1024, .busy_ms = 200, .sweep_s = 3600, .log_poll_ms = 5
-    };
+    if (uses_redis()) {
+        start_server(&world.server, world.folder);
+        (void)snprintf(world.url, sizeof(world.url), "redis+unix://%s", world.server.socket);
+    }
+    world.conf = (struct gh_store_conf){ .url = gh_str_from(world.url),
+                                         .queue_max = 1024,
+                                         .busy_ms = 200,
+                                         .sweep_s = 3600,
+                                         .log_poll_ms = 5,
+                                         .timeout_ms = 10000,
+                                         .replica_wait_ms = 100 };
     world.loop = gh_loop_new();
     world.mailbox = gh_mailbox_new(world.loop, &world);
     world.arena = gh_arena_new(0);
@@ -84,6 +94,7 @@ static inline int tear_down(void **state)
     gh_mailbox_free(world.mailbox);
     gh_loop_free(world.loop);
     gh_arena_free(world.arena);
+    end_server(&world.server);
     for (size_t i = 0; i < 3; i++) {
         char name[112];
         (void)snprintf(name, sizeof(name), "%s%s", world.path, suffixes[i]);
