@@ -1,0 +1,286 @@
+/* A server that answers what it likes (threats.md X5): each reply of a wrong shape or size is a store that is
+ * down, and a right one behind it is taken. */
+#include <pthread.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/str.h"
+#include "unit/store/world.h"
+
+/* To each thing that comes in, the next answer goes out; behind the last one it hangs up. */
+static struct {
+    int listener;
+    pthread_t thread;
+    const char *answers[8];
+    size_t flood; /* bytes instead of the last answer's own */
+} mock;
+
+#define SHA    "$40\r\n0123456789012345678901234567890123456789\r\n"
+#define LOADS  SHA SHA SHA SHA SHA
+#define NOPERM "-NOPERM this user has no permissions\r\n"
+#define STORE  "*2\r\n$32\r\n0123456789abcdef0123456789abcdef\r\n$16\r\n1700000000000000\r\n"
+#define SERVER(version, more)                                                                                \
+    "redis_version:" version                                                                                 \
+    "\r\nredis_mode:standalone\r\ncluster_enabled:0\r\nloading:0\r\nrole:master\r\n"                         \
+    "maxmemory_policy:noeviction\r\naof_enabled:1\r\n" more
+#define HISTORY "master_replid:0123456789012345678901234567890123456789\r\n"
+
+static char info[1024]; /* a bulk of it */
+
+static void say_server(const char *text)
+{
+    (void)snprintf(info, sizeof(info), "$%zu\r\n%s\r\n", strlen(text), text);
+}
+
+static void send_answer(int fd, const char *text, bool is_last)
+{
+    static const char zeros[65536];
+    (void)!send(fd, text, strlen(text), MSG_NOSIGNAL);
+    for (size_t sent = 0; is_last && sent < mock.flood; sent += sizeof(zeros))
+        if (send(fd, zeros, sizeof(zeros), MSG_NOSIGNAL) < 0)
+            return;
+}
+
+static void *serve(void *arg)
+{
+    char bytes[65536];
+    int fd;
+    (void)arg;
+    while ((fd = accept(mock.listener, NULL, NULL)) >= 0) {
+        for (size_t i = 0; mock.answers[i] != NULL && recv(fd, bytes, sizeof(bytes), 0) > 0; i++)
+            send_answer(fd, mock.answers[i], mock.answers[i + 1] == NULL);
+        (void)close(fd);
+    }
+    return NULL;
+}
+
+static int start_mock(void **state)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    (void)state;
+    (void)make_world();
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", world.path);
+    (void)snprintf(world.url, sizeof(world.url), "redis+unix://%s", world.path);
+    world.conf.url = gh_str_from(world.url);
+    memset(&mock, 0, sizeof(mock));
+    mock.listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(mock.listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(mock.listener, 8), 0);
+    say_server(SERVER("7.0.15", HISTORY));
+    return pthread_create(&mock.thread, NULL, serve, NULL);
+}
+
+static int end_mock(void **state)
+{
+    if (world.store != NULL)
+        close_store();
+    (void)shutdown(mock.listener, SHUT_RDWR);
+    (void)pthread_join(mock.thread, NULL);
+    (void)close(mock.listener);
+    return tear_down(state);
+}
+
+static void answer_with(const char *const *answers, size_t count)
+{
+    memset(mock.answers, 0, sizeof(mock.answers));
+    memcpy(mock.answers, answers, count * sizeof(*answers));
+}
+
+static void assert_refused(enum gh_reason reason, const char *words)
+{
+    struct gh_store *store = NULL;
+    char *why = NULL;
+    assert_int_equal(gh_store_open(&world.conf, &store, &why), reason);
+    if (why == NULL || strstr(why, words) == NULL)
+        fail_msg("it says: %s", why != NULL ? why : "nothing");
+    free(why);
+}
+
+/* ---- at the start ---- */
+
+static void assert_taken(void)
+{
+    const char *const answers[] = { info, NOPERM, LOADS, STORE };
+    say_server(SERVER("7.0.15", HISTORY));
+    answer_with(answers, 4);
+    open_store();
+    close_store();
+}
+
+static void what_a_server_says_of_itself_decides(void **state)
+{
+    static const struct {
+        const char *text;
+        enum gh_reason reason;
+        const char *words;
+    } servers[] = {
+        { SERVER("6.2.14", HISTORY), GH_SETTINGS_INVALID, "at least 7" },
+        { SERVER("x", HISTORY), GH_SETTINGS_INVALID, "at least 7" },
+        { "", GH_SETTINGS_INVALID, "at least 7" },
+        { "redis_version:7.0.15\r\nredis_mode:sentinel\r\n", GH_SETTINGS_INVALID, "Sentinel" },
+        { "redis_version:7.0.15\r\n", GH_SETTINGS_INVALID, "Sentinel" },
+        { "redis_version:7.0.15\r\nredis_mode:standalone\r\ncluster_enabled:1\r\n", GH_SETTINGS_INVALID,
+          "Cluster" },
+        { "redis_version:7.0.15\r\nredis_mode:standalone\r\ncluster_enabled:0\r\nloading:1\r\n",
+          GH_STORE_DOWN, "loading" },
+        { SERVER("7.0.15", ""), GH_STORE_DOWN, "history" },
+    };
+    (void)state;
+    for (size_t i = 0; i < GH_ARRAY_LEN(servers); i++) {
+        const char *const answers[] = { info, NOPERM, LOADS, STORE };
+        say_server(servers[i].text);
+        answer_with(answers, 4);
+        assert_refused(servers[i].reason, servers[i].words);
+    }
+    assert_taken();
+}
+
+static void what_is_no_protocol_is_refused(void **state)
+{
+    static const char *const garbage[] = {
+        "HTTP/1.1 400 Bad Request\r\n\r\n",
+        "$-2\r\n",
+        "$99999999999999999999\r\n",
+        "*99999999\r\n",
+        "*-2\r\n",
+        "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n",
+        ":x\r\n",
+        "*2\r\n$1\r\na\r\n",
+        "$5\r\nabc",
+        ":1\r\n",
+        "$-1\r\n",
+        "*0\r\n",
+        "-ERR\r\n",
+        "",
+    };
+    (void)state;
+    for (size_t i = 0; i < GH_ARRAY_LEN(garbage); i++) {
+        answer_with(&garbage[i], 1);
+        assert_refused(GH_STORE_DOWN, "the server");
+    }
+    assert_taken();
+}
+
+static void an_endless_reply_is_cut(void **state)
+{
+    const char *const answers[] = { "$400000000\r\n" };
+    (void)state;
+    mock.flood = 400000000;
+    answer_with(answers, 1);
+    assert_refused(GH_STORE_DOWN, "more than 16 MiB");
+    mock.flood = 0;
+    assert_taken();
+}
+
+static void each_step_of_the_start_must_be_answered_right(void **state)
+{
+    static const char *const wrong[][5] = {
+        { info, NOPERM, SHA SHA "$1\r\nx\r\n" SHA SHA },
+        { info, NOPERM, "-OOM\r\n-OOM\r\n-OOM\r\n-OOM\r\n-OOM\r\n" },
+        { info, NOPERM, LOADS, ":1\r\n" },
+        { info, NOPERM, LOADS, "*1\r\n:1\r\n" },
+        { info, NOPERM, LOADS, "*2\r\n$1\r\na\r\n:1\r\n" },
+        { info, NOPERM, LOADS, "*2\r\n$32\r\n0123456789abcdef0123456789abcdef\r\n$1\r\n0\r\n" },
+        { info, NOPERM, LOADS, "*2\r\n$32\r\n0123456789abcdef0123456789abcdef\r\n$2\r\n1x\r\n" },
+    };
+    (void)state;
+    for (size_t i = 0; i < GH_ARRAY_LEN(wrong); i++) {
+        answer_with(wrong[i], 5);
+        assert_refused(GH_STORE_DOWN, "the server");
+    }
+    assert_taken();
+}
+
+/* ---- later ---- */
+
+/* What is asked before the thread starts comes first, before its own looks and sweeps. */
+static void open_waiting(void)
+{
+    char *why = NULL;
+    assert_int_equal(gh_store_open(&world.conf, &world.store, &why), GH_OK);
+    world.client = gh_store_client_new(world.store, world.mailbox);
+}
+
+static void a_read_is_answered_right_or_not_at_all(void **state)
+{
+    static const struct {
+        const char *answer;
+        enum gh_reason reason;
+    } reads[] = {
+        { "*1\r\n$6\r\n1:0:{}\r\n", GH_OK },
+        { "*1\r\n$-1\r\n", GH_OK },
+        { "*1\r\n$5\r\n1:0{}\r\n", GH_STORE_MALFORMED },
+        { "*1\r\n:1\r\n", GH_STORE_MALFORMED },
+        { "*2\r\n$-1\r\n$-1\r\n", GH_STORE_DOWN },
+        { "*0\r\n", GH_STORE_DOWN },
+        { "*-1\r\n", GH_STORE_DOWN },
+        { ":1\r\n", GH_STORE_DOWN },
+        { "+OK\r\n", GH_STORE_DOWN },
+        { "$5\r\nother\r\n", GH_STORE_DOWN },
+        { "-MOVED 1 127.0.0.1:1\r\n", GH_STORE_DOWN },
+        { "-LOADING Redis is loading the dataset in memory\r\n", GH_STORE_DOWN },
+        { "-NOAUTH Authentication required.\r\n", GH_STORE_DOWN },
+        { "-OOM command not allowed\r\n", GH_STORE_DOWN },
+    };
+    (void)state;
+    for (size_t i = 0; i < GH_ARRAY_LEN(reads); i++) {
+        const char *const answers[] = { info, NOPERM, LOADS, STORE, reads[i].answer };
+        const gh_str key = GH_STR_INIT("a");
+        struct answer kept = { 0 };
+        answer_with(answers, 5);
+        open_waiting();
+        struct gh_store_call *call =
+            gh_store_read(world.client, GH_STR("acme"), (struct gh_strs){ &key, 1 }, NOW, keep_answer, &kept);
+        assert_true(gh_store_start(world.store));
+        assert_int_equal(await(&kept, call).reason, reads[i].reason);
+        close_store();
+    }
+}
+
+static void a_commit_is_answered_right_or_not_at_all(void **state)
+{
+    static const struct {
+        const char *answer;
+        enum gh_reason reason;
+    } commits[] = {
+        { "$16\r\n1700000000000001\r\n", GH_OK },
+        { "$8\r\nconflict\r\n", GH_STORE_CONFLICT },
+        { "$9\r\nmalformed\r\n", GH_STORE_MALFORMED },
+        { "$4\r\nback\r\n", GH_STORE_DOWN },
+        { "$5\r\nother\r\n", GH_STORE_DOWN },
+        { "$2\r\nok\r\n", GH_STORE_DOWN },
+        { "$16\r\n1600000000000001\r\n", GH_STORE_DOWN },
+        { "*0\r\n", GH_STORE_DOWN },
+        { "$-1\r\n", GH_STORE_DOWN },
+        { ":0\r\n", GH_STORE_DOWN },
+    };
+    (void)state;
+    for (size_t i = 0; i < GH_ARRAY_LEN(commits); i++) {
+        const char *const answers[] = { info, NOPERM, LOADS, STORE, commits[i].answer };
+        struct gh_effects effects = { 0 };
+        struct answer kept = { 0 };
+        answer_with(answers, 5);
+        open_waiting();
+        assert_int_equal(gh_effects_write(&effects, GH_STR("a"), GH_STR("{}"), 0), GH_OK);
+        struct gh_store_call *call =
+            gh_store_commit(world.client, GH_STR("acme"), &effects, NOW, keep_answer, &kept);
+        assert_true(gh_store_start(world.store));
+        assert_int_equal(await(&kept, call).reason, commits[i].reason);
+        close_store();
+    }
+}
+
+#define MOCKED(name) cmocka_unit_test_setup_teardown(name, start_mock, end_mock)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        MOCKED(what_a_server_says_of_itself_decides),
+        MOCKED(what_is_no_protocol_is_refused),
+        MOCKED(an_endless_reply_is_cut),
+        MOCKED(each_step_of_the_start_must_be_answered_right),
+        MOCKED(a_read_is_answered_right_or_not_at_all),
+        MOCKED(a_commit_is_answered_right_or_not_at_all),
+    };
+    return cmocka_run_group_tests_name("redis_replies", tests, NULL, NULL);
+}
