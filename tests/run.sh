@@ -13,8 +13,8 @@ suites, and prints a line for each with its count and its time. Exit status 0 wh
   --full    the default: adds gcc, thread sanitizer, integration, crashes at each step of the store, real clients and issuers,
             conformance, short fuzzing
   --long    what wants a quiet machine: ten million executions per fuzz target with coverage, planted bugs, deploy/systemd/ under a
-            systemd that is booted (root), the whole integration suite with the issuer in a process of its own (apart; a part
-            of it is in integration), tests/long/*
+            systemd that is booted (root), the whole integration suite with the issuer in a process of its own (apart) and with
+            Redis in place of SQLite (redis; a part of both is in integration), tests/long/*
   --list    the suites of each tier
   --help    this text
 
@@ -32,7 +32,7 @@ logs=$out/logs
 jobs=${JOBS:-$(nproc)}
 quick=(lint clang unit tables corpora replay)
 full=("${quick[@]}" gcc threads integration crash interop conformance fuzz)
-long=(fuzz-long planted systemd apart)
+long=(fuzz-long planted systemd apart redis)
 for hook in tests/long/*; do
     [ -x "$hook" ] && [ -f "$hook" ] && hook=${hook##*/} && long+=("${hook%.*}")
 done
@@ -259,9 +259,12 @@ suite_integration() {
     build_clang || return 1
     pytest_with clang -q -m "not boots"
     local status=$?
-    GATEHOUSE_ISSUER=apart pytest_with clang -q -m apart && return "$status"
+    GATEHOUSE_ISSUER=apart pytest_with clang -q -m apart || status=1
+    GATEHOUSE_STORE=redis pytest_with clang -q -m redis && return "$status"
 }
 suite_apart() { build_clang && GATEHOUSE_ISSUER=apart pytest_with clang -q -m "not boots"; }
+
+suite_redis() { build_clang && GATEHOUSE_STORE=redis pytest_with clang -q -m "not boots"; }
 
 suite_crash() { build_crash && program_with crash tests/crash/steps.py; }
 

@@ -6,11 +6,18 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from support import h2  # noqa: E402
+from support import h2, redis  # noqa: E402
 from support.certificates import Authority  # noqa: E402
 from support.gateway import Gateway  # noqa: E402
 from support.issuer import Issuer, Key  # noqa: E402
 from support.upstream import Canary, Upstream  # noqa: E402
+
+
+def pytest_collection_modifyitems(config, items):
+    if redis.REDIS:
+        of_file = [item for item in items if item.get_closest_marker("sqlite")]
+        items[:] = [item for item in items if item not in of_file]
+        config.hook.pytest_deselected(items=of_file)
 
 
 @pytest.fixture(scope="session")

@@ -189,6 +189,7 @@ def test_the_account_page_ends_access(house, ada):
 
 
 @pytest.mark.apart
+@pytest.mark.redis
 def test_a_code_used_twice_takes_its_tokens_along(house, ada):
     client = Client(house)
     code = client.code_of(ada.allow(ada.open(client.url())))

@@ -11,7 +11,7 @@ import pytest
 
 from support.http1 import Connection, Request
 from support.issuer import Key, b64, claims_of
-from support.store import at_rest
+from support.store import at_rest, files_of
 
 SECRET, OTHER = "a-secret-of-twenty-four.", "another-secret-of-the-same"
 NOTES = "/weather/mcp"
@@ -208,7 +208,7 @@ def test_keys_and_rows_outlive_the_process(house):
     house.stop()
     house.start()
     assert house.send(house.post(token)).status == 200
-    for name in ("store.db", "keys"):
+    for name in (*files_of("store.db"), "keys"):
         assert os.stat(os.path.join(house.folder, name)).st_mode & 0o077 == 0
     assert SECRET not in at_rest(house)
 

@@ -13,6 +13,7 @@ from support.wait import until
 from test_code_flow import Client, keep_house, links
 from test_grants_keys import published
 
+pytestmark = pytest.mark.redis
 ROUNDS = 20
 
 

@@ -188,6 +188,7 @@ def test_reset_takes_password_and_sessions_away(house):
     assert "Signed in as bob" in stranger.sign_in(stranger.open(f"{house.origin}/login"), name="bob", password=NEW).text
 
 
+@pytest.mark.sqlite
 def test_a_reset_that_takes_long_ends_what_began_meanwhile(house):
     """Sessions begun before it is durable are older than `since`, however long another process keeps the store."""
     house.settings["store"] = {"url": "sqlite:store.db", "busy": "30s"}

@@ -8,7 +8,7 @@ import subprocess
 import urllib.error
 import urllib.request
 
-from . import apart
+from . import apart, redis
 from .http1 import WAYS, Broken, Connection, Request, whole
 from .issuer import SIGNATURES
 from .wait import free_port, until
@@ -37,6 +37,7 @@ class Gateway:
         self.settings_file, self.log_file = f"{name or 'gatehouse'}.yaml", f"{name}.stderr" if name else "stderr"
         self.port, self.admin_port, self.process, self.read = free_port(), free_port(), None, 0
         self.environment = {}  # beside that of the tests
+        self.server = None  # of its store, where that is a Redis
         self.front, self.house = None, None  # where the issuer runs apart: what is in front of both, and its process
         self.authority = f"127.0.0.1:{self.port}"
         self.origin = f"http://{self.authority}"
@@ -91,10 +92,14 @@ class Gateway:
                                     stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
 
     def write_settings(self):
-        self.write(self.settings_file, self.settings)  # also where they run apart: for the commands
+        settings, server = self.settings, redis.server_of(self.folder, self.settings)
+        if server is not None:
+            settings, self.server = redis.moved(settings, server), server
+            server.used_by(self)
+        self.write(self.settings_file, settings)  # also where they run apart: for the commands
         if self.front is not None:
-            self.write(f"gateway-{self.settings_file}", apart.of_gateway(self.settings, *self.front.gateway))
-            self.write(f"issuer-{self.settings_file}", apart.of_issuer(self.settings, *self.front.issuer))
+            self.write(f"gateway-{self.settings_file}", apart.of_gateway(settings, *self.front.gateway))
+            self.write(f"issuer-{self.settings_file}", apart.of_issuer(settings, *self.front.issuer))
 
     def reload(self, says="settings reloaded"):
         """Has the settings read again, and waits until the log says what came of it."""
@@ -144,6 +149,8 @@ class Gateway:
             self.front.close()
             status = self.end(self.house) or status
         self.process = self.house = self.front = None
+        if self.server is not None:
+            self.server.left_by(self)
         log = self.log()
         assert not REPORTS.search(log), with_places(log[-8000:])
         assert status == 0, f"exit status {status}; the log says:\n{log[-4000:]}"
