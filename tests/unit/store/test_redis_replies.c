@@ -1,5 +1,6 @@
 /* A server that answers what it likes (threats.md X5): each reply of a wrong shape or size is a store that is
  * down, and a right one behind it is taken. */
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -7,8 +8,10 @@
 #include "base/str.h"
 #include "unit/store/world.h"
 
-/* To each thing that comes in, the next answer goes out; behind the last one it hangs up. */
+/* To each thing that comes in, the next answer goes out; behind the last one it hangs up. The lock is held as
+ * long as a connection lives. */
 static struct {
+    pthread_mutex_t lock;
     int listener;
     pthread_t thread;
     const char *answers[8];
@@ -29,7 +32,9 @@ static char info[1024]; /* a bulk of it */
 
 static void say_server(const char *text)
 {
+    pthread_mutex_lock(&mock.lock);
     (void)snprintf(info, sizeof(info), "$%zu\r\n%s\r\n", strlen(text), text);
+    pthread_mutex_unlock(&mock.lock);
 }
 
 static void send_answer(int fd, const char *text, bool is_last)
@@ -47,27 +52,56 @@ static void *serve(void *arg)
     int fd;
     (void)arg;
     while ((fd = accept(mock.listener, NULL, NULL)) >= 0) {
+        pthread_mutex_lock(&mock.lock);
         for (size_t i = 0; mock.answers[i] != NULL && recv(fd, bytes, sizeof(bytes), 0) > 0; i++)
             send_answer(fd, mock.answers[i], mock.answers[i + 1] == NULL);
         (void)close(fd);
+        pthread_mutex_unlock(&mock.lock);
     }
     return NULL;
 }
 
-static int start_mock(void **state)
+static void listen_on_path(void)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
-    (void)state;
-    (void)make_world();
     (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", world.path);
     (void)snprintf(world.url, sizeof(world.url), "redis+unix://%s", world.path);
-    world.conf.url = gh_str_from(world.url);
-    memset(&mock, 0, sizeof(mock));
     mock.listener = socket(AF_UNIX, SOCK_STREAM, 0);
     assert_int_equal(bind(mock.listener, (struct sockaddr *)&address, sizeof(address)), 0);
+}
+
+static void listen_on_port(void)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof(address);
+    mock.listener = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(mock.listener, (struct sockaddr *)&address, len), 0);
+    assert_int_equal(getsockname(mock.listener, (struct sockaddr *)&address, &len), 0);
+    (void)snprintf(world.url, sizeof(world.url), "redis://127.0.0.1:%u", ntohs(address.sin_port));
+}
+
+static int start_mock_on(void (*listens)(void))
+{
+    (void)make_world();
+    memset(&mock, 0, sizeof(mock));
+    pthread_mutex_init(&mock.lock, NULL);
+    listens();
+    world.conf.url = gh_str_from(world.url);
     assert_int_equal(listen(mock.listener, 8), 0);
     say_server(SERVER("7.0.15", HISTORY));
     return pthread_create(&mock.thread, NULL, serve, NULL);
+}
+
+static int start_mock(void **state)
+{
+    (void)state;
+    return start_mock_on(listen_on_path);
+}
+
+static int start_mock_at_port(void **state)
+{
+    (void)state;
+    return start_mock_on(listen_on_port);
 }
 
 static int end_mock(void **state)
@@ -82,8 +116,17 @@ static int end_mock(void **state)
 
 static void answer_with(const char *const *answers, size_t count)
 {
+    pthread_mutex_lock(&mock.lock);
     memset(mock.answers, 0, sizeof(mock.answers));
     memcpy(mock.answers, answers, count * sizeof(*answers));
+    pthread_mutex_unlock(&mock.lock);
+}
+
+static void flood_with(size_t bytes)
+{
+    pthread_mutex_lock(&mock.lock);
+    mock.flood = bytes;
+    pthread_mutex_unlock(&mock.lock);
 }
 
 static void assert_refused(enum gh_reason reason, const char *words)
@@ -135,6 +178,18 @@ static void what_a_server_says_of_itself_decides(void **state)
     assert_taken();
 }
 
+static void a_server_may_be_elsewhere(void **state)
+{
+    (void)state;
+    assert_taken();
+    (void)snprintf(world.url, sizeof(world.url), "redis://127.0.0.1:1");
+    world.conf.url = gh_str_from(world.url);
+    assert_refused(GH_STORE_DOWN, "Connection refused");
+    (void)snprintf(world.url, sizeof(world.url), "redis://nowhere.invalid");
+    world.conf.url = gh_str_from(world.url);
+    assert_refused(GH_STORE_DOWN, "the server did not let us connect");
+}
+
 static void what_is_no_protocol_is_refused(void **state)
 {
     static const char *const garbage[] = {
@@ -165,10 +220,10 @@ static void an_endless_reply_is_cut(void **state)
 {
     const char *const answers[] = { "$400000000\r\n" };
     (void)state;
-    mock.flood = 400000000;
+    flood_with(400000000);
     answer_with(answers, 1);
     assert_refused(GH_STORE_DOWN, "more than 16 MiB");
-    mock.flood = 0;
+    flood_with(0);
     assert_taken();
 }
 
@@ -276,6 +331,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         MOCKED(what_a_server_says_of_itself_decides),
+        cmocka_unit_test_setup_teardown(a_server_may_be_elsewhere, start_mock_at_port, end_mock),
         MOCKED(what_is_no_protocol_is_refused),
         MOCKED(an_endless_reply_is_cut),
         MOCKED(each_step_of_the_start_must_be_answered_right),
