@@ -1,0 +1,82 @@
+"""A gateway with its store in Redis, as operations.md sets it up: by its user, through the sandbox, over faults and a new password."""
+import os
+import re
+
+import pytest
+
+from support.gateway import ROOT
+from support.redis import Server
+from support.wait import until
+from test_revocation import ask_revoke, assert_revoked, revoke
+
+
+@pytest.fixture
+def server():
+    made = Server()
+    made.used_by("the test")
+    yield made
+    made.remove()
+
+
+def allow(server, password):
+    """The user of operations.md, word for word."""
+    with open(os.path.join(ROOT, "docs", "operations.md"), encoding="utf-8") as file:
+        line = re.search(r"^ACL SETUSER gatehouse .*$", file.read(), re.M)[0]
+    with server.asked() as say:
+        assert say(*line.replace("SECRET", password).split()) == b"OK"
+
+
+def write_password(site, password):
+    path = os.path.join(site.folder, "password")
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(password + "\n")
+
+
+@pytest.fixture
+def store(site, server):
+    allow(server, "canary-first")
+    write_password(site, "canary-first")
+    site.settings["store"] = {"url": f"redis+unix://gatehouse@{server.socket}", "password_file": "password", "poll": "10ms"}
+    site.settings["issuers"]["idp"]["leeway"] = "0s"
+    site.route["revocation"] = {"max_stale": "1s"}
+    yield site
+    assert "canary-" not in site.log()
+
+
+def test_the_user_of_the_operations_page_is_enough(store):
+    store.start()
+    bad, good = store.issuer.token(sub="eve"), store.issuer.token(sub="bob")
+    store.accepted(store.post(bad))
+    revoke(store, "user", id="eve")
+    assert_revoked(store, bad, good)
+    store.stop()
+    store.start()
+    assert_revoked(store, bad, good)
+
+
+def test_a_server_that_comes_back_with_another_password(store, server):
+    store.start()
+    bad, good = store.issuer.token(sub="eve"), store.issuer.token(sub="bob")
+    revoke(store, "user", id="eve")
+    server.end()
+    until(lambda: store.send(store.post(good)).audit["reason"] == "store_down", "refusal")
+    assert ask_revoke(store, {"level": "user", "tenant": "acme", "issuer": "idp", "id": "bob"})[0] == 503
+    server.start()
+    allow(server, "canary-second")
+    write_password(store, "canary-second")
+    until(lambda: store.send(store.post(good)).status == 200, "acceptance")
+    assert_revoked(store, bad, good)
+    assert "the store fails" in store.log()
+
+
+def test_an_emptied_server_closes_routes(store, server):
+    store.start()
+    bad, good = store.issuer.token(sub="eve"), store.issuer.token(sub="bob")
+    revoke(store, "user", id="eve")
+    assert_revoked(store, bad, good)
+    with server.asked() as say:
+        say("FLUSHALL")
+    until(lambda: store.send(store.post(good)).audit["reason"] == "store_down", "refusal")
+    assert store.send(store.post(bad)).status in (401, 503)
+    assert ask_revoke(store, {"level": "user", "tenant": "acme", "issuer": "idp", "id": "bob"})[0] == 503
+    assert "emptied" in store.log()
