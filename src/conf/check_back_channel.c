@@ -69,7 +69,7 @@ static void check_issuer(const struct made *made)
 static bool build_place(struct gh_build *build, const struct gh_settings_issuer *from,
                         const struct gh_signal_site *before, struct gh_signal_place *place)
 {
-    struct made made = { build, from, gh_node_get(from->at.node, "back_channel"), { 0 } };
+    struct made made = { .build = build, .from = from, .node = gh_node_get(from->at.node, "back_channel") };
     if (made.node == NULL)
         return false;
     if (gh_url_read(build->site->arena, from->back_channel.url, &made.url) != GH_OK) {

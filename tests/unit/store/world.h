@@ -17,7 +17,7 @@
 #define NOW 4000000000
 
 struct world {
-    char folder[64], path[96], url[112];
+    char folder[64], path[96], url[160];
     struct gh_loop *loop;
     struct gh_mailbox *mailbox;
     struct gh_arena *arena; /* of answers */
