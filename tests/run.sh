@@ -252,6 +252,10 @@ pytest_with() { # BUILD PYTEST-ARGUMENT...
     for file in "$reports"/*.xml; do
         tally_junit "$file" || cat "${file%.xml}.log"
     done
+    if ! grep -qs '<testcase' "$reports"/*.xml; then
+        echo "FAILED no test was wanted by: $*"
+        status=1
+    fi
     return "$status"
 }
 
@@ -287,6 +291,7 @@ program_with() { # BUILD PROGRAM: one that prints a line per case
 node_suite() { # PART... of tests/interop/run.sh, which installs the npm packages and runs them under the locked Node
     local log=$logs/$suite.lines binary
     build_clang && binary=$(binary_of clang) || return 1
+    timeout 600 tests/interop/run.sh --install || return 1
     GATEHOUSE=$binary timeout 600 tests/interop/run.sh "$@" | tee "$log"
     local status=${PIPESTATUS[0]}
     tally_lines "$log"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Node side where it is not the locked one, then runs parts of what README.md describes, all without arguments.
-#   tests/interop/run.sh [matrix|issuer|bridge|logout|grants|step-up|pages|sign-in|conformance|authorization]...      GATEHOUSE=FILE: the binary, default build/gatehouse
+#   tests/interop/run.sh --install | [matrix|issuer|bridge|logout|grants|step-up|pages|sign-in|conformance|authorization]...      GATEHOUSE=FILE: the binary, default build/gatehouse
 # The last line is "N passed, N failed".
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -12,6 +12,7 @@ for tree in "$demo" "$here"; do # quickstart.sh leaves the same mark
         cp "$tree/package-lock.json" "$tree/node_modules/.installed"
     fi
 done
+[ "${1:-}" = --install ] && exit
 
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
