@@ -96,7 +96,7 @@ try {
   verdict('its logout token is believed', told.status === 200 && told.reason === 'ok' && told.revoked === 'user' && told.user === 'alice', JSON.stringify(told));
   const after = [await call(alice), await call(bob)];
   verdict('her token has ended, that of bob has not', after[0] === 401 && after[1] === 200, after);
-  const line = lines(readFileSync(audit, 'utf8')).findLast(({ status }) => status === 401);
+  const line = await until('gateway', gateway, () => lines(readFileSync(audit, 'utf8')).findLast(({ status }) => status === 401));
   verdict('the audit log says why', line?.reason === 'token_revoked', JSON.stringify(line));
   const moment = Math.floor(Date.parse(told.time) / 1000); // tokens of the second of the logout have ended too
   await until('gateway', gateway, () => Date.now() / 1000 >= moment + 2);
