@@ -1,6 +1,6 @@
 /* fuzz/fuzz_client_url.c: a client id that is the URL of its document: one path, whoever reads it. */
 /* covers: src/core/grant/client_document.c without has_secret is_https read_keys read_words read_redirects */
-/* covers: src/core/grant/client_document.c without gh_client_document_read */
+/* covers: src/core/grant/client_document.c without gh_client_document_read gh_client_document_mark */
 #include "core/http/chars.h"
 #include "fuzz/fuzz.h"
 #include "gatehouse/client.h"

@@ -1,6 +1,7 @@
 /* fuzz/fuzz_id_token.c: a provider's token answer, or header and claims of an ID token in lines of their own.
  */
-/* covers: src/core/login/id_token.c src/core/login/identity.c */
+/* covers: src/core/login/id_token.c */
+/* covers: src/core/login/identity.c without gh_login_provider */
 #include "fuzz/judged.h"
 #include "gatehouse/login.h"
 

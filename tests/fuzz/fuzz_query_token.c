@@ -1,5 +1,5 @@
 /* fuzz/fuzz_query_token.c: is there an access_token in a query, however its name is written? */
-/* covers: src/core/http/credential.c without gh_credential_read is_b64token */
+/* covers: src/core/http/credential.c without gh_credential_read is_b64token beyond least */
 #include "core/http/chars.h"
 #include "fuzz/fuzz.h"
 #include "gatehouse/http.h"

@@ -1,5 +1,6 @@
 /* fuzz/fuzz_revocation.c: lines of the revocation log: what is read is sound, and is written as it was. */
 /* covers: src/core/grant/revocation.c without gh_token_id agent_of gh_dependencies_of */
+/* covers: src/core/grant/revocation.c without gh_revoked_name gh_revoked_read */
 #include "fuzz/fuzz.h"
 #include "gatehouse/revocation.h"
 
