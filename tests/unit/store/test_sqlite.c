@@ -222,6 +222,9 @@ static void a_new_file_opened_by_two(void **state)
 static void a_lock_that_does_not_end_is_no_success(void **state)
 {
     (void)state;
+    close_store();
+    world.conf.busy_ms = 200;
+    open_store();
     assert_int_equal(put("code/1", "{}", 0), GH_OK);
     sqlite3 *db = connect_raw();
     assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);

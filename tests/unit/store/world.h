@@ -67,7 +67,7 @@ static inline int make_world(void)
     }
     world.conf = (struct gh_store_conf){ .url = gh_str_from(world.url),
                                          .queue_max = 1024,
-                                         .busy_ms = 200,
+                                         .busy_ms = 10000, /* a disk may take its time */
                                          .sweep_s = 3600,
                                          .log_poll_ms = 5,
                                          .timeout_ms = 10000,
