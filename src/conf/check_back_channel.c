@@ -24,6 +24,8 @@ static void check_form(const struct made *made)
         wrong(made, "url", "a URL without query");
     else if (gh_target_read(url->path, &target) != GH_OK || !gh_str_eq(target.path, url->path))
         wrong(made, "url", "a path in its one canonical form: no dots, empty segments, needless escapes");
+    else if (gh_str_ends(url->path, GH_STR("/")))
+        wrong(made, "url", "a path without a slash at its end: a route answers there too");
     else if (gh_str_starts(url->path, GH_STR("/.well-known/")))
         wrong(made, "url", "a path outside /.well-known/");
     else if (gh_str_eq(url->scheme, GH_STR("http")) && !gh_build_is_loopback(url->authority.host))
@@ -53,7 +55,8 @@ static void check_issuer(const struct made *made)
     const struct gh_profile *profile = &made->from->conf.profile;
     struct gh_teller *teller = made->build->teller;
     const struct gh_node *node = made->from->at.node;
-    bool has_sessions = gh_strs_has(profile->grant_claims, GH_STR("sid"));
+    bool has_sessions =
+        profile->grant_claims.count > 0 && gh_str_eq(profile->grant_claims.at[0], GH_STR("sid"));
     if (made->from->conf.managed || profile->is_ours)
         gh_tell_error(teller, node, "back_channel", GH_STR("a managed issuer"),
                       GH_STR("this at issuers elsewhere: ours tells its gateways by the store"));

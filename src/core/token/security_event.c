@@ -16,6 +16,7 @@ struct judging {
 /* What a token says of its subject. */
 struct named {
     gh_str subject, session; /* empty: not said */
+    bool differs;            /* it names two, and one of them would go on */
 };
 
 static enum gh_reason judge_logout(const struct judging *judging, struct named *named, bool *ret_known);
@@ -70,14 +71,17 @@ static enum gh_reason judge_times(const struct judging *judging, bool must_expir
     return GH_OK;
 }
 
-/* The session where access tokens name theirs, for then it alone is meant; else all that the user has. */
+/* The session where access tokens name theirs by the same claim first, for then it alone is meant; else all
+ * that the user has. */
 static enum gh_reason resolve(const struct gh_profile *profile, const struct named *named,
                               struct gh_security_event *event)
 {
-    bool by_session = named->session.len > 0 && gh_strs_has(profile->grant_claims, GH_STR("sid"));
+    bool has_sessions =
+        profile->grant_claims.count > 0 && gh_str_eq(profile->grant_claims.at[0], GH_STR("sid"));
+    bool by_session = named->session.len > 0 && has_sessions;
     event->level = by_session ? GH_REVOKED_GRANT : GH_REVOKED_USER;
     event->id = by_session ? named->session : named->subject;
-    return event->id.len > 0 ? GH_OK : GH_EVENT_SUBJECT;
+    return event->id.len > 0 && !named->differs ? GH_OK : GH_EVENT_SUBJECT;
 }
 
 enum gh_reason gh_security_event_judge(const struct gh_token *token, enum gh_event_form form,
@@ -86,7 +90,7 @@ enum gh_reason gh_security_event_judge(const struct gh_token *token, enum gh_eve
 {
     const struct judging judging = { &token->claims->root, profile, now };
     struct gh_security_event event = { .level = GH_REVOKED_COUNT, .id = GH_STR("") };
-    struct named named = { GH_STR(""), GH_STR("") };
+    struct named named = { GH_STR(""), GH_STR(""), false };
     bool is_logout = form == GH_EVENT_FORM_LOGOUT, is_known = false;
     if (!gh_aud_has(gh_json_get(judging.claims, GH_STR("aud")), audiences))
         return GH_EVENT_AUDIENCE;
@@ -140,6 +144,13 @@ static const gh_str endings[] = {
     GH_STR_INIT("https://schemas.openid.net/secevent/risc/event-type/sessions-revoked"),
 };
 
+/* Several events, and several names, are of one subject (RFC 8417 section 2, RFC 9493 section 3.2.8). */
+static void name_it(struct named *named, gh_str *part, gh_str value)
+{
+    named->differs = named->differs || (part->len > 0 && !gh_str_eq(*part, value));
+    *part = value;
+}
+
 static bool is_format(const struct gh_json *subject, gh_str format)
 {
     const struct gh_json *said = gh_json_get(subject, GH_STR("format"));
@@ -155,7 +166,7 @@ static void read_iss_sub(const struct judging *judging, const struct gh_json *us
     bool is_theirs = gh_str_eq(iss, gh_json_text(gh_json_get(judging->claims, GH_STR("iss"))));
     bool is_used = gh_strs_has(judging->profile->subject_claims, GH_STR("sub"));
     if (is_format(user, GH_STR("iss_sub")) && is_theirs && is_used && sub.len > 0)
-        named->subject = sub;
+        name_it(named, &named->subject, sub);
 }
 
 /* RFC 9493 section 3.2.8: several names of one subject. */
@@ -176,10 +187,9 @@ static void read_subject(const struct judging *judging, const struct gh_json *su
     const struct gh_json *user = gh_json_get(subject, GH_STR("user")),
                          *session = gh_json_get(subject, GH_STR("session"));
     read_user(judging, user != NULL ? user : subject, named);
-    if (is_format(session, GH_STR("opaque")))
-        named->session = gh_json_text(gh_json_get(session, GH_STR("id")));
-    if (named->session.ptr == NULL)
-        named->session = GH_STR("");
+    gh_str id = gh_json_text(gh_json_get(session, GH_STR("id")));
+    if (is_format(session, GH_STR("opaque")) && id.len > 0)
+        name_it(named, &named->session, id);
 }
 
 /* RFC 8417 section 2.2: "The 'events' claim" has "a set of event statements"; the subject stands beside it

@@ -55,7 +55,8 @@ static gh_str claims_of(struct gh_arena *arena, const char *const (*good)[2], si
 static void answer(struct gh_arena *arena, gh_str line, struct gh_buf *out)
 {
     static const gh_str issuers[] = { GH_STR_INIT("https://idp.example") }, us[] = { GH_STR_INIT("us") },
-                        sid[] = { GH_STR_INIT("sid") };
+                        sid[] = { GH_STR_INIT("sid"), GH_STR_INIT("session") },
+                        session[] = { GH_STR_INIT("session"), GH_STR_INIT("sid") };
     struct gh_profile profile = *gh_profile_builtin(GH_STR("generic"));
     bool is_set = gh_str_eq(gh_table_word(&line), GH_STR("set"));
     enum gh_event_form form = is_set ? GH_EVENT_FORM_SET : GH_EVENT_FORM_LOGOUT;
@@ -63,7 +64,10 @@ static void answer(struct gh_arena *arena, gh_str line, struct gh_buf *out)
     profile.grant_claims = (struct gh_strs){ 0 };
     gh_str word = gh_table_word(&line), subject = gh_str_skip(word, 8);
     if (gh_str_eq(word, GH_STR("sessions"))) {
-        profile.grant_claims = (struct gh_strs){ sid, 1 };
+        profile.grant_claims = (struct gh_strs){ sid, 2 };
+        word = gh_table_word(&line);
+    } else if (gh_str_eq(word, GH_STR("elsewhere"))) {
+        profile.grant_claims = (struct gh_strs){ session, 2 };
         word = gh_table_word(&line);
     } else if (gh_str_starts(word, GH_STR("subject="))) {
         profile.subject_claims = (struct gh_strs){ &subject, 1 };
