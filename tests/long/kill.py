@@ -55,12 +55,13 @@ def main():
         holder.close()
     failed = len(tally.failed)
     report.say(tally.refused == 0, f"{KILLS} kills, {tally.answered} answers, {tally.refused} connections refused")
-    report.say(tally.unexplained(kills) == [], f"{failed} requests failed, all of them in flight when the process was killed")
+    report.say(tally.unexplained(kills) == [], f"{failed} requests failed, all of them on connections of a process that was killed")
     report.say(failed <= KILLS * len(clients), f"at most one for each of {len(clients)} clients and kill")
     report.say(max(gaps) <= 1.0, f"answers again after {sorted(gaps)[len(gaps) // 2] * 1000:.0f} ms, at worst {max(gaps) * 1000:.0f} ms")
     report.say(status == 0, f"{at_first:.0f} answers a second before the kills, {at_last:.0f} after; the last process ended by itself")
-    for what in tally.unexplained(kills)[:10]:
-        print(what)
+    for began, ended, what in tally.unexplained(kills)[:10]:
+        before, dead = min(kills, key=lambda kill: abs(began - kill[1]))
+        print(f"{what}: began {began - before:+.4f} s and failed {ended - before:+.4f} s from a kill, which was over at {dead - before:+.4f} s")
     return report.status()
 
 

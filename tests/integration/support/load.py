@@ -38,8 +38,9 @@ class Tally:
                 self.failed.append((began, time.monotonic(), f"{type(error).__name__}: {error}"))
 
     def unexplained(self, kills):
-        """Failures that no kill accounts for; a kill is (just before, when the process was dead). A request that began
-        behind it, or that had failed before it, is none of those that were in flight."""
+        """Failures that no kill accounts for; a kill is (just before, when the process was dead). It must lie between the last
+        sign of life of the request's connection and the failure: a kept connection that dies with the process is noticed by
+        the next request on it."""
         return [one for one in self.failed if not any(one[0] <= dead and one[1] >= before for before, dead in kills)]
 
     def said(self):
@@ -86,15 +87,18 @@ class Client(threading.Thread):
     def __init__(self, tally, port, work, tls=None, pause=0):
         super().__init__(daemon=True)
         self.tally, self.port, self.work, self.tls, self.pause, self.connection = tally, port, work, tls, pause, None
+        self.alive = 0.0  # when its connection is known to have lived: it was made then, or a request began that was answered
 
     def run(self):
         while not self.tally.stopping.is_set():
             self.began, self.awaited = time.monotonic(), self.width
+            if self.connection is None:
+                self.alive = self.began
             try:
                 self.turn()
             except END as error:
                 for _ in range(self.awaited):
-                    self.tally.bad(self.began, error)
+                    self.tally.bad(self.alive, error)
                 self.drop()
             if self.pause:
                 time.sleep(self.pause)
@@ -105,6 +109,7 @@ class Client(threading.Thread):
         self.awaited -= 1
         wrong = check(status, body)
         if wrong is None:
+            self.alive = self.began
             self.tally.good(self.began)
         else:
             self.tally.bad(self.began, Broken(wrong))
