@@ -269,19 +269,25 @@ static void place_file(struct gh_build *build, gh_str scheme)
 static void build_store(struct gh_build *build)
 {
     static const gh_str scheme = GH_STR_INIT("sqlite:");
+    struct gh_teller *teller = build->teller;
+    const struct gh_node *node = gh_node_get(build->root, "store");
     const char *allowed;
-    gh_str url = build->settings->conf.store.url;
+    gh_str url = build->settings->conf.store.url, host;
     if (url.len == 0)
         return;
-    enum gh_reason reason = gh_store_url_check(build->arena, url, &allowed);
+    const char *key = node->kind == GH_NODE_SCALAR ? NULL : "url";
+    enum gh_reason reason = gh_store_url_check(build->arena, url, &host, &allowed);
     if (reason == GH_OUT_OF_MEMORY)
-        build->teller->out_of_memory = true;
+        teller->out_of_memory = true;
     else if (reason != GH_OK)
-        gh_tell_wrong(build->teller, gh_node_get(build->root, "store"),
-                      gh_node_get(build->root, "store")->kind == GH_NODE_SCALAR ? NULL : "url",
-                      gh_str_from(allowed));
+        gh_tell_wrong(teller, node, key, gh_str_from(allowed));
     else if (gh_str_starts(url, scheme))
         place_file(build, scheme);
+    else if (host.len > 0 && !gh_build_is_loopback(host))
+        gh_tell_warning(
+            teller, node, key, gh_tell_text(teller, "plain Redis to %.*s", GH_STR_FMT(host)),
+            GH_STR("a unix socket, or a tunnel on this machine: its password and all that is kept "
+                   "travel in the clear"));
 }
 
 void gh_build_managed(struct gh_build *build)

@@ -29,15 +29,19 @@ static const struct gh_store_driver *driver_of(gh_str url)
     return gh_str_starts(url, GH_STR("redis")) ? &gh_store_redis : NULL;
 }
 
-enum gh_reason gh_store_url_check(struct gh_arena *arena, gh_str url, const char **ret_allowed)
+enum gh_reason gh_store_url_check(struct gh_arena *arena, gh_str url, gh_str *ret_host,
+                                  const char **ret_allowed)
 {
-    struct gh_redis_place place;
+    struct gh_redis_place place = { 0 };
     const struct gh_store_driver *driver = driver_of(url);
-    if (driver == &gh_store_redis)
-        return gh_redis_place_read(arena, url, &place, ret_allowed);
+    enum gh_reason reason = driver != NULL && url.len > strlen("sqlite:") ? GH_OK : GH_SETTINGS_INVALID;
     *ret_allowed =
         "sqlite:PATH, sqlite::memory:, redis://[user@]host[:port][/db] or redis+unix://[user@]/path[?db=N]";
-    return driver != NULL && url.len > strlen("sqlite:") ? GH_OK : GH_SETTINGS_INVALID;
+    if (driver == &gh_store_redis)
+        reason = gh_redis_place_read(arena, url, &place, ret_allowed);
+    if (reason == GH_OK)
+        *ret_host = place.host;
+    return reason;
 }
 
 static void init_queue(struct gh_store *store)

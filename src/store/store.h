@@ -22,9 +22,10 @@ struct gh_store_conf {
     int64_t replicas;        /* so many must have what is acknowledged */
     int64_t replica_wait_ms; /* how long that is waited for */
 };
-/* Is it the address of a store? GH_OK, GH_OUT_OF_MEMORY, or GH_SETTINGS_INVALID: *ret_allowed says what would
- * be right. */
-GH_MUST_USE enum gh_reason gh_store_url_check(struct gh_arena *arena, gh_str url, const char **ret_allowed);
+/* Is it the address of a store? GH_OK with the host that is spoken to in the clear (empty: none), or
+ * GH_OUT_OF_MEMORY, or GH_SETTINGS_INVALID: *ret_allowed says what would be right. */
+GH_MUST_USE enum gh_reason gh_store_url_check(struct gh_arena *arena, gh_str url, gh_str *ret_host,
+                                              const char **ret_allowed);
 
 /* Opens and migrates; on failure a strdup'd text says why, for the operator: GH_SETTINGS_INVALID (url, a file
  * that others may read or write), GH_STORE_DOWN, GH_OUT_OF_MEMORY. */
