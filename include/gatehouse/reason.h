@@ -159,7 +159,6 @@
     X(SETUP_UNKNOWN,         "setup_unknown",             404,  NULL,                  "The link cannot be used any more") \
     X(LINK_UNKNOWN,          "link_unknown",              404,  NULL,                  "The link cannot be used any more") \
     X(PASSWORD_REFUSED,      "password_refused",          400,  NULL,                  "The password cannot be used") \
-    /* ---- settings, policy changes */ \
     /* ---- what issuers say over the back channel */ \
     X(EVENT_MALFORMED,       "event_malformed",          400,  "invalid_request",    "The security event token is malformed") \
     X(EVENT_ISSUER,          "event_issuer",             400,  "invalid_issuer",     "The security event token is from another issuer") \
@@ -167,6 +166,7 @@
     X(EVENT_AUDIENCE,        "event_audience",           400,  "invalid_audience",   "The security event token is for somebody else") \
     X(EVENT_TIME,            "event_time",               400,  "invalid_request",    "The security event token is too old or too new") \
     X(EVENT_SUBJECT,         "event_subject",            400,  "invalid_request",    "The security event token names nobody who is known here") \
+    /* ---- settings, policy changes */ \
     X(SETTINGS_INVALID,      "settings_invalid",         500,  NULL,                 NULL) \
     X(POLICY_CHANGED,        "policy_changed",           503,  NULL,                 "Try again later") \
     /* ---- the admin listener */ \

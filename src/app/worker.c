@@ -420,7 +420,7 @@ static bool build(struct gh_worker *worker)
     worker->gateway = gh_gateway_new(&gateway);
     if (with->store != NULL && !build_issuer(worker))
         return false;
-    const struct gh_signals_new signals = { .loop = worker->loop, .ask = hear, .ctx = worker };
+    const struct gh_signals_new signals = { .ask = hear, .ctx = worker };
     worker->signals = gh_signals_new(&signals);
     worker->dispatch = (struct gh_dispatch){ .gateway = worker->gateway,
                                              .issuer = worker->issuer,

@@ -44,7 +44,6 @@ struct gh_signal_outcome {
 /* One worker's part. */
 struct gh_signals;
 struct gh_signals_new {
-    struct gh_loop *loop;
     /* Asks the control thread (gh_signal_write's text): gh_signals_heard follows with the ticket. False: out
      * of memory. */
     bool (*ask)(void *ctx, gh_str signal, uint64_t ticket);
