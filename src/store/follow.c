@@ -1,5 +1,6 @@
 /* store/follow.c: tells the follower what the log holds: the past, what this process appends, what others do.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -12,6 +13,8 @@
 #define QUIET_MS 200
 /* That long without a failure is health. */
 #define WELL_MS 10000
+/* A failure for another reason is told too, no more often. */
+#define WORDS_MS 1000
 
 struct news {
     struct gh_letter letter; /* first */
@@ -221,19 +224,34 @@ static void tell_caught_up(struct gh_store *store, int64_t as_of_ms)
 
 /* ---- trouble ---- */
 
-static void tell_trouble(struct gh_store *store, enum gh_reason reason)
+static gh_str words_of(const struct gh_store *store, enum gh_reason reason)
+{
+    if (reason == GH_STORE_DOWN)
+        return gh_str_from(store->driver->why(store->self));
+    return gh_str_from(reason == GH_OK ? "" : gh_reason_row(reason)->slug);
+}
+
+static void tell_trouble(struct gh_store *store, enum gh_reason reason, int64_t now_ms)
 {
     struct news *news = new_news(store);
     if (news == NULL)
         return;
-    const char *why = reason == GH_OK ? "" : gh_reason_row(reason)->slug;
-    if (reason == GH_STORE_DOWN)
-        why = store->driver->why(store->self);
+    gh_str why = words_of(store, reason);
     news->trouble = true;
     news->reason = reason;
-    news->why = gh_arena_dup(news->arena, gh_str_from(why));
+    news->why = gh_arena_dup(news->arena, why);
     store->follow.failing = reason != GH_OK;
+    (void)snprintf(store->follow.words, sizeof(store->follow.words), "%.*s", GH_STR_FMT(why));
+    store->follow.words_at_ms = now_ms;
     post(store, news);
+}
+
+/* What is wrong may change: "the connection was closed", then "it lacks what was acknowledged". */
+static bool is_news(const struct gh_store *store, enum gh_reason reason, int64_t now_ms)
+{
+    const struct gh_follow *follow = &store->follow;
+    return !follow->failing || (now_ms >= follow->words_at_ms + WORDS_MS &&
+                                !gh_str_starts(words_of(store, reason), gh_str_from(follow->words)));
 }
 
 void gh_follow_outcome(struct gh_store *store, enum gh_reason reason, int64_t now_ms)
@@ -244,8 +262,8 @@ void gh_follow_outcome(struct gh_store *store, enum gh_reason reason, int64_t no
         follow->failed_at_ms = now_ms;
     if (!follow->on)
         return;
-    if (failed && !follow->failing)
-        tell_trouble(store, reason);
+    if (failed && is_news(store, reason, now_ms))
+        tell_trouble(store, reason, now_ms);
     else if (!failed && follow->failing && now_ms >= follow->failed_at_ms + WELL_MS)
-        tell_trouble(store, GH_OK);
+        tell_trouble(store, GH_OK, now_ms);
 }

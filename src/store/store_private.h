@@ -20,6 +20,8 @@ struct gh_follow {
     int64_t look_at_ms;   /* when to look again */
     int64_t told_at_ms;   /* when the follower last heard that all is told */
     bool failing;         /* trouble has been told, and not yet its end */
+    char words[256];      /* that were told of it: others are told too */
+    int64_t words_at_ms;  /* when they were */
     int64_t failed_at_ms; /* the last failure */
 };
 
