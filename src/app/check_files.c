@@ -186,6 +186,21 @@ static void check_fetch(struct files *files)
     gh_loop_free(loop);
 }
 
+/* Only where TLS is spoken: the settings were refused otherwise. */
+static void check_store(struct files *files)
+{
+    const struct gh_store_conf *conf = &files->conf->store;
+    const gh_str paths[] = { conf->ca_file, conf->certificate_file, conf->key_file };
+    struct gh_tls_context *context = NULL;
+    char *why = NULL;
+    if (!may_look(paths, GH_ARRAY_LEN(paths)) || (conf->ca_file.len == 0 && conf->certificate_file.len == 0))
+        return;
+    if (gh_store_tls(conf, &context, &why) == GH_OK)
+        gh_tls_context_unref(context);
+    else
+        tell_why(files, files->conf->places.store, GH_STR("store"), why, "files that can be used");
+}
+
 enum gh_reason gh_check_files(const struct gh_conf *conf, struct gh_conf_errors *errors)
 {
     struct files files = { .conf = conf, .errors = errors };
@@ -199,6 +214,7 @@ enum gh_reason gh_check_files(const struct gh_conf *conf, struct gh_conf_errors 
     check_admin(&files);
     check_sessions(&files);
     check_fetch(&files);
+    check_store(&files);
     if (files.out_of_memory)
         return GH_OUT_OF_MEMORY;
     return errors->error_count > told ? GH_SETTINGS_INVALID : GH_OK;

@@ -24,6 +24,7 @@ void gh_build_assertion(struct gh_build *build);
  */
 void gh_build_managed_issuer(struct gh_build *build, struct gh_settings_issuer *from);
 void gh_build_managed(struct gh_build *build);
+void gh_build_store(struct gh_build *build);
 /* Where its people sign in elsewhere; check_login.c. */
 void gh_build_logins(struct gh_build *build, const struct gh_settings_managed *from,
                      struct gh_managed *managed);

@@ -246,54 +246,10 @@ static void check_routes(struct gh_build *build)
     }
 }
 
-/* "sqlite:PATH" with the path made relative to the settings file, as every other. */
-static void place_file(struct gh_build *build, gh_str scheme)
-{
-    struct gh_teller *teller = build->teller;
-    gh_str *url = &build->settings->conf.store.url;
-    gh_str path = gh_str_skip(*url, scheme.len);
-    struct gh_conf_file *file = GH_ARENA_NEW(build->arena, struct gh_conf_file);
-    if (file == NULL) {
-        teller->out_of_memory = true;
-        return;
-    }
-    if (path.ptr[0] != '/' && path.ptr[0] != ':' && teller->base_dir.len > 0)
-        *url = gh_build_text(build, gh_arena_printf(build->arena, "%.*s%.*s/%.*s", GH_STR_FMT(scheme),
-                                                    GH_STR_FMT(teller->base_dir), GH_STR_FMT(path)));
-    *file = (struct gh_conf_file){ .next = build->settings->conf.files,
-                                   .path = gh_str_skip(*url, scheme.len),
-                                   .is_state = true };
-    build->settings->conf.files = file;
-}
-
-static void build_store(struct gh_build *build)
-{
-    static const gh_str scheme = GH_STR_INIT("sqlite:");
-    struct gh_teller *teller = build->teller;
-    const struct gh_node *node = gh_node_get(build->root, "store");
-    const char *allowed;
-    gh_str url = build->settings->conf.store.url, host;
-    if (url.len == 0)
-        return;
-    const char *key = node->kind == GH_NODE_SCALAR ? NULL : "url";
-    enum gh_reason reason = gh_store_url_check(build->arena, url, &host, &allowed);
-    if (reason == GH_OUT_OF_MEMORY)
-        teller->out_of_memory = true;
-    else if (reason != GH_OK)
-        gh_tell_wrong(teller, node, key, gh_str_from(allowed));
-    else if (gh_str_starts(url, scheme))
-        place_file(build, scheme);
-    else if (host.len > 0 && !gh_build_is_loopback(host))
-        gh_tell_warning(
-            teller, node, key, gh_tell_text(teller, "plain Redis to %.*s", GH_STR_FMT(host)),
-            GH_STR("a unix socket, or a tunnel on this machine: its password and all that is kept "
-                   "travel in the clear"));
-}
-
 void gh_build_managed(struct gh_build *build)
 {
     struct gh_settings *settings = build->settings;
-    build_store(build);
+    gh_build_store(build);
     struct gh_issuer_site *site = settings->conf.issuer_site = gh_issuer_site_new();
     if (site == NULL) {
         build->teller->out_of_memory = true;

@@ -74,7 +74,7 @@ struct gh_conf_places {
     const struct gh_conf_place *issuers; /* of the first issuers of the site: the rest are tenants' copies */
     size_t issuer_count;
     const struct gh_conf_place *routes; /* in the order of the site's */
-    struct gh_conf_place admin, fetch, sessions;
+    struct gh_conf_place admin, fetch, sessions, store;
 };
 
 /* Everything the settings say. Strings are NUL-terminated and live in `arena` or in the site's arena; paths

@@ -35,7 +35,8 @@ void gh_build_places(struct gh_build *build)
                                             .routes = routes,
                                             .admin = place_of(gh_node_get(root, "admin")),
                                             .fetch = place_of(gh_node_get(root, "fetch")),
-                                            .sessions = place_of(gh_node_get(root, "sessions")) };
+                                            .sessions = place_of(gh_node_get(root, "sessions")),
+                                            .store = place_of(gh_node_get(root, "store")) };
     conf->file = gh_arena_dup(build->arena, build->teller->file);
     build->teller->out_of_memory |= conf->file.ptr == NULL;
 }

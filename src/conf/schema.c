@@ -181,10 +181,19 @@ static const struct gh_row store_rows[] = {
     { "url", GH_ROW_TEXT, AT(gh_store_conf, url), GH_ROW_REQUIRED,
       .doc =
           "`sqlite:gatehouse.db` is a file, relative to the settings; `sqlite::memory:` forgets at the "
-          "end. `redis://[user@]host[:port][/db]` or `redis+unix://[user@]/path[?db=N]` is a Redis server, "
-          "for several gateways." },
+          "end. `redis://[user@]host[:port][/db]`, `redis+unix://[user@]/path[?db=N]`, and "
+          "`redis+sentinel://[user@]host[:port],.../name[?db=N]`, which asks Sentinels for it, are a Redis "
+          "server, for several gateways; `rediss` for `redis` is TLS." },
     { "password_file", GH_ROW_FILE, AT(gh_store_conf, password_file), GH_ROW_SECRET,
       .doc = "The password for Redis; read again whenever a connection is made." },
+    { "sentinel_password_file", GH_ROW_FILE, AT(gh_store_conf, sentinel_password_file), GH_ROW_SECRET,
+      .doc = "The password for the Sentinels, where they want one." },
+    { "ca_file", GH_ROW_FILE, AT(gh_store_conf, ca_file), .unset = "the system's",
+      .doc = "PEM file with the authorities of Redis and Sentinels; read once, at the start." },
+    { "certificate", GH_ROW_FILE, AT(gh_store_conf, certificate_file), .unset = "none",
+      .doc = "PEM file: our client certificate for them." },
+    { "key", GH_ROW_FILE, AT(gh_store_conf, key_file), GH_ROW_SECRET, .unset = "none",
+      .doc = "PEM file: its private key." },
     { "timeout", GH_ROW_MS, AT(gh_store_conf, timeout_ms), .fallback = "1s", .min = 50, .max = 30000,
       .doc = "How long Redis may take for a connection, and for an answer." },
     { "replicas", GH_ROW_INT, AT(gh_store_conf, replicas), .fallback = "0", .min = 0, .max = 16,

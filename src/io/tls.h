@@ -40,7 +40,8 @@ int64_t gh_tls_context_expires(const struct gh_tls_context *context);
 struct gh_tls_client_conf {
     gh_str ca_file;                    /* empty: the system's */
     gh_str certificate_file, key_file; /* empty: none */
-    bool h2;                           /* offer h2 by ALPN */
+    bool h2;                           /* offer h2 beside http/1.1 by ALPN */
+    bool no_alpn;                      /* offer nothing: the protocol is another one */
 };
 GH_MUST_USE enum gh_reason gh_tls_client_context(const struct gh_tls_client_conf *conf,
                                                  struct gh_tls_context **ret_context, char **ret_why);

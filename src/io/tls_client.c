@@ -32,7 +32,8 @@ static enum gh_reason fill(SSL_CTX *ctx, const struct gh_tls_client_conf *conf, 
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET); /* connections are pooled, sessions are not */
     if (SSL_CTX_set1_groups_list(ctx, groups) != 1 ||
-        SSL_CTX_set_alpn_protos(ctx, (const unsigned char *)alpn.ptr, (unsigned)alpn.len) != 0)
+        (!conf->no_alpn &&
+         SSL_CTX_set_alpn_protos(ctx, (const unsigned char *)alpn.ptr, (unsigned)alpn.len) != 0))
         return gh_tls_refuse(ret_why, "TLS cannot be set up: %s", gh_tls_error_words());
     if (gh_str_is_empty(conf->ca_file)) {
         if (SSL_CTX_set_default_verify_paths(ctx) != 1)

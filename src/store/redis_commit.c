@@ -91,7 +91,7 @@ static enum gh_reason ask_replicas(struct gh_redis *self)
                              gh_redis_digits(self->arena, self->replica_wait_ms) };
     if (words[1].ptr == NULL || words[2].ptr == NULL)
         return GH_OUT_OF_MEMORY;
-    self->deadline_ms += self->replica_wait_ms;
+    gh_redis_set_deadline(self, self->timeout_ms + self->replica_wait_ms);
     return gh_redis_ask(self, (struct gh_strs){ words, 3 });
 }
 
@@ -160,6 +160,8 @@ static size_t answer_group(struct gh_redis *self, struct gh_store_call *const *g
         enum gh_reason reason = judge(self, replies[i], &sequence);
         if (reason == GH_OK)
             reason = durable;
+        if (reason == GH_OK)
+            gh_redis_be_sure(self, sequence);
         group[i]->answer = (struct gh_store_answer){
             .reason = reason, .position = reason == GH_OK && group[i]->line_count > 0 ? sequence : 0
         };
@@ -204,4 +206,23 @@ void gh_redis_commit_all(struct gh_redis *self, struct gh_store_call *first)
             count = 0;
         }
     }
+}
+
+/* ---- the log alone ---- */
+
+enum gh_reason gh_redis_append(struct gh_redis *self, const struct gh_log_line *lines, size_t count)
+{
+    const struct gh_store_call call = { .kind = GH_STORE_COMMIT, .lines = lines, .line_count = count };
+    const struct gh_reply *replies[2];
+    uint64_t sequence = 0;
+    enum gh_reason reason = ask(self, &call);
+    if (reason == GH_OK && self->replicas > 0)
+        reason = ask_replicas(self);
+    if (reason == GH_OK)
+        reason = gh_redis_send(self);
+    for (size_t i = 0; reason == GH_OK && i < 1 + (size_t)(self->replicas > 0); i++)
+        reason = gh_redis_answer(self, &replies[i]);
+    if (reason == GH_OK)
+        reason = judge(self, replies[0], &sequence);
+    return reason == GH_OK && self->replicas > 0 ? judge_replicas(self, replies[1]) : reason;
 }

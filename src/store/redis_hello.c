@@ -14,12 +14,11 @@
 static enum gh_reason log_in(struct gh_redis *self);
 static enum gh_reason check_server(struct gh_redis *self, gh_str *ret_history);
 static enum gh_reason check_durability(struct gh_redis *self);
-static enum gh_reason set_up(struct gh_redis *self);
+static enum gh_reason set_up(struct gh_redis *self, gh_str history);
 
 enum gh_reason gh_redis_hello(struct gh_redis *self)
 {
     gh_str history = GH_STR_NONE;
-    gh_reply_reader_begin(self->reader);
     enum gh_reason reason = log_in(self);
     if (reason == GH_OK)
         reason = check_server(self, &history);
@@ -27,29 +26,16 @@ enum gh_reason gh_redis_hello(struct gh_redis *self)
         reason = check_durability(self);
     if (reason == GH_OK)
         reason = gh_redis_load(self);
-    if (reason == GH_OK)
-        reason = set_up(self);
-    if (reason == GH_OK)
-        reason = gh_redis_check_history(self, history);
-    return reason;
-}
-
-/* One command, one reply. */
-static enum gh_reason ask_one(struct gh_redis *self, struct gh_strs words, const struct gh_reply **ret_reply)
-{
-    enum gh_reason reason = gh_redis_ask(self, words);
-    if (reason == GH_OK)
-        reason = gh_redis_send(self);
-    return reason == GH_OK ? gh_redis_answer(self, ret_reply) : reason;
+    return reason == GH_OK ? set_up(self, history) : reason;
 }
 
 /* ---- who we are ---- */
 
 /* Read each time, so that a password may change while we run. */
-static enum gh_reason read_password(struct gh_redis *self, struct gh_secret *ret_password)
+static enum gh_reason read_password(struct gh_redis *self, gh_str file, struct gh_secret *ret_password)
 {
     char *why = NULL;
-    enum gh_reason reason = gh_small_file_read(self->password_file, PASSWORD_MAX, true, ret_password, &why);
+    enum gh_reason reason = gh_small_file_read(file, PASSWORD_MAX, true, ret_password, &why);
     if (reason != GH_OK)
         gh_redis_say(self, "%s", why != NULL ? why : "out of memory");
     free(why);
@@ -61,12 +47,11 @@ static enum gh_reason read_password(struct gh_redis *self, struct gh_secret *ret
     return GH_OK;
 }
 
-static enum gh_reason authenticate(struct gh_redis *self, const struct gh_secret *password)
+static enum gh_reason present(struct gh_redis *self, gh_str user, const struct gh_secret *password)
 {
     const struct gh_reply *reply;
-    gh_str user = self->place.user.len > 0 ? self->place.user : GH_STR("default");
     const gh_str words[] = { GH_STR_INIT("AUTH"), user, gh_str_of(password->bytes, password->len) };
-    enum gh_reason reason = ask_one(self, (struct gh_strs){ words, 3 }, &reply);
+    enum gh_reason reason = gh_redis_ask_one(self, (struct gh_strs){ words, 3 }, &reply);
     if (reason != GH_OK || gh_reply_is_text(reply, GH_STR("OK")))
         return reason;
     if (reply->kind == GH_REPLY_ERROR)
@@ -75,24 +60,30 @@ static enum gh_reason authenticate(struct gh_redis *self, const struct gh_secret
     return gh_redis_refuse(self, reply);
 }
 
+enum gh_reason gh_redis_authenticate(struct gh_redis *self, gh_str user, gh_str file)
+{
+    struct gh_secret password = { 0 };
+    enum gh_reason reason = read_password(self, file, &password);
+    if (reason == GH_OK)
+        reason = present(self, user, &password);
+    gh_secret_done(&password);
+    return reason;
+}
+
 static enum gh_reason log_in(struct gh_redis *self)
 {
+    const struct gh_reply *reply;
     enum gh_reason reason = GH_OK;
-    if (self->password_file.len > 0) {
-        struct gh_secret password = { 0 };
-        reason = read_password(self, &password);
-        if (reason == GH_OK)
-            reason = authenticate(self, &password);
-        gh_secret_done(&password);
-    }
+    if (self->password_file.len > 0)
+        reason = gh_redis_authenticate(self, self->place.user.len > 0 ? self->place.user : GH_STR("default"),
+                                       self->password_file);
     if (reason != GH_OK || self->place.database == 0)
         return reason;
-    const struct gh_reply *reply;
     gh_str number = gh_redis_digits(self->arena, self->place.database);
     const gh_str words[] = { GH_STR_INIT("SELECT"), number };
     if (number.ptr == NULL)
         return GH_OUT_OF_MEMORY;
-    reason = ask_one(self, (struct gh_strs){ words, 2 }, &reply);
+    reason = gh_redis_ask_one(self, (struct gh_strs){ words, 2 }, &reply);
     return reason != GH_OK || gh_reply_is_text(reply, GH_STR("OK")) ? reason : gh_redis_refuse(self, reply);
 }
 
@@ -159,7 +150,7 @@ static enum gh_reason check_server(struct gh_redis *self, gh_str *ret_history)
 {
     const struct gh_reply *reply;
     const gh_str words[] = { GH_STR_INIT("INFO") };
-    enum gh_reason reason = ask_one(self, (struct gh_strs){ words, 1 }, &reply);
+    enum gh_reason reason = gh_redis_ask_one(self, (struct gh_strs){ words, 1 }, &reply);
     if (reason != GH_OK)
         return reason;
     if (reply->kind == GH_REPLY_ERROR && gh_str_starts(reply->text, GH_STR("NOAUTH")))
@@ -167,7 +158,12 @@ static enum gh_reason check_server(struct gh_redis *self, gh_str *ret_history)
     if (reply->kind != GH_REPLY_TEXT)
         return gh_redis_refuse(self, reply);
     *ret_history = gh_redis_info(reply->text, "master_replid");
-    return check_info(self, reply->text);
+    reason = check_info(self, reply->text);
+    if (reason == GH_OK && ret_history->len != GH_REDIS_SHA)
+        return gh_redis_fail(self, "the server does not say which history it has");
+    /* What must be appended again must be acknowledged too. */
+    bool goes_over = self->history[0] != '\0' && !gh_str_eq(*ret_history, gh_str_from(self->history));
+    return reason == GH_OK && goes_over ? gh_redis_check_replicas(self, reply->text) : reason;
 }
 
 /* Only a server that lets us ask: the user that operations.md makes has no right to CONFIG. */
@@ -175,7 +171,7 @@ static enum gh_reason check_durability(struct gh_redis *self)
 {
     const struct gh_reply *reply;
     const gh_str words[] = { GH_STR_INIT("CONFIG"), GH_STR_INIT("GET"), GH_STR_INIT("appendfsync") };
-    enum gh_reason reason = ask_one(self, (struct gh_strs){ words, 3 }, &reply);
+    enum gh_reason reason = gh_redis_ask_one(self, (struct gh_strs){ words, 3 }, &reply);
     if (reason != GH_OK || reply->kind != GH_REPLY_ARRAY || reply->count != 2 ||
         reply->at[1]->kind != GH_REPLY_TEXT || gh_reply_is_text(reply->at[1], GH_STR("always")))
         return reason;
@@ -193,25 +189,33 @@ static void make_id(char id[GH_REDIS_ID_LEN + 1])
         (void)snprintf(id + 2 * i, 3, "%02x", bytes[i]);
 }
 
-static enum gh_reason set_up(struct gh_redis *self)
+/* Its id, its sequence, and up to where it has what we saw before. */
+static enum gh_reason take_store(struct gh_redis *self, const struct gh_reply *reply, gh_str history)
+{
+    int64_t sequence, base;
+    if (gh_reply_is_text(reply, GH_STR("other")))
+        return gh_redis_other(self);
+    if (gh_reply_is_text(reply, GH_STR("back")))
+        return gh_redis_lacks(self);
+    if (reply->kind != GH_REPLY_ARRAY || reply->count != 3 || reply->at[0]->kind != GH_REPLY_TEXT ||
+        reply->at[0]->text.len != GH_REDIS_ID_LEN || !gh_reply_number(reply->at[1], &sequence) ||
+        !gh_reply_number(reply->at[2], &base) || sequence <= 0 || base <= 0)
+        return gh_redis_refuse(self, reply);
+    memcpy(self->id, reply->at[0]->text.ptr, GH_REDIS_ID_LEN);
+    return gh_redis_go_over(self, history, (uint64_t)base, (uint64_t)sequence);
+}
+
+static enum gh_reason set_up(struct gh_redis *self, gh_str history)
 {
     char fresh[GH_REDIS_ID_LEN + 1];
     const struct gh_reply *reply;
-    int64_t sequence;
-    gh_str words[GH_REDIS_CALL + 1];
+    gh_str words[GH_REDIS_CALL + 3];
     make_id(fresh);
     gh_redis_call(self, GH_REDIS_SET_UP, GH_STR("{gh}"), words);
     words[4] = gh_str_from(fresh);
     words[5] = gh_str_from(self->id);
-    enum gh_reason reason = ask_one(self, (struct gh_strs){ words, 6 }, &reply);
-    if (reason != GH_OK)
-        return reason;
-    if (gh_reply_is_text(reply, GH_STR("other")))
-        return gh_redis_other(self);
-    if (reply->kind != GH_REPLY_ARRAY || reply->count != 2 || reply->at[0]->kind != GH_REPLY_TEXT ||
-        reply->at[0]->text.len != GH_REDIS_ID_LEN || !gh_reply_number(reply->at[1], &sequence) ||
-        sequence <= 0)
-        return gh_redis_refuse(self, reply);
-    memcpy(self->id, reply->at[0]->text.ptr, GH_REDIS_ID_LEN);
-    return gh_redis_see(self, (uint64_t)sequence);
+    words[6] = history;
+    words[7] = gh_str_from(self->history);
+    enum gh_reason reason = gh_redis_ask_one(self, (struct gh_strs){ words, 8 }, &reply);
+    return reason == GH_OK ? take_store(self, reply, history) : reason;
 }

@@ -1,6 +1,5 @@
 /* store/redis_link.c: one connection to the Redis server, made anew when it was lost, and batches of commands
  * over it. After a failure nothing is tried for a while that doubles: until then calls fail at once. */
-#include <errno.h>
 #include <hiredis/hiredis.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -51,11 +50,17 @@ void gh_redis_drop(struct gh_redis *self)
     self->retry_at_ms = gh_clock_mono_ms() + self->pause_ms;
 }
 
-static enum gh_reason fail_by_errno(struct gh_redis *self, const char *what)
+void gh_redis_set_deadline(struct gh_redis *self, int64_t ms)
 {
-    if (errno == ETIMEDOUT)
-        return gh_redis_fail(self, "the server did not %s within %lld ms", what, (long long)self->timeout_ms);
-    return gh_redis_fail(self, "the server did not %s: %s", what, strerror(errno));
+    self->deadline_ms = gh_clock_mono_ms() + ms;
+    self->given_ms = ms;
+}
+
+static enum gh_reason fail_by_wire(struct gh_redis *self, const char *what)
+{
+    if (self->wire.late)
+        return gh_redis_fail(self, "the server did not %s within %lld ms", what, (long long)self->given_ms);
+    return gh_redis_fail(self, "the server did not %s: %s", what, self->wire.why);
 }
 
 /* ---- batches ---- */
@@ -67,12 +72,12 @@ enum gh_reason gh_redis_begin(struct gh_redis *self)
     gh_buf_done(&self->out); /* of a batch that ended in its making */
     if (self->lost || (self->wire.fd < 0 && now < self->retry_at_ms))
         return GH_STORE_DOWN;
-    self->deadline_ms = now + self->timeout_ms;
+    gh_redis_set_deadline(self, self->timeout_ms);
     if (self->wire.fd < 0) {
         enum gh_reason reason = connect_anew(self);
         if (reason != GH_OK)
             return reason == GH_SETTINGS_INVALID ? GH_STORE_DOWN : reason;
-        self->deadline_ms = gh_clock_mono_ms() + self->timeout_ms;
+        gh_redis_set_deadline(self, self->timeout_ms);
         gh_arena_reset(self->arena);
     }
     gh_reply_reader_begin(self->reader);
@@ -81,23 +86,36 @@ enum gh_reason gh_redis_begin(struct gh_redis *self)
 
 enum gh_reason gh_redis_open(struct gh_redis *self)
 {
-    self->deadline_ms = gh_clock_mono_ms() + self->timeout_ms;
+    gh_redis_set_deadline(self, self->timeout_ms);
     return connect_anew(self);
 }
 
 static enum gh_reason connect_anew(struct gh_redis *self)
 {
+    struct gh_redis_peer server = self->place.server;
     int64_t pause = self->pause_ms;
     self->pause_ms = pause == 0 ? PAUSE_FIRST_MS : pause * 2 < PAUSE_MAX_MS ? pause * 2 : PAUSE_MAX_MS;
-    if (!gh_redis_wire_open(&self->wire, &self->place, self->deadline_ms))
-        return fail_by_errno(self, "let us connect");
-    self->reader = gh_reply_reader_new(self->arena);
-    enum gh_reason reason = self->reader != NULL ? gh_redis_hello(self) : GH_OUT_OF_MEMORY;
+    enum gh_reason reason = self->place.sentinel_count > 0 ? gh_redis_find(self, &server) : GH_OK;
+    if (reason == GH_OK)
+        reason = gh_redis_connect(self, &server);
+    if (reason == GH_OK)
+        reason = gh_redis_hello(self);
     if (reason == GH_OK)
         self->pause_ms = PAUSE_FIRST_MS;
     else
         gh_redis_drop(self);
     return reason;
+}
+
+enum gh_reason gh_redis_connect(struct gh_redis *self, const struct gh_redis_peer *peer)
+{
+    if (!gh_redis_wire_open(&self->wire, peer, self->tls, self->deadline_ms))
+        return fail_by_wire(self, "let us connect");
+    self->reader = gh_reply_reader_new(self->arena);
+    if (self->reader == NULL)
+        return GH_OUT_OF_MEMORY;
+    gh_reply_reader_begin(self->reader);
+    return GH_OK;
 }
 
 /* A copy of the password may be among the words: no memory that was used is left as it is. */
@@ -125,11 +143,9 @@ enum gh_reason gh_redis_send(struct gh_redis *self)
 {
     gh_str bytes = gh_buf_peek(&self->out);
     bool sent = gh_redis_wire_write(&self->wire, bytes, self->deadline_ms);
-    int error = errno;
     gh_wipe(self->out.base, self->out.cap);
     gh_buf_done(&self->out);
-    errno = error;
-    return sent ? GH_OK : fail_by_errno(self, "take a command");
+    return sent ? GH_OK : fail_by_wire(self, "take a command");
 }
 
 enum gh_reason gh_redis_answer(struct gh_redis *self, const struct gh_reply **ret_reply)
@@ -145,12 +161,19 @@ enum gh_reason gh_redis_answer(struct gh_redis *self, const struct gh_reply **re
         }
         ssize_t count = gh_redis_wire_read(&self->wire, bytes, sizeof(bytes), self->deadline_ms);
         if (count < 0)
-            return fail_by_errno(self, "answer");
-        if (count == 0)
-            return gh_redis_fail(self, "the server closed the connection");
+            return fail_by_wire(self, "answer");
         if (!gh_reply_reader_feed(self->reader, gh_str_of(bytes, (size_t)count)))
             return gh_redis_fail(self, "the server answered more than %u MiB", GH_REPLY_BYTES >> 20);
     }
+}
+
+enum gh_reason gh_redis_ask_one(struct gh_redis *self, struct gh_strs words,
+                                const struct gh_reply **ret_reply)
+{
+    enum gh_reason reason = gh_redis_ask(self, words);
+    if (reason == GH_OK)
+        reason = gh_redis_send(self);
+    return reason == GH_OK ? gh_redis_answer(self, ret_reply) : reason;
 }
 
 /* ---- what replies mean ---- */

@@ -1,88 +1,9 @@
-/* store/redis_log.c: the log as a stream: is there something new, what is it, and what may be forgotten; and
- * whether the server still has all that it once told (threats.md X3, X6).
- *
- * Three things give away a server that has forgotten: another id (emptied, another database), a sequence
- * lower than one that was seen (an old replica, a cut journal), and, where another history has begun
- * (restarted, or another server took over), a last entry that is not there any more. After the first the
- * store is down until the id is back; after the others until a restart, because others may have appended in
- * between, and what is lost cannot be told from what never was. A known weakness: where no entry of the log
- * was ever told, and others have written more than was lost before this process looks, rows that went back
- * are not noticed. */
+/* store/redis_log.c: the log as a stream: is there something new, what is it, and what may be forgotten. */
 #include "base/clock.h"
 #include "base/str.h"
 #include "store/store_redis.h"
 
 #define SWEEP_MAX 500
-
-/* ---- what is known of the server ---- */
-
-enum gh_reason gh_redis_other(struct gh_redis *self)
-{
-    return gh_redis_fail(self,
-                         self->id[0] != '\0'
-                             ? "the server does not hold the store that was opened: emptied, or another "
-                               "database; what was revoked there is gone with it: restore it, or restart "
-                               "every gateway to begin anew"
-                             : "the database holds a part of a store: restore it, or empty it");
-}
-
-enum gh_reason gh_redis_went_back(struct gh_redis *self)
-{
-    self->lost = true;
-    return gh_redis_fail(self,
-                         "the server has forgotten what it had acknowledged (an old replica, a cut journal): "
-                         "restore it, then restart every gateway");
-}
-
-enum gh_reason gh_redis_see(struct gh_redis *self, uint64_t sequence)
-{
-    if (sequence < self->seen)
-        return gh_redis_went_back(self);
-    self->seen = sequence;
-    return GH_OK;
-}
-
-/* GH_OK: the last entry that was told is still there, or its time is over. */
-static enum gh_reason find_told(struct gh_redis *self)
-{
-    const struct gh_reply *reply;
-    struct gh_log_line line = { 0 };
-    gh_str position = gh_arena_printf(self->arena, "%llu-0", (unsigned long long)self->told.position);
-    const gh_str words[] = { GH_STR_INIT("XRANGE"), GH_STR_INIT(GH_REDIS_LOG), position, position };
-    if (position.ptr == NULL)
-        return GH_OUT_OF_MEMORY;
-    enum gh_reason reason = gh_redis_ask(self, (struct gh_strs){ words, 4 });
-    if (reason == GH_OK)
-        reason = gh_redis_send(self);
-    if (reason == GH_OK)
-        reason = gh_redis_answer(self, &reply);
-    if (reason != GH_OK)
-        return reason;
-    if (reply->kind != GH_REPLY_ARRAY || reply->count > 1)
-        return gh_redis_refuse(self, reply);
-    if (reply->count == 0)
-        return self->told.until <= gh_clock_wall_us() / 1000000 ? GH_OK : gh_redis_went_back(self);
-    if (!gh_reply_line(reply->at[0], &line))
-        return gh_redis_refuse(self, reply);
-    bool same = line.appended_ms == self->told.appended_ms && line.until == self->told.until &&
-                line.line.len == self->told.line.len;
-    return same ? GH_OK : gh_redis_went_back(self);
-}
-
-enum gh_reason gh_redis_check_history(struct gh_redis *self, gh_str history)
-{
-    if (history.len != GH_REDIS_SHA)
-        return gh_redis_fail(self, "the server does not say which history it has");
-    bool is_new = self->history[0] == '\0';
-    if (gh_str_eq(history, gh_str_from(self->history)))
-        return GH_OK;
-    enum gh_reason reason = !is_new && self->told.position != 0 ? find_told(self) : GH_OK;
-    if (reason != GH_OK)
-        return reason;
-    memcpy(self->history, history.ptr, history.len);
-    self->from_start = !is_new;
-    return GH_OK;
-}
 
 /* ---- looking ---- */
 
@@ -116,9 +37,8 @@ static enum gh_reason judge_server(struct gh_redis *self, const struct gh_reply 
     if (!gh_str_eq(gh_redis_info(reply->text, "role"), GH_STR("master")))
         return gh_redis_fail(self, "the server has become a replica, which takes no writes");
     if (!gh_str_eq(gh_redis_info(reply->text, "master_replid"), gh_str_from(self->history)))
-        return gh_redis_fail(self,
-                             "the server has begun another history: its log is read again from the start");
-    return GH_OK;
+        return gh_redis_fail(self, "the server has begun another history");
+    return self->place.sentinel_count > 0 ? gh_redis_check_replicas(self, reply->text) : GH_OK;
 }
 
 static enum gh_reason judge_state(struct gh_redis *self)
@@ -142,9 +62,11 @@ enum gh_reason gh_redis_look(void *ctx, bool *ret_changed)
         reason = gh_redis_send(self);
     if (reason == GH_OK)
         reason = judge_state(self);
+    if (reason == GH_OK && gh_redis_has_moved(self))
+        reason = gh_redis_fail(self, "the Sentinels have chosen another server");
     if (reason != GH_OK)
         return reason;
-    *ret_changed = self->from_start || self->seen != self->looked;
+    *ret_changed = self->seen != self->looked;
     self->looked = self->seen;
     return GH_OK;
 }
@@ -163,7 +85,7 @@ static enum gh_reason copy_lines(struct gh_redis *self, const struct gh_reply *r
             return GH_STORE_MALFORMED;
         after = line->position;
         line->line = gh_arena_dup(arena, line->line);
-        if (line->line.ptr == NULL)
+        if (line->line.ptr == NULL || gh_redis_keep(self, line) != GH_OK)
             return GH_OUT_OF_MEMORY;
         batch->count++;
     }
@@ -180,7 +102,6 @@ enum gh_reason gh_redis_tail(void *ctx, uint64_t after, struct gh_arena *arena,
     enum gh_reason reason = gh_redis_begin(self);
     if (reason != GH_OK)
         return reason;
-    after = self->from_start ? 0 : after;
     gh_str from = gh_arena_printf(self->arena, "(%llu-0", (unsigned long long)after);
     gh_str count = gh_redis_digits(self->arena, GH_LOG_BATCH);
     const gh_str words[] = { GH_STR_INIT("XRANGE"), GH_STR_INIT(GH_REDIS_LOG), from,
@@ -196,15 +117,7 @@ enum gh_reason gh_redis_tail(void *ctx, uint64_t after, struct gh_arena *arena,
         reason = gh_redis_answer(self, &reply);
     if (reason == GH_OK)
         reason = judge_state(self);
-    if (reason == GH_OK)
-        reason = copy_lines(self, reply, after, arena, ret_batch);
-    if (reason != GH_OK)
-        return reason;
-    self->from_start = false;
-    if (ret_batch->count > 0)
-        self->told = ret_batch->at[ret_batch->count - 1];
-    self->told.line.ptr = NULL; /* the follower's */
-    return GH_OK;
+    return reason == GH_OK ? copy_lines(self, reply, after, arena, ret_batch) : reason;
 }
 
 /* ---- sweeping ---- */

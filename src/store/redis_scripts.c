@@ -2,6 +2,7 @@
  *
  *   {gh}:id           of the store: made by whoever opened it first; when it is gone, so is what stood here
  *   {gh}:sequence     the last version or position given; neither is ever used again
+ *   {gh}:histories    lines of a server's history and the sequence that it began at, the newest last
  *   {gh}:log          a stream of the revocations of all tenants: entry POSITION-0 has a, u and l:
  * appended_ms, until, line. One stream and not one a tenant, because the port's positions are one order
  *   {gh}:until        sorted set: positions of entries that end, by when
@@ -49,8 +50,9 @@
 
 /* clang-format off */
 static const gh_str scripts[GH_REDIS_SCRIPTS] = {
-    /* ARGV[1]: the id if it is to be made, ARGV[2]: the one that is known, or empty. Answers id and sequence,
-     * or "other". */
+    /* ARGV[1]: the id if it is to be made, ARGV[2]: the one that is known, or empty; ARGV[3]: the server's
+     * history, ARGV[4]: the one that is known, or empty. Answers id, sequence, and the sequence at which the
+     * known history ended; or "other"; or "back": it does not have that history. */
     [GH_REDIS_SET_UP] = GH_STR_INIT(HEAD
         "local trial = '{gh}:trial'\n"
         "redis.call('DEL', trial)\n"
@@ -66,14 +68,27 @@ static const gh_str scripts[GH_REDIS_SCRIPTS] = {
         "redis.call('XDEL', trial, '1-0')\n"
         "redis.call('DEL', trial)\n"
         "local id, sequence = redis.call('GET', '{gh}:id'), redis.call('GET', '{gh}:sequence')\n"
-        "if id and sequence and (ARGV[2] == '' or ARGV[2] == id) then return { id, sequence } end\n"
-        "if id or sequence or ARGV[2] ~= '' then return 'other' end\n"
-        "if redis.call('EXISTS', '{gh}:log', '{gh}:until', '{gh}:expiry') > 0 then return 'other' end\n"
-        "local time = redis.call('TIME')\n"
-        "sequence = digits(tonumber(time[1]) * 1000000 + tonumber(time[2]))\n"
-        "redis.call('SET', '{gh}:id', ARGV[1])\n"
-        "redis.call('SET', '{gh}:sequence', sequence)\n"
-        "return { ARGV[1], sequence }\n"),
+        "if ARGV[2] ~= '' and (ARGV[2] ~= id or not sequence) then return 'other' end\n"
+        "if not id ~= not sequence then return 'other' end\n"
+        "if not id then\n"
+        "  if redis.call('EXISTS', '{gh}:log', '{gh}:until', '{gh}:expiry') > 0 then return 'other' end\n"
+        "  local time = redis.call('TIME')\n"
+        "  id, sequence = ARGV[1], digits(tonumber(time[1]) * 1000000 + tonumber(time[2]))\n"
+        "  redis.call('SET', '{gh}:id', id)\n"
+        "  redis.call('SET', '{gh}:sequence', sequence)\n"
+        "end\n"
+        "local histories = redis.call('GET', '{gh}:histories') or ''\n"
+        "local base = sequence\n"
+        "if string.match(histories, '(%x+) %d+\\n$') ~= ARGV[3] then\n"
+        "  histories = histories .. ARGV[3] .. ' ' .. sequence .. '\\n'\n"
+        "  if #histories > 4000 then histories = string.match(histories, '\\n(.*)', 2000) end\n"
+        "  redis.call('SET', '{gh}:histories', histories)\n"
+        "  sequence = digits(redis.call('INCRBY', '{gh}:sequence', 1048576))\n"
+        "end\n"
+        "if ARGV[4] ~= '' and ARGV[4] ~= ARGV[3] then\n"
+        "  base = string.match(histories, ARGV[4] .. ' %d+\\n%x+ (%d+)\\n')\n"
+        "end\n"
+        "return base and { id, sequence, base } or 'back'\n"),
 
     /* now, keys. Answers a text for each, or nil. */
     [GH_REDIS_READ] = GH_STR_INIT(HEAD SAME_STORE VERSION

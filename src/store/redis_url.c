@@ -1,61 +1,70 @@
-/* store/redis_url.c: where a Redis server is: redis://[user@]host[:port][/db] or
+/* store/redis_url.c: where a Redis server is: redis://[user@]host[:port][/db], or the Sentinels that know it:
+ * redis+sentinel://[user@]host[:port],.../name[?db=N], both with rediss for TLS; or
  * redis+unix://[user@]/path[?db=N]. */
 #include "base/str.h"
 #include "gatehouse/http.h"
 #include "store/store_redis.h"
 
-#define PORT         6379
-#define DATABASE_MAX 1000000
+#define PORT          6379
+#define SENTINEL_PORT 26379
+#define DATABASE_MAX  1000000
 
-#define ALLOWED "redis://[user@]host[:port][/db] or redis+unix://[user@]/path[?db=N]"
+#define ALLOWED GH_REDIS_ALLOWED
 
 static enum gh_reason read_tcp(struct gh_arena *arena, gh_str rest, struct gh_redis_place *place);
-static enum gh_reason read_unix(gh_str rest, struct gh_redis_place *place);
+static enum gh_reason read_unix(struct gh_arena *arena, gh_str rest, struct gh_redis_place *place);
+static enum gh_reason read_sentinels(struct gh_arena *arena, gh_str rest, struct gh_redis_place *place);
 
-/* What is known and not there is said by name, so that nobody looks for a slip of the pen. */
-static const char *refusal_of(gh_str url)
-{
-    if (gh_str_starts(url, GH_STR("rediss://")))
-        return ALLOWED "; rediss:// (TLS) is not there yet: a tunnel on this machine, or a unix socket";
-    if (gh_str_starts(url, GH_STR("redis+sentinel://")))
-        return ALLOWED "; Sentinel is not there yet: the address of one server";
-    return ALLOWED;
-}
+static const struct {
+    gh_str scheme;
+    bool tls;
+    enum gh_reason (*read)(struct gh_arena *arena, gh_str rest, struct gh_redis_place *place);
+} schemes[] = {
+    { GH_STR_INIT("redis://"), false, read_tcp },
+    { GH_STR_INIT("rediss://"), true, read_tcp },
+    { GH_STR_INIT("redis+unix://"), false, read_unix },
+    { GH_STR_INIT("redis+sentinel://"), false, read_sentinels },
+    { GH_STR_INIT("rediss+sentinel://"), true, read_sentinels },
+};
 
-/* A user is a word, without escapes. */
-static bool is_user(gh_str user)
+/* A user, or the name of a master, is a word, without escapes. */
+static bool is_word(gh_str word)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
-    for (size_t i = 0; i < user.len; i++)
-        if (memchr(letters, user.ptr[i], sizeof(letters) - 1) == NULL)
+    for (size_t i = 0; i < word.len; i++)
+        if (memchr(letters, word.ptr[i], sizeof(letters) - 1) == NULL)
             return false;
-    return user.len > 0 && user.len <= 128;
+    return word.len > 0 && word.len <= 128;
 }
 
 enum gh_reason gh_redis_place_read(struct gh_arena *arena, gh_str url, struct gh_redis_place *ret_place,
                                    const char **ret_allowed)
 {
-    static const gh_str tcp = GH_STR_INIT("redis://"), local = GH_STR_INIT("redis+unix://");
     struct gh_redis_place place = { 0 };
-    bool is_tcp = gh_str_starts(url, tcp);
-    *ret_allowed = refusal_of(url);
-    if (!is_tcp && !gh_str_starts(url, local))
+    size_t i = 0;
+    *ret_allowed = ALLOWED;
+    while (i < GH_ARRAY_LEN(schemes) && !gh_str_starts(url, schemes[i].scheme))
+        i++;
+    if (i == GH_ARRAY_LEN(schemes))
         return GH_SETTINGS_INVALID;
-    gh_str rest = gh_str_skip(url, is_tcp ? tcp.len : local.len);
+    gh_str rest = gh_str_skip(url, schemes[i].scheme.len);
     size_t at = gh_str_rfind(rest, '@');
     if (at < rest.len) {
         place.user = gh_str_take(rest, at);
         rest = gh_str_skip(rest, at + 1);
         *ret_allowed = ALLOWED "; a password stands in the file that store.password_file names";
-        if (!is_user(place.user))
+        if (!is_word(place.user))
             return GH_SETTINGS_INVALID;
         *ret_allowed = ALLOWED;
     }
-    enum gh_reason reason = is_tcp ? read_tcp(arena, rest, &place) : read_unix(rest, &place);
+    place.tls = schemes[i].tls;
+    enum gh_reason reason = schemes[i].read(arena, rest, &place);
     if (reason == GH_OK)
         *ret_place = place;
     return reason;
 }
+
+/* ---- parts ---- */
 
 static bool read_database(gh_str digits, struct gh_redis_place *place)
 {
@@ -66,31 +75,62 @@ static bool read_database(gh_str digits, struct gh_redis_place *place)
     return true;
 }
 
-static enum gh_reason read_tcp(struct gh_arena *arena, gh_str rest, struct gh_redis_place *place)
+/* Empty, or "?db=N". */
+static bool read_query(gh_str query, struct gh_redis_place *place)
+{
+    return query.len == 0 ||
+           (gh_str_starts(query, GH_STR("?db=")) && read_database(gh_str_skip(query, 4), place));
+}
+
+static enum gh_reason read_peer(struct gh_arena *arena, gh_str text, uint16_t port,
+                                struct gh_redis_peer *peer)
 {
     struct gh_authority authority;
+    enum gh_reason reason = gh_authority_read(arena, text, &authority);
+    if (reason != GH_OK)
+        return reason == GH_OUT_OF_MEMORY ? reason : GH_SETTINGS_INVALID;
+    peer->host = authority.host;
+    peer->port = authority.port != 0 ? authority.port : port;
+    return GH_OK;
+}
+
+/* ---- kinds ---- */
+
+static enum gh_reason read_tcp(struct gh_arena *arena, gh_str rest, struct gh_redis_place *place)
+{
     size_t slash = gh_str_find(rest, '/');
     gh_str database = gh_str_skip(rest, slash + 1);
     if (database.len > 0 && !read_database(database, place))
         return GH_SETTINGS_INVALID;
-    enum gh_reason reason = gh_authority_read(arena, gh_str_take(rest, slash), &authority);
-    if (reason != GH_OK)
-        return reason == GH_OUT_OF_MEMORY ? reason : GH_SETTINGS_INVALID;
-    place->host = authority.host;
-    place->port = authority.port != 0 ? authority.port : PORT;
+    return read_peer(arena, gh_str_take(rest, slash), PORT, &place->server);
+}
+
+static enum gh_reason read_unix(struct gh_arena *arena, gh_str rest, struct gh_redis_place *place)
+{
+    (void)arena;
+    size_t mark = gh_str_find(rest, '?');
+    place->server.path = gh_str_take(rest, mark);
+    if (place->server.path.len == 0 || place->server.path.ptr[0] != '/' ||
+        !read_query(gh_str_skip(rest, mark), place))
+        return GH_SETTINGS_INVALID;
     return GH_OK;
 }
 
-static enum gh_reason read_unix(gh_str rest, struct gh_redis_place *place)
+static enum gh_reason read_sentinels(struct gh_arena *arena, gh_str rest, struct gh_redis_place *place)
 {
-    size_t mark = gh_str_find(rest, '?');
-    gh_str query = gh_str_skip(rest, mark);
-    place->path = gh_str_take(rest, mark);
-    if (place->path.len == 0 || place->path.ptr[0] != '/')
+    size_t slash = gh_str_find(rest, '/');
+    gh_str peers = gh_str_take(rest, slash), name = gh_str_skip(rest, slash + 1);
+    size_t mark = gh_str_find(name, '?');
+    place->master = gh_str_take(name, mark);
+    if (!is_word(place->master) || !read_query(gh_str_skip(name, mark), place))
         return GH_SETTINGS_INVALID;
-    if (query.len == 0)
-        return GH_OK;
-    if (!gh_str_starts(query, GH_STR("?db=")) || !read_database(gh_str_skip(query, 4), place))
-        return GH_SETTINGS_INVALID;
+    while (peers.ptr != NULL) {
+        if (place->sentinel_count == GH_REDIS_SENTINELS)
+            return GH_SETTINGS_INVALID;
+        enum gh_reason reason = read_peer(arena, gh_str_cut(&peers, ','), SENTINEL_PORT,
+                                          &place->sentinels[place->sentinel_count++]);
+        if (reason != GH_OK)
+            return reason;
+    }
     return GH_OK;
 }

@@ -29,19 +29,47 @@ static const struct gh_store_driver *driver_of(gh_str url)
     return gh_str_starts(url, GH_STR("redis")) ? &gh_store_redis : NULL;
 }
 
-enum gh_reason gh_store_url_check(struct gh_arena *arena, gh_str url, gh_str *ret_host,
-                                  const char **ret_allowed)
+/* A unix socket has no host. */
+static enum gh_reason list_hosts(struct gh_arena *arena, const struct gh_redis_place *from,
+                                 struct gh_store_place *place)
 {
-    struct gh_redis_place place = { 0 };
+    gh_str *hosts = gh_arena_calloc(arena, GH_REDIS_SENTINELS, sizeof(*hosts));
+    if (hosts == NULL)
+        return GH_OUT_OF_MEMORY;
+    place->tls = from->tls;
+    place->sentinel = from->sentinel_count > 0;
+    size_t count = 0;
+    if (from->server.host.len > 0)
+        hosts[count++] = from->server.host;
+    for (size_t i = 0; i < from->sentinel_count; i++)
+        hosts[count++] = from->sentinels[i].host;
+    place->hosts = (struct gh_strs){ hosts, count };
+    return GH_OK;
+}
+
+enum gh_reason gh_store_url_read(struct gh_arena *arena, gh_str url, struct gh_store_place *ret_place,
+                                 const char **ret_allowed)
+{
+    struct gh_redis_place redis = { 0 };
     const struct gh_store_driver *driver = driver_of(url);
-    enum gh_reason reason = driver != NULL && url.len > strlen("sqlite:") ? GH_OK : GH_SETTINGS_INVALID;
-    *ret_allowed =
-        "sqlite:PATH, sqlite::memory:, redis://[user@]host[:port][/db] or redis+unix://[user@]/path[?db=N]";
-    if (driver == &gh_store_redis)
-        reason = gh_redis_place_read(arena, url, &place, ret_allowed);
-    if (reason == GH_OK)
-        *ret_host = place.host;
-    return reason;
+    *ret_place = (struct gh_store_place){ 0 };
+    *ret_allowed = "sqlite:PATH, sqlite::memory:, " GH_REDIS_ALLOWED;
+    if (driver == NULL || url.len <= strlen("sqlite:"))
+        return GH_SETTINGS_INVALID;
+    if (driver != &gh_store_redis)
+        return GH_OK;
+    enum gh_reason reason = gh_redis_place_read(arena, url, &redis, ret_allowed);
+    return reason == GH_OK ? list_hosts(arena, &redis, ret_place) : reason;
+}
+
+enum gh_reason gh_store_tls(const struct gh_store_conf *conf, struct gh_tls_context **ret_context,
+                            char **ret_why)
+{
+    const struct gh_tls_client_conf tls = { .ca_file = conf->ca_file,
+                                            .certificate_file = conf->certificate_file,
+                                            .key_file = conf->key_file,
+                                            .no_alpn = true };
+    return gh_tls_client_context(&tls, ret_context, ret_why);
 }
 
 static void init_queue(struct gh_store *store)
@@ -59,14 +87,16 @@ enum gh_reason gh_store_open(const struct gh_store_conf *conf, struct gh_store *
 {
     const struct gh_store_driver *driver = driver_of(conf->url);
     if (driver == NULL) {
-        *ret_why = strdup("no such kind of store; allowed: sqlite:PATH, redis://HOST, redis+unix:///PATH");
+        *ret_why = strdup("no such kind of store; allowed: sqlite:PATH, " GH_REDIS_ALLOWED);
         return GH_SETTINGS_INVALID;
     }
     struct gh_store *store = gh_calloc(1, sizeof(*store));
     if (store == NULL)
         return GH_OUT_OF_MEMORY;
     store->conf = *conf;
-    store->conf.url = store->conf.password_file = GH_STR_NONE;
+    /* The texts are the caller's, and the driver keeps its own. */
+    store->conf.url = store->conf.password_file = store->conf.sentinel_password_file = GH_STR_NONE;
+    store->conf.ca_file = store->conf.certificate_file = store->conf.key_file = GH_STR_NONE;
     store->driver = driver;
     init_queue(store);
     enum gh_reason reason = driver->open(conf, &store->self, ret_why);

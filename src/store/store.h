@@ -5,6 +5,7 @@
 
 #include "gatehouse/effects.h"
 #include "io/mailbox.h"
+#include "io/tls.h"
 
 /* One store, shared by all threads of the process. Drivers: SQLite (store_sqlite.c), Redis (store_redis.c).
  */
@@ -17,15 +18,24 @@ struct gh_store_conf {
     int64_t sweep_s;     /* how often expired rows and log entries are deleted */
     int64_t log_poll_ms; /* how often appends of other processes are looked for */
     /* Redis: */
-    gh_str password_file;    /* empty: none */
-    int64_t timeout_ms;      /* how long an answer is waited for, a connection too */
-    int64_t replicas;        /* so many must have what is acknowledged */
-    int64_t replica_wait_ms; /* how long that is waited for */
+    gh_str password_file, sentinel_password_file; /* empty: none */
+    gh_str ca_file, certificate_file, key_file;   /* TLS; empty: the system's, no certificate */
+    int64_t timeout_ms;                           /* how long an answer is waited for, a connection too */
+    int64_t replicas;                             /* so many must have what is acknowledged */
+    int64_t replica_wait_ms;                      /* how long that is waited for */
 };
-/* Is it the address of a store? GH_OK with the host that is spoken to in the clear (empty: none), or
- * GH_OUT_OF_MEMORY, or GH_SETTINGS_INVALID: *ret_allowed says what would be right. */
-GH_MUST_USE enum gh_reason gh_store_url_check(struct gh_arena *arena, gh_str url, gh_str *ret_host,
-                                              const char **ret_allowed);
+/* What an address says; GH_OK, GH_OUT_OF_MEMORY, or GH_SETTINGS_INVALID: *ret_allowed says what would be
+ * right.
+ */
+struct gh_store_place {
+    bool tls, sentinel;
+    struct gh_strs hosts; /* that are spoken to, in the arena; none: a file, a unix socket */
+};
+GH_MUST_USE enum gh_reason gh_store_url_read(struct gh_arena *arena, gh_str url,
+                                             struct gh_store_place *ret_place, const char **ret_allowed);
+/* As gh_tls_client_context. */
+GH_MUST_USE enum gh_reason gh_store_tls(const struct gh_store_conf *conf, struct gh_tls_context **ret_context,
+                                        char **ret_why);
 
 /* Opens and migrates; on failure a strdup'd text says why, for the operator: GH_SETTINGS_INVALID (url, a file
  * that others may read or write), GH_STORE_DOWN, GH_OUT_OF_MEMORY. */

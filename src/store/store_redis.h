@@ -1,6 +1,7 @@
-/* store/store_redis.h: the Redis driver's parts: where the server is (redis_url.c), bytes to and from it
- * (redis_wire.c, redis_reply.c, redis_link.c), whether it may hold a store (redis_hello.c), and what is asked
- * of it (redis_scripts.c, redis_rows.c, redis_commit.c, redis_log.c). */
+/* store/store_redis.h: the Redis driver's parts: where the server is (redis_url.c, redis_sentinel.c), bytes
+ * to and from it (redis_wire.c, redis_reply.c, redis_link.c), whether it may hold a store and which history
+ * that has (redis_hello.c, redis_history.c), and what is asked of it (redis_scripts.c, redis_rows.c,
+ * redis_commit.c, redis_log.c). */
 #ifndef GH_STORE_STORE_REDIS_H
 #define GH_STORE_STORE_REDIS_H
 
@@ -8,42 +9,49 @@
 
 #include "base/buf.h"
 #include "base/secret.h"
+#include "io/tls.h"
 #include "store/driver.h"
 
 /* ---- redis_url.c: a place that was read; its parts lie in the arena and in the text ---- */
 
-struct gh_redis_place {
-    gh_str user; /* empty: the default one */
+struct gh_redis_peer {
     gh_str host; /* empty: a unix socket */
     gh_str path;
     uint16_t port;
+};
+#define GH_REDIS_SENTINELS 8
+struct gh_redis_place {
+    gh_str user; /* empty: the default one */
+    bool tls;
+    struct gh_redis_peer server; /* where no Sentinel is asked */
+    struct gh_redis_peer sentinels[GH_REDIS_SENTINELS];
+    size_t sentinel_count;
+    gh_str master; /* as Sentinels name it */
     int64_t database;
 };
+#define GH_REDIS_ALLOWED                                                                                     \
+    "redis[s]://[user@]host[:port][/db], redis[s]+sentinel://[user@]host[:port],.../name[?db=N] or "         \
+    "redis+unix://[user@]/path[?db=N]"
 /* GH_OK, GH_OUT_OF_MEMORY, or GH_SETTINGS_INVALID: *ret_allowed says what would be right. */
 GH_MUST_USE enum gh_reason gh_redis_place_read(struct gh_arena *arena, gh_str url,
                                                struct gh_redis_place *ret_place, const char **ret_allowed);
 
 /* ---- redis_wire.c: one connection, without blocking but for a wait with a deadline ---- */
 
-struct gh_redis_wire;
-/* What carries the bytes: a socket, or later TLS over one. Both return what was moved, 0 at the end of the
- * stream, or -1: with errno EAGAIN when `wants` (POLLIN, POLLOUT) must be awaited. */
-struct gh_redis_transport {
-    ssize_t (*read)(struct gh_redis_wire *wire, void *to, size_t cap);
-    ssize_t (*write)(struct gh_redis_wire *wire, const void *from, size_t len);
-};
 struct gh_redis_wire {
-    int fd; /* -1: none */
-    short wants;
-    const struct gh_redis_transport *by;
+    int fd;                      /* -1: none */
+    struct gh_tls *tls;          /* NULL: plain */
+    struct gh_buf plain, cipher; /* of TLS: what was received and not taken, and what is to be sent */
+    char why[160];               /* of the last failure, without the name of who failed */
+    bool late;                   /* it was the deadline */
 };
-/* False: not by then; errno says why. */
-bool gh_redis_wire_open(struct gh_redis_wire *wire, const struct gh_redis_place *place, int64_t deadline_ms)
-    GH_MUST_USE;
+/* `tls` NULL: plain. All three: what failed stands in `why`. */
+bool gh_redis_wire_open(struct gh_redis_wire *wire, const struct gh_redis_peer *peer,
+                        struct gh_tls_context *tls, int64_t deadline_ms) GH_MUST_USE;
 void gh_redis_wire_close(struct gh_redis_wire *wire);
-/* All of it. False: errno says why. */
+/* All of it. */
 bool gh_redis_wire_write(struct gh_redis_wire *wire, gh_str bytes, int64_t deadline_ms) GH_MUST_USE;
-/* Something: its count; 0: the end; -1: errno. */
+/* Something: its count; -1: nothing more comes. */
 ssize_t gh_redis_wire_read(struct gh_redis_wire *wire, void *to, size_t cap, int64_t deadline_ms) GH_MUST_USE;
 
 /* ---- redis_reply.c: what the server answers, bounded ---- */
@@ -105,24 +113,32 @@ gh_str gh_redis_script(enum gh_redis_script which);
 struct gh_redis {
     struct gh_arena *kept; /* what lives as long as the driver */
     struct gh_redis_place place;
-    gh_str password_file; /* empty: none */
+    gh_str password_file, sentinel_password_file; /* empty: none */
+    struct gh_tls_context *tls;                   /* NULL: plain */
     int64_t timeout_ms, replicas, replica_wait_ms;
 
     struct gh_redis_wire wire;
     struct gh_reply_reader *reader;
     struct gh_arena *arena; /* of commands and replies of the present batch */
     struct gh_buf out;
-    int64_t deadline_ms;
+    int64_t deadline_ms, given_ms; /* when it is over, and how long it was */
     int64_t retry_at_ms, pause_ms; /* the breaker: until then nothing is tried */
     char shas[GH_REDIS_SCRIPTS][GH_REDIS_SHA + 1];
 
+    struct gh_redis *scout; /* asks the Sentinels; NULL: there are none */
+    size_t sentinel;        /* of the scout: the one to ask next */
+    char found[256];        /* what they said: host, port and epoch */
+    uint16_t found_port;
+    int64_t epoch;
+    int64_t watch_at_ms;
+
     char id[GH_REDIS_ID_LEN + 1];   /* of the store; empty until it was opened */
-    char history[GH_REDIS_SHA + 1]; /* the server's replication id */
+    char history[GH_REDIS_SHA + 1]; /* the server's replication id; empty until it was opened */
     uint64_t seen;                  /* the highest sequence */
+    uint64_t sure;                  /* below it nothing may be lost, as far as we know */
     uint64_t looked;                /* the sequence of the last look */
-    struct gh_log_line told;        /* the last one; without its text, but for the length */
-    bool from_start;                /* the next tail tells all again */
-    bool lost;                      /* for good: only a new start helps */
+    struct gh_redis_kept *kept_lines;
+    bool lost; /* for good: only a new start helps */
     char why[256];
 };
 
@@ -132,7 +148,11 @@ GH_MUST_USE enum gh_reason gh_redis_fail(struct gh_redis *self, const char *form
 /* Keeps the words. */
 void gh_redis_say(struct gh_redis *self, const char *format, ...) GH_PRINTF(2, 3);
 void gh_redis_drop(struct gh_redis *self);
-/* The first connection: GH_OK, GH_STORE_DOWN, GH_SETTINGS_INVALID, GH_OUT_OF_MEMORY. */
+/* So long from now. */
+void gh_redis_set_deadline(struct gh_redis *self, int64_t ms);
+/* A connection to there, for commands, and nothing more. */
+GH_MUST_USE enum gh_reason gh_redis_connect(struct gh_redis *self, const struct gh_redis_peer *peer);
+/* The first connection to the store: GH_OK, GH_STORE_DOWN, GH_SETTINGS_INVALID, GH_OUT_OF_MEMORY. */
 GH_MUST_USE enum gh_reason gh_redis_open(struct gh_redis *self);
 /* A new batch over a connection in order, or GH_STORE_DOWN at once, or GH_OUT_OF_MEMORY. */
 GH_MUST_USE enum gh_reason gh_redis_begin(struct gh_redis *self);
@@ -153,7 +173,18 @@ GH_MUST_USE enum gh_reason gh_redis_load(struct gh_redis *self);
 gh_str gh_redis_tenant(struct gh_arena *arena, gh_str tenant);
 gh_str gh_redis_digits(struct gh_arena *arena, int64_t number);
 
-/* redis_hello.c: GH_OK when this is a server that may hold the store; GH_SETTINGS_INVALID when it never
+/* One command, one reply. */
+GH_MUST_USE enum gh_reason gh_redis_ask_one(struct gh_redis *self, struct gh_strs words,
+                                            const struct gh_reply **ret_reply);
+
+/* redis_sentinel.c: where the Sentinels say that the server is, its host in self->found. */
+GH_MUST_USE enum gh_reason gh_redis_find(struct gh_redis *self, struct gh_redis_peer *ret_server);
+/* Do they name another one now? Asks at most once a second. */
+bool gh_redis_has_moved(struct gh_redis *self) GH_MUST_USE;
+
+/* redis_hello.c: with the password in a file, which is read anew. */
+GH_MUST_USE enum gh_reason gh_redis_authenticate(struct gh_redis *self, gh_str user, gh_str file);
+/* GH_OK when this is a server that may hold the store; GH_SETTINGS_INVALID when it never
  * will. */
 GH_MUST_USE enum gh_reason gh_redis_hello(struct gh_redis *self);
 /* The value of a line of INFO; ptr NULL: it has none. */
@@ -162,16 +193,34 @@ gh_str gh_redis_info(gh_str info, const char *name);
 /* redis_rows.c, redis_commit.c */
 void gh_redis_read_all(struct gh_redis *self, struct gh_store_call *first);
 void gh_redis_commit_all(struct gh_redis *self, struct gh_store_call *first);
+/* Entries of the log alone, on a connection that is being made. GH_OK: as durable as any commit. */
+GH_MUST_USE enum gh_reason gh_redis_append(struct gh_redis *self, const struct gh_log_line *lines,
+                                           size_t count);
 /* redis_log.c: of the driver's table, and: is what the server has the history that we know? */
 enum gh_reason gh_redis_look(void *ctx, bool *ret_changed);
 enum gh_reason gh_redis_tail(void *ctx, uint64_t after, struct gh_arena *arena,
                              struct gh_log_batch *ret_batch);
 enum gh_reason gh_redis_sweep(void *ctx, int64_t now_s, bool *ret_more);
-GH_MUST_USE enum gh_reason gh_redis_check_history(struct gh_redis *self, gh_str history);
+
+/* redis_history.c: what is known of the server's past, and what it has forgotten of it. */
 /* A sequence that was read. */
 GH_MUST_USE enum gh_reason gh_redis_see(struct gh_redis *self, uint64_t sequence);
+/* All up to there will be there whoever takes over. */
+void gh_redis_be_sure(struct gh_redis *self, uint64_t sequence);
+/* An entry that was told. */
+GH_MUST_USE enum gh_reason gh_redis_keep(struct gh_redis *self, const struct gh_log_line *line);
+void gh_redis_forget_kept(struct gh_redis *self);
+/* Takes the server's history, which has all that the known one had up to `base`, and its sequence: what was
+ * told behind the base is appended again. */
+GH_MUST_USE enum gh_reason gh_redis_go_over(struct gh_redis *self, gh_str history, uint64_t base,
+                                            uint64_t sequence);
+/* Do as many replicas hear it as store.replicas asks for? */
+GH_MUST_USE enum gh_reason gh_redis_check_replicas(struct gh_redis *self, gh_str info);
 /* It is not the store any more that this process has opened. */
 GH_MUST_USE enum gh_reason gh_redis_other(struct gh_redis *self);
+/* It forgot while we looked: nothing is believed any more. */
 GH_MUST_USE enum gh_reason gh_redis_went_back(struct gh_redis *self);
+/* It does not have what we know of; another server may. */
+GH_MUST_USE enum gh_reason gh_redis_lacks(struct gh_redis *self);
 
 #endif

@@ -117,6 +117,16 @@ def test_authorities_and_the_admin_token(site, authority):
     says(text, "fetch.ca_file", "ca.pem")
 
 
+def test_files_of_the_store(site, authority):
+    certificate, key = authority.leaf("gateway.test")
+    site.settings["store"] = {"url": "rediss://redis.test", "ca_file": authority.path, "certificate": certificate, "key": key}
+    assert check(site)[0] == 0
+    put(site, "ca.pem", b"no certificate")
+    status, text = check(site)
+    assert status == 1
+    says(text, "store", "ca.pem")
+
+
 # ---- the issuers themselves
 
 @pytest.fixture

@@ -4,9 +4,10 @@ import re
 
 import pytest
 
+from support.certificates import Authority
 from support.gateway import ROOT
 from support.redis import Server
-from support.wait import until
+from support.wait import free_port, until
 from test_revocation import ask_revoke, assert_revoked, revoke
 
 
@@ -80,3 +81,50 @@ def test_an_emptied_server_closes_routes(store, server):
     assert store.send(store.post(bad)).status in (401, 503)
     assert ask_revoke(store, {"level": "user", "tenant": "acme", "issuer": "idp", "id": "bob"})[0] == 503
     assert "emptied" in store.log()
+
+
+# ---- TLS
+
+def tls_server(authority, *hosts, clients="no"):
+    certificate, key = authority.leaf(*hosts)
+    port = free_port()
+    made = Server("--tls-port", str(port), "--bind", "127.0.0.1", "--tls-cert-file", certificate, "--tls-key-file", key,
+                  "--tls-ca-cert-file", authority.path, "--tls-auth-clients", clients)
+    made.used_by("the test")
+    return made, f"rediss://127.0.0.1:{port}"
+
+
+def refused_at_the_start(site):
+    site.start(ready=None)
+    process, site.process = site.process, None
+    assert process.wait(30) == 1
+    return site.log().splitlines()[-1]
+
+
+def test_a_server_is_known_by_its_certificate(site, authority, tmp_path):
+    (tmp_path / "others").mkdir()
+    others = Authority(tmp_path / "others")
+    site.settings["issuers"]["idp"]["leeway"] = "0s"
+    servers = []
+    try:
+        for hosts, trusted, words in ((("127.0.0.1",), others, "certificate"), (("redis.test",), authority, "IP address mismatch")):
+            made, url = tls_server(authority, *hosts)
+            servers.append(made)
+            site.settings["store"] = {"url": url, "ca_file": trusted.path}
+            assert words in refused_at_the_start(site)
+            site.settings["store"] = {"url": url.replace("rediss", "redis"), "timeout": "300ms"}
+            assert "the server did not" in refused_at_the_start(site)
+        made, url = tls_server(authority, "127.0.0.1", clients="yes")
+        servers.append(made)
+        site.settings["store"] = {"url": url, "ca_file": authority.path}
+        assert "the server did not" in refused_at_the_start(site)
+        certificate, key = authority.leaf("gateway.test")
+        site.settings["store"].update(certificate=certificate, key=key)
+        site.start()
+        bad, good = site.issuer.token(sub="eve"), site.issuer.token(sub="bob")
+        site.accepted(site.post(bad))
+        revoke(site, "user", id="eve")
+        assert_revoked(site, bad, good)
+    finally:
+        for made in servers:
+            made.remove()

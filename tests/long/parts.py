@@ -50,10 +50,12 @@ def running_site(script):
 
 
 @contextlib.contextmanager
-def running_pair(script):
-    """(two processes that are one issuer, a browser that is signed in, a client that it has agreed to)"""
+def running_pair(script, store=None):
+    """(two processes that are one issuer, a browser that is signed in, a client that it has agreed to); `store` as in settings."""
     with running_site(script) as site:
-        pair = start_two(keep_house(site))
+        keep_house(site)
+        site.settings["store"] = store or site.settings["store"]
+        pair = start_two(site)
         try:
             site.setup_link = lambda: links(pair[1], 1)[-1]
             browser, client = Browser(site), Client(site)

@@ -39,8 +39,9 @@ def moved(settings, server):
 
 
 class Server:
-    def __init__(self):
-        self.folder, self.users, self.process = tempfile.mkdtemp(prefix="gatehouse-redis-"), set(), None
+    def __init__(self, *more):
+        """`more` are further words of its command line."""
+        self.folder, self.users, self.process, self.more = tempfile.mkdtemp(prefix="gatehouse-redis-"), set(), None, more
         self.socket = os.path.join(self.folder, "socket")
         os.chmod(self.folder, 0o755)
         atexit.register(self.remove)
@@ -50,7 +51,7 @@ class Server:
             return
         self.process = subprocess.Popen(
             ["redis-server", "--port", "0", "--unixsocket", self.socket, "--unixsocketperm", "777", "--dir", self.folder, "--save", "",
-             "--appendonly", "yes", "--appendfsync", "always"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+             "--appendonly", "yes", "--appendfsync", "always", *self.more], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         said = []
         for line in self.process.stdout:
             said.append(line)

@@ -21,7 +21,9 @@ static struct {
 #define SHA    "$40\r\n0123456789012345678901234567890123456789\r\n"
 #define LOADS  SHA SHA SHA SHA SHA
 #define NOPERM "-NOPERM this user has no permissions\r\n"
-#define STORE  "*2\r\n$32\r\n0123456789abcdef0123456789abcdef\r\n$16\r\n1700000000000000\r\n"
+#define STORE                                                                                                \
+    "*3\r\n$32\r\n0123456789abcdef0123456789abcdef\r\n$16\r\n1700000000000000\r\n$"                          \
+    "16\r\n1700000000000000\r\n"
 #define SERVER(version, more)                                                                                \
     "redis_version:" version                                                                                 \
     "\r\nredis_mode:standalone\r\ncluster_enabled:0\r\nloading:0\r\nrole:master\r\n"                         \
@@ -234,9 +236,12 @@ static void each_step_of_the_start_must_be_answered_right(void **state)
         { info, NOPERM, "-OOM\r\n-OOM\r\n-OOM\r\n-OOM\r\n-OOM\r\n" },
         { info, NOPERM, LOADS, ":1\r\n" },
         { info, NOPERM, LOADS, "*1\r\n:1\r\n" },
-        { info, NOPERM, LOADS, "*2\r\n$1\r\na\r\n:1\r\n" },
-        { info, NOPERM, LOADS, "*2\r\n$32\r\n0123456789abcdef0123456789abcdef\r\n$1\r\n0\r\n" },
-        { info, NOPERM, LOADS, "*2\r\n$32\r\n0123456789abcdef0123456789abcdef\r\n$2\r\n1x\r\n" },
+        { info, NOPERM, LOADS, "*3\r\n$1\r\na\r\n:1\r\n:1\r\n" },
+        { info, NOPERM, LOADS, "*2\r\n$32\r\n0123456789abcdef0123456789abcdef\r\n:1\r\n" },
+        { info, NOPERM, LOADS, "*3\r\n$32\r\n0123456789abcdef0123456789abcdef\r\n$1\r\n0\r\n:1\r\n" },
+        { info, NOPERM, LOADS, "*3\r\n$32\r\n0123456789abcdef0123456789abcdef\r\n:1\r\n$1\r\n0\r\n" },
+        { info, NOPERM, LOADS, "*3\r\n$32\r\n0123456789abcdef0123456789abcdef\r\n$2\r\n1x\r\n:1\r\n" },
+        { info, NOPERM, LOADS, "$4\r\nback\r\n" },
     };
     (void)state;
     for (size_t i = 0; i < GH_ARRAY_LEN(wrong); i++) {
@@ -325,6 +330,48 @@ static void a_commit_is_answered_right_or_not_at_all(void **state)
     }
 }
 
+/* ---- Sentinels ---- */
+
+#define MASTER(host, port, epoch)                                                                            \
+    "*6\r\n$2\r\nip\r\n" host "$4\r\nport\r\n" port "$12\r\nconfig-epoch\r\n" epoch
+
+/* The server that is named does not listen: that it was tried at all tells that the answer was taken. */
+static void a_sentinel_is_answered_right_or_not_believed(void **state)
+{
+    static const struct {
+        const char *answer, *words;
+    } answers[] = {
+        { MASTER("$9\r\n127.0.0.1\r\n", "$1\r\n1\r\n", "$1\r\n7\r\n"), "the server did not let us connect" },
+        { MASTER("$9\r\n127.0.0.1\r\n", ":1\r\n", ":0\r\n"), "the server did not let us connect" },
+        { "-ERR No such master with that name\r\n",
+          "no Sentinel says where mymaster is; the last one: the server "
+          "refused: ERR No such master" },
+        { "-NOAUTH Authentication required.\r\n", "store.sentinel_password_file" },
+        { "-IDONTKNOW\r\n", "no Sentinel says" },
+        { "*-1\r\n", "no Sentinel says" },
+        { "*0\r\n", "names no server" },
+        { "$2\r\nOK\r\n", "no Sentinel says" },
+        { "*2\r\n$9\r\n127.0.0.1\r\n$4\r\n6379\r\n", "names no server" },
+        { MASTER("$-1\r\n", ":1\r\n", ":7\r\n"), "names no server" },
+        { MASTER("$0\r\n\r\n", ":1\r\n", ":7\r\n"), "names no server" },
+        { MASTER("$3\r\na b\r\n", ":1\r\n", ":7\r\n"), "names no server" },
+        { MASTER("$9\r\n127.0.0.1\r\n", ":0\r\n", ":7\r\n"), "names no server" },
+        { MASTER("$9\r\n127.0.0.1\r\n", ":65536\r\n", ":7\r\n"), "names no server" },
+        { MASTER("$9\r\n127.0.0.1\r\n", "$1\r\nx\r\n", ":7\r\n"), "no number" },
+        { MASTER("$9\r\n127.0.0.1\r\n", ":1\r\n", ":-1\r\n"), "names no server" },
+        { MASTER("$9\r\n127.0.0.1\r\n", ":1\r\n", "*0\r\n"), "no number" },
+        { "HTTP/1.1 400 Bad Request\r\n\r\n", "no reply" },
+    };
+    (void)state;
+    char url[96];
+    (void)snprintf(url, sizeof(url), "redis+sentinel://%s/mymaster", world.url + strlen("redis://"));
+    world.conf.url = gh_str_from(url);
+    for (size_t i = 0; i < GH_ARRAY_LEN(answers); i++) {
+        answer_with(&answers[i].answer, 1);
+        assert_refused(GH_STORE_DOWN, answers[i].words);
+    }
+}
+
 #define MOCKED(name) cmocka_unit_test_setup_teardown(name, start_mock, end_mock)
 
 int main(void)
@@ -332,6 +379,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         MOCKED(what_a_server_says_of_itself_decides),
         cmocka_unit_test_setup_teardown(a_server_may_be_elsewhere, start_mock_at_port, end_mock),
+        cmocka_unit_test_setup_teardown(a_sentinel_is_answered_right_or_not_believed, start_mock_at_port,
+                                        end_mock),
         MOCKED(what_is_no_protocol_is_refused),
         MOCKED(an_endless_reply_is_cut),
         MOCKED(each_step_of_the_start_must_be_answered_right),

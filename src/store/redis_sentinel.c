@@ -1,0 +1,124 @@
+/* store/redis_sentinel.c: which server is the master, asked of the Sentinels whenever a connection is made. A
+ * Sentinel that was cut off knows an old one: so all are asked, and the newest of their configurations
+ * counts. Later one of them is asked each second: a master that is believed to be dead and is not may go on
+ * for a while, and what it acknowledges then is lost when it hears of its successor. */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "store/store_redis.h"
+
+/* A configuration: which server, and its epoch, which only grows. */
+struct found {
+    bool is_known;
+    int64_t epoch;
+    char host[256];
+    uint16_t port;
+};
+
+/* How often one of them is asked whether the server is still the master, and how long that may take: the
+ * store waits meanwhile. */
+#define WATCH_MS      1000
+#define WATCH_WAIT_MS 100
+
+static enum gh_reason ask_next(struct gh_redis *scout, int64_t wait_ms, struct found *found);
+static enum gh_reason ask_sentinel(struct gh_redis *scout, const struct gh_redis_peer *peer,
+                                   struct found *found);
+static enum gh_reason read_master(struct gh_redis *scout, const struct gh_reply *reply, struct found *found);
+
+/* ---- finding it ---- */
+
+/* Each has its share of the time. */
+enum gh_reason gh_redis_find(struct gh_redis *self, struct gh_redis_peer *ret_server)
+{
+    struct found best = { 0 };
+    size_t count = self->place.sentinel_count;
+    for (size_t i = 0; i < count; i++)
+        if (ask_next(self->scout, self->timeout_ms / (int64_t)count, &best) == GH_OUT_OF_MEMORY)
+            return GH_OUT_OF_MEMORY;
+    gh_redis_set_deadline(self, self->timeout_ms);
+    if (!best.is_known)
+        return gh_redis_fail(self, "no Sentinel says where %.*s is; the last one: %s",
+                             GH_STR_FMT(self->place.master), self->scout->why);
+    self->epoch = best.epoch;
+    (void)snprintf(self->found, sizeof(self->found), "%s", best.host);
+    self->found_port = best.port;
+    *ret_server = (struct gh_redis_peer){ .host = gh_str_from(self->found), .port = best.port };
+    return GH_OK;
+}
+
+/* One that does not answer says nothing: the next is asked the next time. */
+bool gh_redis_has_moved(struct gh_redis *self)
+{
+    struct found found = { 0 };
+    int64_t now = gh_clock_mono_ms();
+    if (self->place.sentinel_count == 0 || now < self->watch_at_ms)
+        return false;
+    self->watch_at_ms = now + WATCH_MS;
+    return ask_next(self->scout, WATCH_WAIT_MS, &found) == GH_OK && found.is_known &&
+           found.epoch >= self->epoch &&
+           (strcmp(found.host, self->found) != 0 || found.port != self->found_port);
+}
+
+/* ---- asking ---- */
+
+static enum gh_reason ask_next(struct gh_redis *scout, int64_t wait_ms, struct found *found)
+{
+    const struct gh_redis_peer *peer = &scout->place.sentinels[scout->sentinel];
+    scout->sentinel = (scout->sentinel + 1) % scout->place.sentinel_count;
+    gh_arena_reset(scout->arena);
+    gh_redis_set_deadline(scout, wait_ms);
+    enum gh_reason reason = ask_sentinel(scout, peer, found);
+    gh_redis_drop(scout);
+    return reason;
+}
+
+static enum gh_reason ask_sentinel(struct gh_redis *scout, const struct gh_redis_peer *peer,
+                                   struct found *found)
+{
+    const struct gh_reply *reply;
+    const gh_str words[] = { GH_STR_INIT("SENTINEL"), GH_STR_INIT("MASTER"), scout->place.master };
+    enum gh_reason reason = gh_redis_connect(scout, peer);
+    if (reason == GH_OK && scout->sentinel_password_file.len > 0)
+        reason = gh_redis_authenticate(scout, GH_STR("default"), scout->sentinel_password_file);
+    if (reason == GH_OK)
+        reason = gh_redis_ask_one(scout, (struct gh_strs){ words, 3 }, &reply);
+    if (reason != GH_OK)
+        return reason;
+    if (reply->kind == GH_REPLY_ERROR && gh_str_starts(reply->text, GH_STR("NOAUTH")))
+        return gh_redis_fail(scout, "a Sentinel wants a password: store.sentinel_password_file");
+    return read_master(scout, reply, found);
+}
+
+/* A name or an address, as resolvers take it. */
+static bool is_host(gh_str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] <= ' ' || text.ptr[i] >= 0x7f || text.ptr[i] == '/' || text.ptr[i] == '%')
+            return false;
+    return text.len > 0 && text.len < sizeof(((struct found *)NULL)->host);
+}
+
+/* Members as name and value in turn. */
+static enum gh_reason read_master(struct gh_redis *scout, const struct gh_reply *reply, struct found *found)
+{
+    gh_str host = GH_STR_NONE;
+    int64_t port = 0, epoch = -1;
+    if (reply->kind != GH_REPLY_ARRAY)
+        return gh_redis_refuse(scout, reply);
+    for (size_t i = 0; i + 1 < reply->count; i += 2) {
+        const struct gh_reply *name = reply->at[i], *value = reply->at[i + 1];
+        if (gh_reply_is_text(name, GH_STR("ip")) && value->kind == GH_REPLY_TEXT)
+            host = value->text;
+        else if ((gh_reply_is_text(name, GH_STR("port")) && !gh_reply_number(value, &port)) ||
+                 (gh_reply_is_text(name, GH_STR("config-epoch")) && !gh_reply_number(value, &epoch)))
+            return gh_redis_fail(scout, "a Sentinel's answer has no number where one must be");
+    }
+    if (!is_host(host) || port <= 0 || port > UINT16_MAX || epoch < 0)
+        return gh_redis_fail(scout, "a Sentinel's answer names no server");
+    if (found->is_known && epoch <= found->epoch)
+        return GH_OK;
+    *found = (struct found){ .is_known = true, .epoch = epoch, .port = (uint16_t)port };
+    memcpy(found->host, host.ptr, host.len);
+    return GH_OK;
+}
