@@ -11,8 +11,10 @@
 
 /* ---- finding and opening ---- */
 
-static bool log_failed(gh_str address)
+/* An address that is taken, or not there yet, may be had later. */
+static bool log_failed(struct gh_control *control, gh_str address)
 {
+    control->may_pass = errno == EADDRINUSE || errno == EADDRNOTAVAIL;
     gh_log(GH_LOG_ERROR, "cannot listen", GH_FIELD("address", address),
            GH_FIELD("why", gh_str_from(strerror(errno))));
     (void)fprintf(stderr, "gatehouse: cannot listen on %.*s: %s\n", GH_STR_FMT(address), strerror(errno));
@@ -71,7 +73,7 @@ static bool open_own(struct gh_control *control, size_t door, const struct gh_li
     for (unsigned i = 0; i < queues; i++) {
         int fd = gh_listen_open(&listen->address, !is_unix);
         if (fd < 0)
-            return log_failed(listen->address_text);
+            return log_failed(control, listen->address_text);
         if (!keep(control, door, fd))
             return false;
     }
@@ -133,7 +135,7 @@ static bool bind_admin(struct gh_control *control, struct gh_inherited *from)
     if (count_of(control, GH_DOOR_ADMIN) == 0) {
         int fd = gh_listen_open_private(&admin->address, SOCK_STREAM);
         if (fd < 0)
-            return log_failed(admin->address_text);
+            return log_failed(control, admin->address_text);
         if (!keep(control, GH_DOOR_ADMIN, fd))
             return false;
     } else if (!close_to_others(admin)) {
@@ -154,7 +156,7 @@ static bool bind_handover(struct gh_control *control, struct gh_inherited *from)
     if (count_of(control, GH_DOOR_HANDOVER) > 0)
         return true;
     int fd = gh_pass_listen(&conf->handover_address);
-    return fd >= 0 ? keep(control, GH_DOOR_HANDOVER, fd) : log_failed(conf->handover);
+    return fd >= 0 ? keep(control, GH_DOOR_HANDOVER, fd) : log_failed(control, conf->handover);
 }
 
 static void warn_of_unused(const struct gh_inherited *from)

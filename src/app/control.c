@@ -146,6 +146,7 @@ static bool open_state(struct gh_control *control, struct gh_conf *conf)
     if (reason == GH_OK)
         reason = gh_signing_prepare(&control->signing, conf, gh_clock_wall_us() / 1000000, &why);
     gh_sandbox_open_as_before();
+    control->may_pass = reason == GH_STORE_DOWN;
     if (reason == GH_OK && !gh_control_make_index(control, conf))
         reason = GH_OUT_OF_MEMORY;
     if (reason != GH_OK)
@@ -232,7 +233,7 @@ int gh_control_init(struct gh_control *control, const struct gh_settings_source 
     gh_conf_errors_done(&errors);
     bool started = reason == GH_OK && start_up(control, conf, &sockets);
     gh_inherited_done(&sockets);
-    return started ? 0 : 1;
+    return started ? 0 : control->may_pass ? GH_EXIT_AGAIN : 1;
 }
 
 /* ---- running ---- */

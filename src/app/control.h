@@ -75,6 +75,7 @@ struct gh_control {
     struct gh_handover *handover; /* what a successor asks for; NULL: no such setting, or handed over */
     struct gh_takeover *takeover; /* from a predecessor; NULL: there is none, or it is done */
     bool draining, failed;
+    bool may_pass; /* why it does not start: the same again may go well */
     unsigned asked_to_end;
     struct gh_admin admin;
     struct gh_control_table table;
@@ -89,8 +90,10 @@ struct gh_control {
     gh_str reload_text; /* heap: of the last reload */
 };
 
-/* Everything but the threads' start: settings are in force, sockets are bound. The exit status is 0, or 1
- * with the reason on standard error. */
+/* Everything but the threads' start: settings are in force, sockets are bound. The exit status is 0, or with
+ * the reason on standard error 1, or GH_EXIT_AGAIN (EX_TEMPFAIL) when a store or an address was not to be
+ * had. */
+#define GH_EXIT_AGAIN 75
 int gh_control_init(struct gh_control *control, const struct gh_settings_source *source);
 /* Starts the threads and runs until a signal ends it. */
 int gh_control_run(struct gh_control *control);

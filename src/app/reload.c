@@ -115,6 +115,17 @@ static void warn_of_restart(const struct gh_conf *old, const struct gh_conf *now
                "admin address, workers, log, audit, user, sandbox and handover change at a restart only");
 }
 
+/* It is opened once. */
+static bool same_store(const struct gh_store_conf *a, const struct gh_store_conf *b)
+{
+    return gh_str_eq(a->url, b->url) && gh_str_eq(a->password_file, b->password_file) &&
+           gh_str_eq(a->sentinel_password_file, b->sentinel_password_file) &&
+           gh_str_eq(a->ca_file, b->ca_file) && gh_str_eq(a->certificate_file, b->certificate_file) &&
+           gh_str_eq(a->key_file, b->key_file) && a->queue_max == b->queue_max && a->busy_ms == b->busy_ms &&
+           a->sweep_s == b->sweep_s && a->log_poll_ms == b->log_poll_ms && a->timeout_ms == b->timeout_ms &&
+           a->replicas == b->replicas && a->replica_wait_ms == b->replica_wait_ms;
+}
+
 enum gh_reason gh_control_reload(struct gh_control *control)
 {
     struct gh_conf_errors errors;
@@ -129,7 +140,7 @@ enum gh_reason gh_control_reload(struct gh_control *control)
         return reason;
     }
     gh_conf_errors_done(&errors);
-    if (!gh_str_eq(control->snapshot->conf->store.url, conf->store.url)) {
+    if (!same_store(&control->snapshot->conf->store, &conf->store)) {
         gh_conf_free(conf);
         return refuse_reload(control, GH_STR("store: it changes at a restart only"));
     }

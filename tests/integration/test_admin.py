@@ -56,6 +56,20 @@ BROKEN = {
 }
 
 
+def serve_again(site):
+    return subprocess.run([BINARY, "serve", "-c", "gatehouse.yaml"], cwd=site.folder, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_what_may_go_well_later_has_an_exit_status_of_its_own(site):
+    """deploy/systemd/ starts it again then, and not when the settings are at fault."""
+    site.start()
+    run = serve_again(site)
+    assert run.returncode == 75 and f"cannot listen on 127.0.0.1:{site.admin_port}" in run.stderr, run.stderr
+    site.settings["wokers"] = 1
+    site.write_settings()
+    assert serve_again(site).returncode == 1
+
+
 @pytest.mark.parametrize("change, key", BROKEN.values(), ids=BROKEN)
 def test_check_says_where_and_what(site, change, key):
     assert check(site).returncode == 0

@@ -89,6 +89,16 @@ def test_a_reload_refuses_what_needs_a_restart_as_a_whole(site, change, why):
     assert metadata_names(site, "mcp:write")
 
 
+def test_a_reload_refuses_another_wait_for_the_store(site):
+    site.settings["store"] = {"url": "sqlite:gatehouse.db", "busy": "1s"}
+    site.start()
+    site.settings["store"]["busy"] = "2s"
+    site.reload(says="settings were not reloaded")
+    assert '"why":"store: it changes at a restart only"' in site.log()
+    site.settings["store"]["busy"] = "1000ms"  # the same
+    site.reload()
+
+
 def test_a_reload_leaves_other_streams_alone(site):
     go = threading.Semaphore(0)
 
