@@ -46,6 +46,8 @@ struct gh_session_keys;
 GH_MUST_USE enum gh_reason gh_session_keys_read(gh_str text, struct gh_session_keys **ret_keys,
                                                 unsigned *ret_line, const char **ret_why);
 size_t gh_session_keys_count(const struct gh_session_keys *keys);
+/* A secret for the keys of TLS session tickets, of one of them; lent as long as they are there. */
+gh_str gh_session_keys_peek_tickets(const struct gh_session_keys *keys, size_t i);
 struct gh_session_keys *gh_session_keys_ref(struct gh_session_keys *keys);
 void gh_session_keys_unref(struct gh_session_keys *keys);
 

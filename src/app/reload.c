@@ -29,6 +29,20 @@ static struct gh_snapshot_with snapshot_with(struct gh_control *control)
                                       .now = gh_clock_wall_us() / 1000000 };
 }
 
+/* Without keys TLS sessions are not resumed, and nothing else is amiss. */
+static void share_tickets(struct gh_control *control)
+{
+    const struct gh_conf *conf = control->snapshot->conf;
+    const struct gh_session_keys *keys = conf->site->session_keys;
+    gh_str secrets[GH_SESSION_KEYS_MAX];
+    size_t count = conf->shares_tickets ? gh_session_keys_count(keys) : 0;
+    for (size_t i = 0; i < count; i++)
+        secrets[i] = gh_session_keys_peek_tickets(keys, i);
+    if (!gh_ticket_keys_share(control->tickets, (struct gh_strs){ secrets, count },
+                              gh_clock_wall_us() / 1000000))
+        gh_log(GH_LOG_ERROR, "the keys of TLS tickets could not be made: no TLS session is resumed");
+}
+
 /* Whole or not at all: the key rings take part in the same step. */
 enum gh_reason gh_control_adopt(struct gh_control *control, struct gh_conf *conf, char **ret_why)
 {
@@ -48,6 +62,7 @@ enum gh_reason gh_control_adopt(struct gh_control *control, struct gh_conf *conf
     gh_signing_adopt(&control->signing, conf);
     gh_snapshot_unref(control->snapshot);
     control->snapshot = snapshot;
+    share_tickets(control);
     control->generation++;
     gh_registry_generation(control->registry, control->generation, gh_clock_wall_us() / 1000000);
     gh_log_set_level(conf->log.level);

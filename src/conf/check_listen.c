@@ -11,6 +11,7 @@ static void build_pairs(struct gh_build *build, const struct gh_settings_listen 
                         struct gh_listen_conf *listener);
 static void check_trusted_proxies(struct gh_build *build);
 static void build_admin(struct gh_build *build);
+static void build_sessions(struct gh_build *build);
 static void build_handover(struct gh_build *build);
 
 static bool same_address(const struct gh_address *a, const struct gh_address *b)
@@ -43,6 +44,7 @@ void gh_build_listeners(struct gh_build *build)
         front->listener_count = i + 1;
     }
     build_admin(build);
+    build_sessions(build);
     build_handover(build);
 }
 
@@ -129,6 +131,13 @@ static void build_admin(struct gh_build *build)
     if (!is_near && admin->token_file.len == 0)
         gh_tell_error(teller, node, "token_file", GH_STR("nothing"),
                       GH_STR("a file with a token where the address is neither loopback nor a unix socket"));
+}
+
+static void build_sessions(struct gh_build *build)
+{
+    if (build->settings->conf.shares_tickets && build->settings->conf.session_key_file.len == 0)
+        gh_tell_error(build->teller, gh_node_get(build->root, "sessions"), "key_file", GH_STR("nothing"),
+                      GH_STR("a file that others have too, for tls_tickets"));
 }
 
 static void build_handover(struct gh_build *build)

@@ -85,6 +85,7 @@ struct gh_conf {
     int64_t offload_threads;
     gh_str user;             /* to become after binding; empty: stay who we are */
     gh_str session_key_file; /* empty: a key made at the start */
+    bool shares_tickets;     /* TLS tickets under keys of that file */
     enum gh_switch sandbox;
     gh_str handover; /* "unix:/path"; empty: none */
     struct gh_address handover_address;

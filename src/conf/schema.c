@@ -139,11 +139,18 @@ static const struct gh_row sessions_rows[] = {
              "-hex 32`); "
              "blank lines and those that begin with `#` are passed over. The first key seals, all of them "
              "open." },
+    { "tls_tickets", GH_ROW_BOOL, AT(gh_settings, conf.shares_tickets), .fallback = "false",
+      .doc =
+          "TLS session tickets under keys that follow from `key_file` and the half-day, so that gateways "
+          "that "
+          "share it resume each other's TLS sessions too. Whoever reads the file can then read recorded TLS "
+          "1.2 connections that were resumed. Without, keys of tickets never leave the process." },
     { .key = NULL }
 };
 static const struct gh_section sessions_section = {
     .title = "sessions",
-    .doc = "Legacy MCP sessions. Clients get `Mcp-Session-Id` sealed to their tenant, issuer, user, client "
+    .doc = "Legacy MCP sessions, and tickets of TLS. Clients get `Mcp-Session-Id` sealed to their tenant, "
+           "issuer, user, client "
            "and route and "
            "naming the endpoint in `urls` that made the session; anybody else's is answered 404. Gateways "
            "that share the "

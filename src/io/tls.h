@@ -29,6 +29,11 @@ struct gh_ticket_keys *gh_ticket_keys_new(void);
 void gh_ticket_keys_free(struct gh_ticket_keys *keys);
 /* Called by the control thread with now in seconds; rotates when due. */
 void gh_ticket_keys_tick(struct gh_ticket_keys *keys, int64_t now);
+/* From now on the keys follow from the secrets (at most GH_TICKET_SECRETS of 32 bytes, copied; the first
+ * seals) and the half-day, so that whoever has the secrets resumes the same sessions. None: random keys
+ * again, if they were not before. False when libcrypto fails: then tickets are not given any more. */
+#define GH_TICKET_SECRETS 16
+GH_MUST_USE bool gh_ticket_keys_share(struct gh_ticket_keys *keys, struct gh_strs secrets, int64_t now);
 GH_MUST_USE enum gh_reason gh_tls_server_context(const struct gh_tls_server_conf *conf,
                                                  struct gh_ticket_keys *tickets,
                                                  struct gh_tls_context **ret_context, char **ret_why);

@@ -6,6 +6,7 @@ import pytest
 
 from support.certificates import Authority
 from support.gateway import ROOT
+from support.outage import KINDS, STALE, Outage, add_open_route
 from support.redis import Server
 from support.wait import free_port, until
 from test_revocation import ask_revoke, assert_revoked, revoke
@@ -81,6 +82,25 @@ def test_an_emptied_server_closes_routes(store, server):
     assert store.send(store.post(bad)).status in (401, 503)
     assert ask_revoke(store, {"level": "user", "tenant": "acme", "issuer": "idp", "id": "bob"})[0] == 503
     assert "emptied" in store.log()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_outage(site, server, kind):
+    """tests/long/outage.py has a long one, and holds it to its times."""
+    site.settings["store"] = f"redis+unix://{server.socket}"
+    site.settings["issuers"]["idp"]["leeway"] = "0s"
+    resource = add_open_route(site)
+    site.start()
+    good, bad = ([site.post(site.issuer.token(sub=sub)), site.post(site.issuer.token(sub=sub, aud=resource), target="/maps/mcp")]
+                 for sub in ("bob", "eve"))
+    for request in good + bad:
+        site.accepted(request)
+    revoke(site, "user", id="eve")
+    outage = Outage(site, server, good, bad)
+    closed_at, served, _ = outage.run(kind, STALE + 2)
+    assert closed_at is not None and served == 0 and not outage.wrong, (closed_at, served, outage.wrong)
+    assert site.send(good[0]).status == 200
+    assert [site.send(request).status for request in bad] == [401, 401]
 
 
 # ---- TLS

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from support import h2
 from support.certificates import name_of
 from support.http1 import Connection
+from support.pair import neighbour_of
 from support.wait import until
 
 SUITES_12 = {"ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305"}
@@ -161,6 +162,39 @@ def test_a_ticket_is_good_at_every_worker_and_until_the_end(secure):
     secure.start()
     assert not resumer.connect(session=session)[1]
     works(secure)
+
+
+def test_a_ticket_is_good_at_every_process_that_has_the_keys(secure, tmp_path):
+    """And after a restart, until the key is another one."""
+    def write_key(text):
+        with open(os.open(tmp_path / "sessions.key", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
+            file.write(text * 4 + "\n")
+
+    write_key("0123456789abcdef")
+    secure.settings["sessions"] = {"key_file": "sessions.key", "tls_tickets": True}
+    secure.start()
+    neighbour = neighbour_of(secure)
+    neighbour.settings["listen"][0]["tls"] = secure.settings["listen"][0]["tls"]
+    neighbour.start()
+    neighbour.authority_of_tests = secure.authority_of_tests
+    here, there = Resumer(secure), Resumer(neighbour)
+    there.context = here.context
+    try:
+        session, reused = here.connect()
+        assert not reused and there.connect(session=session)[1] and here.connect(session=session)[1]
+        secure.stop()
+        secure.start()
+        assert here.connect(session=session)[1]
+        write_key("fedcba9876543210")
+        secure.reload()
+        assert not here.connect(session=session)[1] and there.connect(session=session)[1]
+        session, _ = here.connect()
+        assert here.connect(session=session)[1] and not there.connect(session=session)[1]
+        secure.settings["sessions"]["tls_tickets"] = False
+        secure.reload()
+        assert not here.connect(session=session)[1]
+    finally:
+        neighbour.stop()
 
 
 def test_a_ticket_is_good_under_its_name_alone(secure, authority):

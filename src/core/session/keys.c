@@ -12,7 +12,8 @@
 #include "base/str.h"
 
 /* A root key may serve other purposes under other labels. A new form of sealed text takes a new label. */
-#define LABEL "gatehouse sealed session v1"
+#define LABEL         "gatehouse sealed session v1"
+#define TICKETS_LABEL "gatehouse tls tickets v1"
 
 /* 32 bytes in base64 without and with padding, and in hexadecimal. */
 #define BASE64_LEN 43u
@@ -24,6 +25,7 @@ static enum gh_reason read_lines(struct gh_session_keys *keys, gh_str text, unsi
 static enum gh_reason add_key(struct gh_session_keys *keys, gh_str line, const char **ret_why);
 static bool read_root(gh_str text, unsigned char ret_root[GH_SESSION_KEY]);
 static bool derive(const unsigned char root[GH_SESSION_KEY], struct gh_session_key *ret_key);
+static void key_done(struct gh_session_key *key);
 
 enum gh_reason gh_session_keys_read(gh_str text, struct gh_session_keys **ret_keys, unsigned *ret_line,
                                     const char **ret_why)
@@ -104,7 +106,7 @@ static enum gh_reason add_key(struct gh_session_keys *keys, gh_str line, const c
     if (reason == GH_OK)
         keys->at[keys->count++] = key;
     else
-        gh_secret_done(&key.bytes);
+        key_done(&key);
     gh_wipe(root, sizeof(root));
     return reason;
 }
@@ -155,35 +157,57 @@ static bool read_root(gh_str text, unsigned char ret_root[GH_SESSION_KEY])
 
 /* ---- RFC 5869: the cipher's key and its id are one output, cut in two */
 
-static bool derive(const unsigned char root[GH_SESSION_KEY], struct gh_session_key *ret_key)
+static bool expand(const unsigned char root[GH_SESSION_KEY], const char *label, unsigned char *out,
+                   size_t len)
 {
-    unsigned char out[GH_SESSION_KEY + GH_SESSION_KEY_ID], copy[GH_SESSION_KEY];
-    char sha256[] = "SHA256", label[] = LABEL;
+    unsigned char copy[GH_SESSION_KEY];
+    char sha256[] = "SHA256";
     memcpy(copy, root, sizeof(copy));
     const OSSL_PARAM params[] = {
         OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, sha256, 0),
         OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, copy, sizeof(copy)),
-        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, label, sizeof(label) - 1),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)(uintptr_t)label, strlen(label)),
         OSSL_PARAM_construct_end(),
     };
     EVP_KDF *kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
     EVP_KDF_CTX *ctx = kdf != NULL ? EVP_KDF_CTX_new(kdf) : NULL;
-    bool ok = ctx != NULL && EVP_KDF_derive(ctx, out, sizeof(out), params) == 1 &&
-              gh_secret_set(&ret_key->bytes, gh_str_of(out, GH_SESSION_KEY));
-    if (ok)
-        memcpy(ret_key->id, out + GH_SESSION_KEY, GH_SESSION_KEY_ID);
-    else
+    bool ok = ctx != NULL && EVP_KDF_derive(ctx, out, len, params) == 1;
+    if (!ok)
         ERR_clear_error();
     EVP_KDF_CTX_free(ctx);
     EVP_KDF_free(kdf);
-    gh_wipe(out, sizeof(out));
     gh_wipe(copy, sizeof(copy));
     return ok;
+}
+
+static bool derive(const unsigned char root[GH_SESSION_KEY], struct gh_session_key *ret_key)
+{
+    unsigned char out[GH_SESSION_KEY + GH_SESSION_KEY_ID], tickets[GH_SESSION_KEY];
+    bool ok = expand(root, LABEL, out, sizeof(out)) &&
+              expand(root, TICKETS_LABEL, tickets, sizeof(tickets)) &&
+              gh_secret_set(&ret_key->bytes, gh_str_of(out, GH_SESSION_KEY)) &&
+              gh_secret_set(&ret_key->tickets, gh_str_of(tickets, sizeof(tickets)));
+    if (ok)
+        memcpy(ret_key->id, out + GH_SESSION_KEY, GH_SESSION_KEY_ID);
+    gh_wipe(out, sizeof(out));
+    gh_wipe(tickets, sizeof(tickets));
+    return ok;
+}
+
+static void key_done(struct gh_session_key *key)
+{
+    gh_secret_done(&key->bytes);
+    gh_secret_done(&key->tickets);
 }
 
 size_t gh_session_keys_count(const struct gh_session_keys *keys)
 {
     return keys->count;
+}
+
+gh_str gh_session_keys_peek_tickets(const struct gh_session_keys *keys, size_t i)
+{
+    return gh_str_of(keys->at[i].tickets.bytes, keys->at[i].tickets.len);
 }
 
 /* ---- references */
@@ -199,6 +223,6 @@ void gh_session_keys_unref(struct gh_session_keys *keys)
     if (keys == NULL || __atomic_sub_fetch(&keys->refs, 1, __ATOMIC_ACQ_REL) > 0)
         return;
     for (size_t i = 0; i < keys->count; i++)
-        gh_secret_done(&keys->at[i].bytes);
+        key_done(&keys->at[i]);
     free(keys);
 }

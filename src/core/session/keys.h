@@ -8,6 +8,7 @@
 struct gh_session_key {
     unsigned char id[GH_SESSION_KEY_ID]; /* no secret: it stands in every sealed text */
     struct gh_secret bytes;
+    struct gh_secret tickets; /* of TLS: for another purpose, under another label */
 };
 
 struct gh_session_keys {

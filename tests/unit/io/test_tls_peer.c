@@ -215,6 +215,47 @@ static void test_ticket_keys_rotate_and_die(void **state)
     SSL_SESSION_free(session);
 }
 
+/* Two processes with one secret, and what each of them does alone. */
+static void test_tickets_of_a_neighbour(void **state)
+{
+    static const int versions[] = { TLS1_3_VERSION, TLS1_2_VERSION };
+    static const gh_str secrets[] = { GH_STR_INIT("0123456789abcdef0123456789abcdef"),
+                                      GH_STR_INIT("another secret of thirty-two byt") };
+    const struct gh_strs first = { secrets, 1 }, both = { secrets, 2 }, second = { secrets + 1, 1 };
+    for (size_t i = 0; i < GH_ARRAY_LEN(versions); i++) {
+        struct gh_ticket_keys *ours = gh_ticket_keys_new(), *theirs = gh_ticket_keys_new();
+        struct gh_tls_context *here = serve(ours), *there = serve(theirs);
+        SSL_SESSION *session = NULL;
+        int64_t now = day;
+        assert_true(gh_ticket_keys_share(ours, first, now) && gh_ticket_keys_share(theirs, first, now + 60));
+        check_visit(here, "house.example", versions[i], &session, false);
+        check_visit(there, "house.example", versions[i], &session, true);
+        check_visit(there, "other.example", versions[i], &session, false); /* bound to the name here too */
+        check_visit(there, "house.example", versions[i], &session, false);
+        gh_ticket_keys_tick(theirs, now + 12 * HOURS); /* its clock is ahead */
+        check_visit(there, "house.example", versions[i], &session, true);
+        check_visit(here, "house.example", versions[i], &session, true);
+        assert_true(gh_ticket_keys_share(theirs, both, now)); /* another one behind it: nothing changes */
+        check_visit(there, "house.example", versions[i], &session, true);
+        SSL_SESSION *kept = session;
+        SSL_SESSION_up_ref(kept);
+        gh_ticket_keys_tick(ours, now + 36 * HOURS);
+        check_visit(here, "house.example", versions[i], &kept, false); /* its half-day is over */
+        SSL_SESSION_free(kept);
+        assert_true(gh_ticket_keys_share(ours, second, now) && gh_ticket_keys_share(theirs, first, now));
+        check_visit(here, "house.example", versions[i], &session, false); /* another secret */
+        check_visit(there, "house.example", versions[i], &session, false);
+        assert_true(gh_ticket_keys_share(theirs, (struct gh_strs){ NULL, 0 }, now)); /* random again */
+        check_visit(there, "house.example", versions[i], &session, false);
+        check_visit(there, "house.example", versions[i], &session, true);
+        SSL_SESSION_free(session);
+        gh_tls_context_unref(here);
+        gh_tls_context_unref(there);
+        gh_ticket_keys_free(ours);
+        gh_ticket_keys_free(theirs);
+    }
+}
+
 static void test_early_data_is_not_offered(void **state)
 {
     SSL_SESSION *session = first_ticket(TLS1_3_VERSION);
@@ -334,6 +375,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tickets_resume_under_their_name_only),
         cmocka_unit_test(test_ticket_keys_rotate_and_die),
+        cmocka_unit_test(test_tickets_of_a_neighbour),
         cmocka_unit_test(test_early_data_is_not_offered),
         cmocka_unit_test(test_old_versions_and_suites_are_refused),
         cmocka_unit_test(test_renegotiation_is_refused),
