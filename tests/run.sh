@@ -91,6 +91,7 @@ missing_packages() {
         libssl-dev libevent-dev libnghttp2-dev libjansson-dev libcurl4-openssl-dev libyaml-dev libsqlite3-dev libhiredis-dev libseccomp-dev libcmocka-dev
         openssl procps python3 redis-server)
     selected integration threads crash "${long[@]:2}" && wanted+=(python3-pytest python3-cryptography python3-jwt python3-yaml)
+    selected integration && wanted+=(haproxy nginx libnginx-mod-stream)
     selected systemd && wanted+=(systemd)
     selected interop conformance && ! command -v npm >/dev/null && wanted+=(npm)
     selected interop && wanted+=(chromium)

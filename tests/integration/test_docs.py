@@ -37,7 +37,7 @@ def files_of(value, key=""):
         return [found for name, one in value.items() for found in files_of(one, name)]
     if isinstance(value, list):
         return [found for one in value for found in files_of(one, key)]
-    known = ("certificate", "key", "key_file", "ca_file", "client_secret_file", "token_file", "jwks_file")
+    known = ("certificate", "key", "key_file", "ca_file", "client_secret_file", "token_file", "password_file", "jwks_file")
     return [(key, value)] if key in known or (key == "file" and "/" not in value and value not in ("stdout", "stderr", "off")) else []
 
 
@@ -136,6 +136,8 @@ class Shown:
         for route in shown["routes"]:
             credential = route["upstream"].get("credential") if isinstance(route["upstream"], dict) else None
             route["upstream"] = {"urls": site.upstream.url, **({"credential": credential} if credential else {})}
+        if "redis" in str(shown.get("store")):
+            shown["store"] = "sqlite:gatehouse.db"
         site.settings = shown
 
     def take_keys(self, issuer):
