@@ -13,7 +13,7 @@ static void run(struct gh_task *t);
 const struct gh_task_kind *gh_task_find(gh_str path)
 {
     static const struct gh_task_kind *const lists[] = { gh_task_users, gh_task_clients, gh_task_grants,
-                                                        gh_task_keys, gh_task_tenants };
+                                                        gh_task_keys,  gh_task_tenants, gh_task_nodes };
     for (size_t i = 0; i < GH_ARRAY_LEN(lists); i++)
         for (const struct gh_task_kind *kind = lists[i]; kind->path.ptr != NULL; kind++)
             if (gh_str_eq(kind->path, path))
@@ -265,12 +265,18 @@ enum gh_task_end gh_task_read(struct gh_task *t, const gh_str *keys, size_t coun
                                      (struct gh_strs){ keys, count }, t->now, read_done, t));
 }
 
+/* What is about no issuer is about no tenant either. */
+static gh_str tenant_of(const struct gh_task *t)
+{
+    return t->managed != NULL ? t->managed->policy.tenant : GH_STR("");
+}
+
 enum gh_task_end gh_task_list(struct gh_task *t, gh_str prefix, gh_str after, size_t limit)
 {
     if (prefix.ptr == NULL || after.ptr == NULL)
         return gh_task_refuse(t, GH_OUT_OF_MEMORY);
-    return wait_for(t, gh_store_list(t->admin->store, t->managed->policy.tenant, prefix, after, limit, t->now,
-                                     read_done, t));
+    return wait_for(t,
+                    gh_store_list(t->admin->store, tenant_of(t), prefix, after, limit, t->now, read_done, t));
 }
 
 enum gh_task_end gh_task_commit(struct gh_task *t)

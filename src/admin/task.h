@@ -35,7 +35,7 @@ struct gh_task_kind {
 };
 /* One list a file; they end with path.ptr NULL. */
 extern const struct gh_task_kind gh_task_users[], gh_task_clients[], gh_task_grants[], gh_task_keys[],
-    gh_task_tenants[];
+    gh_task_tenants[], gh_task_nodes[];
 
 struct gh_task {
     struct gh_exchange *x;

@@ -16,6 +16,7 @@ int gh_command_key(int argc, char **argv);
 int gh_command_user(int argc, char **argv);
 int gh_command_client(int argc, char **argv);
 int gh_command_grant(int argc, char **argv);
+int gh_command_node(int argc, char **argv);
 
 /* ---- admin_token.c: the first line of the file; false: unreadable, or shorter than 16 characters ---- */
 bool gh_admin_token_read(gh_str file, struct gh_secret *ret_token) GH_MUST_USE;

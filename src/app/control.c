@@ -249,6 +249,7 @@ void gh_control_drain(struct gh_control *control, bool admin_too)
     if (control->draining)
         return;
     control->draining = true;
+    gh_control_say_state(control);
     gh_notify("STOPPING=1");
     gh_log(GH_LOG_INFO, "draining: no new connections, running exchanges finish");
     for (unsigned i = 0; i < control->worker_count; i++)
@@ -335,6 +336,7 @@ int gh_control_run(struct gh_control *control)
     bool started = start_threads(control) &&
                    (control->takeover != NULL ? gh_takeover_run(control) : gh_handover_start(control));
     if (started) {
+        gh_control_join(control);
         gh_control_offer_setup(control);
         if (control->takeover == NULL)
             gh_notify("READY=1");
@@ -360,6 +362,7 @@ void gh_control_done(struct gh_control *control)
     free(control->bound);
     gh_notify_close();
     gh_hearings_close(control->hearings);
+    gh_control_leave(control);
     gh_control_unfollow(control); /* who asked the store is gone with the admin listener */
     gh_control_free_setup(control);
     gh_keyrings_free(control->rings); /* who still waits is answered, by letters to workers */

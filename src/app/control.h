@@ -5,6 +5,7 @@
 #include "admin/admin.h"
 #include "app/documents.h"
 #include "app/hearings.h"
+#include "app/nodes.h"
 #include "app/sign_ins.h"
 #include "app/worker.h"
 #include "io/inherit.h"
@@ -85,6 +86,7 @@ struct gh_control {
     struct gh_observer admin_observer;
     struct gh_lane *admin_audit; /* NULL: audit is off */
     struct gh_arena_pool admin_arenas;
+    struct gh_node_entry node;
     struct gh_deadline ticks; /* ticket keys rotate, signing keys are looked at */
     uint64_t generation;
     gh_str reload_text; /* heap: of the last reload */
@@ -134,6 +136,12 @@ void gh_control_measure(struct gh_control *control);
 bool gh_control_key_at(void *ctx, const struct gh_managed *managed, size_t i, struct gh_admin_key *ret_key);
 bool gh_control_key_rotate(void *ctx, const struct gh_managed *managed, bool at_once);
 bool gh_control_key_drop(void *ctx, const struct gh_managed *managed, gh_str kid);
+
+/* ---- nodes.c: nothing without a store ---- */
+void gh_control_join(struct gh_control *control);
+/* At once, for it has changed. */
+void gh_control_say_state(struct gh_control *control);
+void gh_control_leave(struct gh_control *control);
 
 /* ---- setup.c ---- */
 /* Prints a link for the first account of each managed issuer that has none. */

@@ -19,6 +19,7 @@ static const struct command commands[] = {
     { "user", gh_command_user, "list, make and end accounts of the managed issuer" },
     { "client", gh_command_client, "list, make, rotate and end clients of the managed issuer" },
     { "grant", gh_command_grant, "list and end what users have allowed" },
+    { "node", gh_command_node, "list the gateways that share the store" },
     { "revoke", gh_command_revoke, "end tokens before they expire" },
     { "health", gh_command_health, "say whether the gateway that runs is well, or ready" },
     { "version", gh_command_version, "versions of Gatehouse and of the libraries it is linked with" },

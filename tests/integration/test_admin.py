@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from support import command
 from support.gateway import BINARY
 from support.wait import free_port, until
 
@@ -147,3 +148,10 @@ def test_health_of_what_runs(site):
     site.stop()
     assert health(site)[0] == 1
     assert subprocess.run([BINARY, "health"], capture_output=True, check=False).returncode == 2
+
+
+def test_nodes_without_a_store(gateway):
+    assert "the settings name no store" in command.run(gateway, "node", "list", status=1)
+    status, answer = command.ask(gateway, "nodes/list", {})
+    assert (status, answer["reason"]) == (404, "admin_unknown")
+    assert subprocess.run([BINARY, "node", "-c", "gatehouse.yaml", "end"], cwd=gateway.folder, capture_output=True, check=False).returncode == 2

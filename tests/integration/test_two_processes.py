@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from support import command
 from support.browser import Browser
 from support.command import run
 from support.ending import ENDINGS, PLAIN, Held, ask, still_open, stream_or_echo, tokens_of
@@ -95,6 +96,16 @@ def test_who_is_revoked_again_within_a_second(pair, ada, client):
         until(lambda: accepted_at(pair, tokens) == ["token_revoked"] * 2, "refusal at both")
         ada.sign_in(ada.open(f"{pair[0].origin}/login"))
     assert accepted_at(pair, tokens_of(client, ada)) == ["ok"] * 2
+
+
+def test_each_knows_of_the_other(pair):
+    for site in pair:
+        status, told = command.ask(site, "nodes/list", {})
+        assert status == 200 and {one.process.pid for one in pair} <= {node["process"] for node in told["nodes"]}, told
+    nodes = json.loads(run(pair[0], "node", "list"))["nodes"]
+    for node in nodes:
+        assert (node["state"], node["generation"]) == ("serving", 1) and node["started"] <= node["seen"] and node["version"] and node["host"]
+    assert len({node["node"] for node in nodes}) == len(nodes)
 
 
 def test_one_set_of_keys(site):
