@@ -93,11 +93,14 @@ enum gh_reason gh_redis_open(struct gh_redis *self)
 static enum gh_reason connect_anew(struct gh_redis *self)
 {
     struct gh_redis_peer server = self->place.server;
+    struct gh_redis_addresses addresses;
     int64_t pause = self->pause_ms;
     self->pause_ms = pause == 0 ? PAUSE_FIRST_MS : pause * 2 < PAUSE_MAX_MS ? pause * 2 : PAUSE_MAX_MS;
     enum gh_reason reason = self->place.sentinel_count > 0 ? gh_redis_find(self, &server) : GH_OK;
-    if (reason == GH_OK)
-        reason = gh_redis_connect(self, &server);
+    if (reason == GH_OK) {
+        gh_redis_wire_look_up(&server, &addresses);
+        reason = gh_redis_connect(self, &addresses, server.host);
+    }
     if (reason == GH_OK)
         reason = gh_redis_hello(self);
     if (reason == GH_OK)
@@ -107,9 +110,10 @@ static enum gh_reason connect_anew(struct gh_redis *self)
     return reason;
 }
 
-enum gh_reason gh_redis_connect(struct gh_redis *self, const struct gh_redis_peer *peer)
+enum gh_reason gh_redis_connect(struct gh_redis *self, const struct gh_redis_addresses *addresses,
+                                gh_str name)
 {
-    if (!gh_redis_wire_open(&self->wire, peer, self->tls, self->deadline_ms))
+    if (!gh_redis_wire_open(&self->wire, addresses, name, self->tls, self->deadline_ms))
         return fail_by_wire(self, "let us connect");
     self->reader = gh_reply_reader_new(self->arena);
     if (self->reader == NULL)

@@ -22,8 +22,7 @@ struct found {
 #define WATCH_WAIT_MS 100
 
 static enum gh_reason ask_next(struct gh_redis *scout, int64_t wait_ms, struct found *found);
-static enum gh_reason ask_sentinel(struct gh_redis *scout, const struct gh_redis_peer *peer,
-                                   struct found *found);
+static enum gh_reason ask_sentinel(struct gh_redis *scout, size_t which, struct found *found);
 static enum gh_reason read_master(struct gh_redis *scout, const struct gh_reply *reply, struct found *found);
 
 /* ---- finding it ---- */
@@ -33,6 +32,8 @@ enum gh_reason gh_redis_find(struct gh_redis *self, struct gh_redis_peer *ret_se
 {
     struct found best = { 0 };
     size_t count = self->place.sentinel_count;
+    for (size_t i = 0; i < count; i++)
+        gh_redis_wire_look_up(&self->place.sentinels[i], &self->scout->looked_up[i]);
     for (size_t i = 0; i < count; i++)
         if (ask_next(self->scout, self->timeout_ms / (int64_t)count, &best) == GH_OUT_OF_MEMORY)
             return GH_OUT_OF_MEMORY;
@@ -47,7 +48,8 @@ enum gh_reason gh_redis_find(struct gh_redis *self, struct gh_redis_peer *ret_se
     return GH_OK;
 }
 
-/* One that does not answer says nothing: the next is asked the next time. */
+/* One that does not answer says nothing: the next is asked the next time. No name is looked up for this: a
+ * resolver that hangs must not hold up a store that is well. */
 bool gh_redis_has_moved(struct gh_redis *self)
 {
     struct found found = { 0 };
@@ -64,21 +66,21 @@ bool gh_redis_has_moved(struct gh_redis *self)
 
 static enum gh_reason ask_next(struct gh_redis *scout, int64_t wait_ms, struct found *found)
 {
-    const struct gh_redis_peer *peer = &scout->place.sentinels[scout->sentinel];
+    size_t which = scout->sentinel;
     scout->sentinel = (scout->sentinel + 1) % scout->place.sentinel_count;
     gh_arena_reset(scout->arena);
     gh_redis_set_deadline(scout, wait_ms);
-    enum gh_reason reason = ask_sentinel(scout, peer, found);
+    enum gh_reason reason = ask_sentinel(scout, which, found);
     gh_redis_drop(scout);
     return reason;
 }
 
-static enum gh_reason ask_sentinel(struct gh_redis *scout, const struct gh_redis_peer *peer,
-                                   struct found *found)
+static enum gh_reason ask_sentinel(struct gh_redis *scout, size_t which, struct found *found)
 {
     const struct gh_reply *reply;
     const gh_str words[] = { GH_STR_INIT("SENTINEL"), GH_STR_INIT("MASTER"), scout->place.master };
-    enum gh_reason reason = gh_redis_connect(scout, peer);
+    enum gh_reason reason =
+        gh_redis_connect(scout, &scout->looked_up[which], scout->place.sentinels[which].host);
     if (reason == GH_OK && scout->sentinel_password_file.len > 0)
         reason = gh_redis_authenticate(scout, GH_STR("default"), scout->sentinel_password_file);
     if (reason == GH_OK)

@@ -1,8 +1,8 @@
 /* store/redis_wire.c: the socket to a Redis server, plain or over TLS: each wait ends at a deadline.
  *
- * A name is looked up whenever a connection is made, so that a server may move. The system's resolver waits
- * as long as resolv.conf says and not as long as our deadline; meanwhile the calls of the store wait, and
- * nothing else does. */
+ * A name is looked up whenever the store is connected to, so that a server may move. The system's resolver
+ * waits as long as resolv.conf says and not as long as our deadline; meanwhile the calls of the store wait,
+ * and nothing else does. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -15,7 +15,6 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "base/str.h"
-#include "io/resolve.h"
 #include "store/store_redis.h"
 
 static bool connect_to(struct gh_redis_wire *wire, const struct gh_address *address, int64_t deadline_ms);
@@ -169,28 +168,28 @@ ssize_t gh_redis_wire_read(struct gh_redis_wire *wire, void *to, size_t cap, int
 
 /* ---- connecting ---- */
 
-static size_t find_addresses(const struct gh_redis_peer *peer, struct gh_address *ret_addresses)
+void gh_redis_wire_look_up(const struct gh_redis_peer *peer, struct gh_redis_addresses *ret_addresses)
 {
     char text[sizeof(struct sockaddr_storage)];
-    if (peer->host.len > 0)
-        return gh_resolve_now(peer->host, peer->port, ret_addresses);
-    if (peer->path.len + 6 >= sizeof(text))
-        return 0;
-    memcpy(text, "unix:", 5);
-    memcpy(text + 5, peer->path.ptr, peer->path.len);
-    return gh_address_read(gh_str_of(text, peer->path.len + 5), ret_addresses) == GH_OK;
+    ret_addresses->count = 0;
+    if (peer->host.len > 0) {
+        ret_addresses->count = gh_resolve_now(peer->host, peer->port, ret_addresses->at);
+    } else if (peer->path.len + 6 < sizeof(text)) {
+        memcpy(text, "unix:", 5);
+        memcpy(text + 5, peer->path.ptr, peer->path.len);
+        ret_addresses->count =
+            gh_address_read(gh_str_of(text, peer->path.len + 5), ret_addresses->at) == GH_OK;
+    }
 }
 
-bool gh_redis_wire_open(struct gh_redis_wire *wire, const struct gh_redis_peer *peer,
+bool gh_redis_wire_open(struct gh_redis_wire *wire, const struct gh_redis_addresses *addresses, gh_str name,
                         struct gh_tls_context *tls, int64_t deadline_ms)
 {
-    struct gh_address addresses[GH_RESOLVE_MAX];
-    size_t count = find_addresses(peer, addresses);
     (void)fail(wire, "its address was not found");
-    for (size_t i = 0; i < count; i++) {
-        if (!connect_to(wire, &addresses[i], deadline_ms))
+    for (size_t i = 0; i < addresses->count; i++) {
+        if (!connect_to(wire, &addresses->at[i], deadline_ms))
             continue;
-        if (tls == NULL || shake_hands(wire, peer->host, tls, deadline_ms))
+        if (tls == NULL || shake_hands(wire, name, tls, deadline_ms))
             return true;
         gh_redis_wire_close(wire);
     }

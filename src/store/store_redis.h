@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/secret.h"
+#include "io/resolve.h"
 #include "io/tls.h"
 #include "store/driver.h"
 
@@ -45,8 +46,15 @@ struct gh_redis_wire {
     char why[160];               /* of the last failure, without the name of who failed */
     bool late;                   /* it was the deadline */
 };
-/* `tls` NULL: plain. All three: what failed stands in `why`. */
-bool gh_redis_wire_open(struct gh_redis_wire *wire, const struct gh_redis_peer *peer,
+/* The addresses of a peer, as they were looked up; count 0: not yet, or in vain. */
+struct gh_redis_addresses {
+    struct gh_address at[GH_RESOLVE_MAX];
+    size_t count;
+};
+/* Asks the system, which may take its time. */
+void gh_redis_wire_look_up(const struct gh_redis_peer *peer, struct gh_redis_addresses *ret_addresses);
+/* The name is what a certificate must have; `tls` NULL: plain. These three: what failed stands in `why`. */
+bool gh_redis_wire_open(struct gh_redis_wire *wire, const struct gh_redis_addresses *addresses, gh_str name,
                         struct gh_tls_context *tls, int64_t deadline_ms) GH_MUST_USE;
 void gh_redis_wire_close(struct gh_redis_wire *wire);
 /* All of it. */
@@ -125,9 +133,10 @@ struct gh_redis {
     int64_t retry_at_ms, pause_ms; /* the breaker: until then nothing is tried */
     char shas[GH_REDIS_SCRIPTS][GH_REDIS_SHA + 1];
 
-    struct gh_redis *scout; /* asks the Sentinels; NULL: there are none */
-    size_t sentinel;        /* of the scout: the one to ask next */
-    char found[256];        /* what they said: host, port and epoch */
+    struct gh_redis *scout;                                  /* asks the Sentinels; NULL: there are none */
+    size_t sentinel;                                         /* of the scout: the one to ask next */
+    struct gh_redis_addresses looked_up[GH_REDIS_SENTINELS]; /* of the scout: theirs */
+    char found[256];                                         /* what they said: host, port and epoch */
     uint16_t found_port;
     int64_t epoch;
     int64_t watch_at_ms;
@@ -151,7 +160,8 @@ void gh_redis_drop(struct gh_redis *self);
 /* So long from now. */
 void gh_redis_set_deadline(struct gh_redis *self, int64_t ms);
 /* A connection to there, for commands, and nothing more. */
-GH_MUST_USE enum gh_reason gh_redis_connect(struct gh_redis *self, const struct gh_redis_peer *peer);
+GH_MUST_USE enum gh_reason gh_redis_connect(struct gh_redis *self, const struct gh_redis_addresses *addresses,
+                                            gh_str name);
 /* The first connection to the store: GH_OK, GH_STORE_DOWN, GH_SETTINGS_INVALID, GH_OUT_OF_MEMORY. */
 GH_MUST_USE enum gh_reason gh_redis_open(struct gh_redis *self);
 /* A new batch over a connection in order, or GH_STORE_DOWN at once, or GH_OUT_OF_MEMORY. */
