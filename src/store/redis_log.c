@@ -47,9 +47,10 @@ static enum gh_reason judge_state(struct gh_redis *self)
     enum gh_reason reason = gh_redis_answer(self, &store);
     if (reason == GH_OK)
         reason = gh_redis_answer(self, &server);
+    /* First: what another history has counted is not measured by this one. */
     if (reason == GH_OK)
-        reason = judge_store(self, store);
-    return reason == GH_OK ? judge_server(self, server) : reason;
+        reason = judge_server(self, server);
+    return reason == GH_OK ? judge_store(self, store) : reason;
 }
 
 enum gh_reason gh_redis_look(void *ctx, bool *ret_changed)
