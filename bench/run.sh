@@ -1,5 +1,5 @@
 #!/bin/sh
-# run.sh: builds the benchmark and a release of the gateway, measures it beside its peers, prints one table.
+# run.sh: builds the benchmark and a release of the gateway, measures it beside its peers, or its revocation index alone.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
@@ -34,14 +34,25 @@ compile() {
     ${CC:-cc} -O2 -g -std=gnu11 -D_GNU_SOURCE $warnings -o "$program" $sources $libraries
 }
 
-build_gateway() {
+build_release() { # TARGET
     [ -e "$out/gateway/build.ninja" ] || meson setup "$out/gateway" "$root" --buildtype=release -Dtests=false
-    ninja -C "$out/gateway" gatehouse
+    ninja -C "$out/gateway" "$1"
+}
+
+# The revocation index alone: no servers, no load.
+run_index() {
+    mkdir -p "$out"
+    build_release bench/bench-index >"$out/index.log" 2>&1 || {
+        echo "bench: the index did not build: build-bench/index.log" >&2
+        exit 1
+    }
+    exec "$out/gateway/bench/bench-index"
 }
 
 for argument; do
     case $argument in
     --install) install; exit ;;
+    --index) run_index ;;
     -h | --help) exec python3 "$here/rig/main.py" --help ;;
     esac
 done
@@ -57,7 +68,7 @@ case " $* " in
 *" --gatehouse"*) ;; # a program of the caller's
 *)
     echo "bench: building the gateway (release)" >&2
-    build_gateway >"$out/gateway.log" 2>&1 || echo "bench: the gateway did not build: build-bench/gateway.log" >&2
+    build_release gatehouse >"$out/gateway.log" 2>&1 || echo "bench: the gateway did not build: build-bench/gateway.log" >&2
     ;;
 esac
 exec python3 "$here/rig/main.py" "$@"
