@@ -11,9 +11,9 @@ from .store import rows_of
 PRESENTERS = 50
 
 
-def neighbour_of(site):
-    """A second process with the settings of the first, for the same hosts; it has a port and files of its own."""
-    made = Gateway(site.folder, site.issuer, site.upstream, name="neighbour")
+def neighbour_of(site, name="neighbour"):
+    """Another process with the settings of the first, for the same hosts; it has a port and files of its own."""
+    made = Gateway(site.folder, site.issuer, site.upstream, name=name)
     own = made.settings
     made.settings = copy.deepcopy(site.settings)
     made.settings.update(listen=own["listen"], admin=own["admin"], audit=own["audit"])
