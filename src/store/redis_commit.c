@@ -107,6 +107,8 @@ static enum gh_reason judge(struct gh_redis *self, const struct gh_reply *reply,
         return GH_STORE_MALFORMED;
     if (gh_reply_is_text(reply, GH_STR("other")))
         return gh_redis_other(self);
+    if (gh_reply_is_text(reply, GH_STR("moved")))
+        return gh_redis_moved(self);
     if (gh_reply_is_text(reply, GH_STR("back")))
         return gh_redis_went_back(self);
     if (!gh_reply_number(reply, &sequence) || sequence <= 0)

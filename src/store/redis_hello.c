@@ -202,6 +202,7 @@ static enum gh_reason take_store(struct gh_redis *self, const struct gh_reply *r
         !gh_reply_number(reply->at[2], &base) || sequence <= 0 || base <= 0)
         return gh_redis_refuse(self, reply);
     memcpy(self->id, reply->at[0]->text.ptr, GH_REDIS_ID_LEN);
+    (void)snprintf(self->called, sizeof(self->called), "%s%.*s", self->id, GH_STR_FMT(history));
     return gh_redis_go_over(self, history, (uint64_t)base, (uint64_t)sequence);
 }
 

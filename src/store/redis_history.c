@@ -47,6 +47,11 @@ enum gh_reason gh_redis_went_back(struct gh_redis *self)
                                "it, then restart every gateway");
 }
 
+enum gh_reason gh_redis_moved(struct gh_redis *self)
+{
+    return gh_redis_fail(self, "the server has begun another history");
+}
+
 enum gh_reason gh_redis_lacks(struct gh_redis *self)
 {
     return gh_redis_fail(self, "the server lacks what had been acknowledged (an old replica, a cut journal): "

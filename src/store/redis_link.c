@@ -220,7 +220,7 @@ void gh_redis_call(struct gh_redis *self, enum gh_redis_script which, gh_str ten
     words[1] = gh_str_from(self->shas[which]);
     words[2] = GH_STR("1");
     words[3] = tenant;
-    words[4] = gh_str_from(self->id);
+    words[4] = gh_str_from(self->called);
 }
 
 bool gh_redis_is_unloaded(const struct gh_reply *reply)

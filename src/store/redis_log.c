@@ -37,7 +37,7 @@ static enum gh_reason judge_server(struct gh_redis *self, const struct gh_reply 
     if (!gh_str_eq(gh_redis_info(reply->text, "role"), GH_STR("master")))
         return gh_redis_fail(self, "the server has become a replica, which takes no writes");
     if (!gh_str_eq(gh_redis_info(reply->text, "master_replid"), gh_str_from(self->history)))
-        return gh_redis_fail(self, "the server has begun another history");
+        return gh_redis_moved(self);
     return self->place.sentinel_count > 0 ? gh_redis_check_replicas(self, reply->text) : GH_OK;
 }
 
@@ -152,6 +152,8 @@ enum gh_reason gh_redis_sweep(void *ctx, int64_t now_s, bool *ret_more)
     }
     if (gh_reply_is_text(reply, GH_STR("other")))
         return gh_redis_other(self);
+    if (gh_reply_is_text(reply, GH_STR("moved")))
+        return gh_redis_moved(self);
     if (gh_reply_is_text(reply, GH_STR("back")))
         return gh_redis_went_back(self);
     if (!gh_reply_number(reply, &count))

@@ -90,6 +90,8 @@ static void take(struct gh_redis *self, struct gh_store_call *call, const struct
     enum gh_reason reason;
     if (gh_reply_is_text(reply, GH_STR("other")))
         reason = gh_redis_other(self);
+    else if (gh_reply_is_text(reply, GH_STR("moved")))
+        reason = gh_redis_moved(self);
     else if (gh_reply_is_text(reply, GH_STR("back")))
         reason = gh_redis_went_back(self);
     else

@@ -19,9 +19,10 @@
  * GH_REDIS_SET_UP tries each command once, so that rights that are missing are known at the start. */
 #include "store/store_redis.h"
 
-/* KEYS[1] is a tenant's "{gh:TENANT}", or "{gh}". ARGV[1] is the store's id, ARGV[2] the highest sequence
- * that the caller knows of: a server that stands behind it has forgotten something. Numbers of Lua are exact
- * below 2^53: positions begin with the microseconds of the store's first day, 2^51. */
+/* KEYS[1] is a tenant's "{gh:TENANT}", or "{gh}". ARGV[1] is the store's id and the history that the
+ * caller knows as the last one ("moved": another has begun), ARGV[2] the highest sequence that it knows of: a
+ * server that stands behind it has forgotten something. Numbers of Lua are exact below 2^53: positions begin
+ * with the microseconds of the store's first day, 2^51. */
 #define HEAD                                                                                                 \
     "#!lua flags=no-cluster\n"                                                                               \
     "local tenant, at = KEYS[1], 2\n"                                                                        \
@@ -34,7 +35,10 @@
 
 #define SAME_STORE                                                                                           \
     "local sequence = tonumber(redis.call('GET', '{gh}:sequence'))\n"                                        \
-    "if redis.call('GET', '{gh}:id') ~= ARGV[1] or not sequence then return 'other' end\n"                   \
+    "if redis.call('GET', '{gh}:id') ~= string.sub(ARGV[1], 1, 32) or not sequence then return 'other' "     \
+    "end\n"                                                                                                  \
+    "local histories = redis.call('GET', '{gh}:histories') or ''\n"                                          \
+    "if string.match(histories, '(%x+) %d+\\n$') ~= string.sub(ARGV[1], 33) then return 'moved' end\n"       \
     "if sequence < tonumber(ARGV[2]) then return 'back' end\n"
 
 /* Its version; nil when it counts as absent, false when it cannot be read. */

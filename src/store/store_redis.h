@@ -143,9 +143,11 @@ struct gh_redis {
 
     char id[GH_REDIS_ID_LEN + 1];   /* of the store; empty until it was opened */
     char history[GH_REDIS_SHA + 1]; /* the server's replication id; empty until it was opened */
-    uint64_t seen;                  /* the highest sequence */
-    uint64_t sure;                  /* below it nothing may be lost, as far as we know */
-    uint64_t looked;                /* the sequence of the last look */
+    char called[GH_REDIS_ID_LEN + GH_REDIS_SHA + 1]; /* what scripts are told: the id, and the history of the
+                                                        connection */
+    uint64_t seen;                                   /* the highest sequence */
+    uint64_t sure;                                   /* below it nothing may be lost, as far as we know */
+    uint64_t looked;                                 /* the sequence of the last look */
     struct gh_redis_kept *kept_lines;
     bool lost; /* for good: only a new start helps */
     char why[256];
@@ -230,6 +232,8 @@ GH_MUST_USE enum gh_reason gh_redis_check_replicas(struct gh_redis *self, gh_str
 GH_MUST_USE enum gh_reason gh_redis_other(struct gh_redis *self);
 /* It forgot while we looked: nothing is believed any more. */
 GH_MUST_USE enum gh_reason gh_redis_went_back(struct gh_redis *self);
+/* Another history has begun under this connection: nothing was done, and the next connection learns of it. */
+GH_MUST_USE enum gh_reason gh_redis_moved(struct gh_redis *self);
 /* It does not have what we know of; another server may. */
 GH_MUST_USE enum gh_reason gh_redis_lacks(struct gh_redis *self);
 

@@ -215,6 +215,31 @@ static void what_was_told_is_appended_again(void **state)
     kill_server(&second);
 }
 
+/* A server's first replica gives it another history, under connections that live: both go on, in whatever
+ * order they notice. */
+static void a_first_replica_downs_nobody(void **state)
+{
+    struct server second = { 0 };
+    struct gh_store_client *first = world.client;
+    (void)state;
+    struct gh_store *other = open_another();
+    struct gh_store_client *others = gh_store_client_new(other, world.mailbox);
+    follow();
+    assert_int_equal(put("a", "{}", 0), GH_OK);
+    unsigned port = port_of(&world.server);
+    start_beside(&second, "second");
+    make_replica(&second, port);
+    WAIT_UNTIL(info_has(&world.server, "state=online"));
+    for (unsigned i = 0; i < 4; i++) {
+        world.client = i % 2 == 0 ? others : first;
+        TURN_UNTIL(put("a", "{}", UINT64_MAX) == GH_OK);
+    }
+    world.client = first;
+    kill_server(&second);
+    gh_store_client_free(others);
+    gh_store_close(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +248,7 @@ int main(void)
         CASE(an_old_journal_is_noticed_by_who_knew_more),
         CASE(the_right_server_may_come_back),
         CASE(what_was_told_is_appended_again),
+        CASE(a_first_replica_downs_nobody),
     };
     return cmocka_run_group_tests_name("redis-history", tests, NULL, NULL);
 }
