@@ -15,7 +15,7 @@
 
 struct server {
     pid_t pid; /* 0: none */
-    char folder[64], socket[96];
+    char folder[96], socket[112];
     int output;
 };
 
@@ -96,7 +96,7 @@ static inline void end_server(struct server *server)
         return;
     if (server->pid != 0)
         kill_server(server);
-    char command[96];
+    char command[128];
     (void)snprintf(command, sizeof(command), "rm -rf '%s'/*", server->folder);
     assert_int_equal(system(command), 0);
 }

@@ -363,8 +363,8 @@ static void a_sentinel_is_answered_right_or_not_believed(void **state)
         { "HTTP/1.1 400 Bad Request\r\n\r\n", "no reply" },
     };
     (void)state;
-    char url[96];
-    (void)snprintf(url, sizeof(url), "redis+sentinel://%s/mymaster", world.url + strlen("redis://"));
+    char url[sizeof(world.url) + 32];
+    (void)snprintf(url, sizeof(url), "redis+sentinel://127.0.0.1:%s/mymaster", strrchr(world.url, ':') + 1);
     world.conf.url = gh_str_from(url);
     for (size_t i = 0; i < GH_ARRAY_LEN(answers); i++) {
         answer_with(&answers[i].answer, 1);
