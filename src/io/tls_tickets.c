@@ -4,6 +4,7 @@
  * Derived keys are those of a half-day: all processes have the same ones at the same time, and none need tell
  * another. Tickets of the half-day to come are opened as well, for a neighbour whose clock is ahead. */
 #include <openssl/core_names.h>
+#include <openssl/err.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 #include <pthread.h>
@@ -108,6 +109,8 @@ static bool derive(unsigned char *secret, int64_t slot, struct ticket_key *ret_k
     EVP_KDF *kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
     EVP_KDF_CTX *ctx = kdf != NULL ? EVP_KDF_CTX_new(kdf) : NULL;
     bool ok = ctx != NULL && EVP_KDF_derive(ctx, (unsigned char *)ret_key, sizeof(*ret_key), params) == 1;
+    if (!ok)
+        ERR_clear_error();
     EVP_KDF_CTX_free(ctx);
     EVP_KDF_free(kdf);
     return ok;
@@ -134,6 +137,8 @@ static bool share(struct gh_ticket_keys *keys, struct gh_strs secrets, int64_t n
 {
     bool were_random = keys->secrets == 0;
     gh_wipe(keys->secret, sizeof(keys->secret));
+    if (!were_random || secrets.count > 0)
+        gh_wipe(keys->keys, sizeof(keys->keys));
     for (size_t i = 0; i < secrets.count; i++)
         memcpy(keys->secret[i], secrets.at[i].ptr, SECRET_LEN);
     keys->secrets = secrets.count;
