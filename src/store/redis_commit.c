@@ -210,21 +210,28 @@ void gh_redis_commit_all(struct gh_redis *self, struct gh_store_call *first)
     }
 }
 
-/* ---- the log alone ---- */
+/* ---- without calls: while a connection is made ---- */
+
+enum gh_reason gh_redis_confirm(struct gh_redis *self)
+{
+    const struct gh_reply *reply;
+    enum gh_reason reason = ask_replicas(self);
+    if (reason == GH_OK)
+        reason = gh_redis_send(self);
+    if (reason == GH_OK)
+        reason = gh_redis_answer(self, &reply);
+    return reason == GH_OK ? judge_replicas(self, reply) : reason;
+}
 
 enum gh_reason gh_redis_append(struct gh_redis *self, const struct gh_log_line *lines, size_t count)
 {
     const struct gh_store_call call = { .kind = GH_STORE_COMMIT, .lines = lines, .line_count = count };
-    const struct gh_reply *replies[2];
+    const struct gh_reply *reply;
     uint64_t sequence = 0;
     enum gh_reason reason = ask(self, &call);
-    if (reason == GH_OK && self->replicas > 0)
-        reason = ask_replicas(self);
     if (reason == GH_OK)
         reason = gh_redis_send(self);
-    for (size_t i = 0; reason == GH_OK && i < 1 + (size_t)(self->replicas > 0); i++)
-        reason = gh_redis_answer(self, &replies[i]);
     if (reason == GH_OK)
-        reason = judge(self, replies[0], &sequence);
-    return reason == GH_OK && self->replicas > 0 ? judge_replicas(self, replies[1]) : reason;
+        reason = gh_redis_answer(self, &reply);
+    return reason == GH_OK ? judge(self, reply, &sequence) : reason;
 }

@@ -146,6 +146,15 @@ static enum gh_reason check_info(struct gh_redis *self, gh_str info)
     return GH_OK;
 }
 
+/* Scripts take it for a pattern. */
+static bool is_history(gh_str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (memchr("0123456789abcdef", text.ptr[i], 16) == NULL)
+            return false;
+    return text.len == GH_REDIS_SHA;
+}
+
 static enum gh_reason check_server(struct gh_redis *self, gh_str *ret_history)
 {
     const struct gh_reply *reply;
@@ -159,11 +168,11 @@ static enum gh_reason check_server(struct gh_redis *self, gh_str *ret_history)
         return gh_redis_refuse(self, reply);
     *ret_history = gh_redis_info(reply->text, "master_replid");
     reason = check_info(self, reply->text);
-    if (reason == GH_OK && ret_history->len != GH_REDIS_SHA)
+    if (reason == GH_OK && !is_history(*ret_history))
         return gh_redis_fail(self, "the server does not say which history it has");
-    /* What must be appended again must be acknowledged too. */
-    bool goes_over = self->history[0] != '\0' && !gh_str_eq(*ret_history, gh_str_from(self->history));
-    return reason == GH_OK && goes_over ? gh_redis_check_replicas(self, reply->text) : reason;
+    return reason == GH_OK && gh_redis_is_contested(self, *ret_history)
+               ? gh_redis_check_replicas(self, reply->text)
+               : reason;
 }
 
 /* Only a server that lets us ask: the user that operations.md makes has no right to CONFIG. */
@@ -195,6 +204,8 @@ static enum gh_reason take_store(struct gh_redis *self, const struct gh_reply *r
     int64_t sequence, base;
     if (gh_reply_is_text(reply, GH_STR("other")))
         return gh_redis_other(self);
+    if (gh_reply_is_text(reply, GH_STR("moved")))
+        return gh_redis_moved(self);
     if (gh_reply_is_text(reply, GH_STR("back")))
         return gh_redis_lacks(self);
     if (reply->kind != GH_REPLY_ARRAY || reply->count != 3 || reply->at[0]->kind != GH_REPLY_TEXT ||

@@ -76,11 +76,15 @@ void gh_redis_be_sure(struct gh_redis *self, uint64_t sequence)
 
 /* ---- what was told of late ---- */
 
+/* Before an entry that cannot be read the same lines come again and again. */
 enum gh_reason gh_redis_keep(struct gh_redis *self, const struct gh_log_line *line)
 {
     if (self->kept_lines == NULL)
         self->kept_lines = gh_calloc(1, sizeof(*self->kept_lines));
     struct gh_redis_kept *kept = self->kept_lines;
+    if (kept != NULL && kept->count > 0 &&
+        line->position <= kept->at[(kept->first + kept->count - 1) % KEPT_MAX].position)
+        return GH_OK;
     char *text = kept != NULL ? gh_str_to_heap(line->line) : NULL;
     if (text == NULL)
         return GH_OUT_OF_MEMORY;
@@ -127,6 +131,13 @@ static enum gh_reason append_again(struct gh_redis *self, uint64_t base)
     return reason == GH_OK && count > 0 ? gh_redis_append(self, lines, count) : reason;
 }
 
+bool gh_redis_is_contested(const struct gh_redis *self, gh_str history)
+{
+    bool goes_over = self->history[0] != '\0' && !gh_str_eq(history, gh_str_from(self->history));
+    return self->replicas > 0 && (goes_over || self->place.sentinel_count > 0);
+}
+
+/* A history that no replica has dies with the server, and the next one would not know it. */
 enum gh_reason gh_redis_go_over(struct gh_redis *self, gh_str history, uint64_t base, uint64_t sequence)
 {
     bool is_other = self->history[0] != '\0' && !gh_str_eq(history, gh_str_from(self->history));
@@ -135,6 +146,8 @@ enum gh_reason gh_redis_go_over(struct gh_redis *self, gh_str history, uint64_t 
     enum gh_reason reason = gh_redis_see(self, sequence);
     if (reason == GH_OK && is_other)
         reason = append_again(self, base);
+    if (reason == GH_OK && gh_redis_is_contested(self, history))
+        reason = gh_redis_confirm(self);
     if (reason == GH_OK)
         memcpy(self->history, history.ptr, history.len);
     return reason;

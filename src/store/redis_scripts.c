@@ -14,17 +14,18 @@
  * came from outside shapes a name (threats.md X4). The names of a tenant share a slot of a Redis Cluster; the
  * log does not share it with them, and so a Cluster is refused.
  *
- * Redis undoes nothing of a script that fails in its middle. What it refuses for want of memory, of a disk or
- * of replicas, or as a replica, it refuses before the first line, as the head of each script asks;
- * GH_REDIS_SET_UP tries each command once, so that rights that are missing are known at the start. */
+ * Redis undoes nothing of a script that fails in its middle. What it refuses for want of memory (commits
+ * alone: others free some, or need none), of a disk or of replicas, or as a replica, it refuses before the
+ * first line, as the head of each script asks; GH_REDIS_SET_UP tries each command once, so that rights that
+ * are missing are known at the start. */
 #include "store/store_redis.h"
 
 /* KEYS[1] is a tenant's "{gh:TENANT}", or "{gh}". ARGV[1] is the store's id and the history that the
  * caller knows as the last one ("moved": another has begun), ARGV[2] the highest sequence that it knows of: a
  * server that stands behind it has forgotten something. Numbers of Lua are exact below 2^53: positions begin
  * with the microseconds of the store's first day, 2^51. */
-#define HEAD                                                                                                 \
-    "#!lua flags=no-cluster\n"                                                                               \
+#define HEAD(more)                                                                                           \
+    "#!lua flags=no-cluster" more "\n"                                                                       \
     "local tenant, at = KEYS[1], 2\n"                                                                        \
     "local function arg() at = at + 1; return ARGV[at] end\n"                                                \
     "local function digits(number) return string.format('%.0f', number) end\n"                               \
@@ -56,8 +57,9 @@
 static const gh_str scripts[GH_REDIS_SCRIPTS] = {
     /* ARGV[1]: the id if it is to be made, ARGV[2]: the one that is known, or empty; ARGV[3]: the server's
      * history, ARGV[4]: the one that is known, or empty. Answers id, sequence, and the sequence at which the
-     * known history ended; or "other"; or "back": it does not have that history. */
-    [GH_REDIS_SET_UP] = GH_STR_INIT(HEAD
+     * known history ended; or "other"; or "moved": another history has begun meanwhile; or "back": it does not
+     * have the known one. */
+    [GH_REDIS_SET_UP] = GH_STR_INIT(HEAD(",allow-oom")
         "local trial = '{gh}:trial'\n"
         "redis.call('DEL', trial)\n"
         "redis.call('SET', trial, '1', 'EXAT', 4102444800)\n"
@@ -84,6 +86,7 @@ static const gh_str scripts[GH_REDIS_SCRIPTS] = {
         "local histories = redis.call('GET', '{gh}:histories') or ''\n"
         "local base = sequence\n"
         "if string.match(histories, '(%x+) %d+\\n$') ~= ARGV[3] then\n"
+        "  if string.find(histories, ARGV[3], 1, true) then return 'moved' end\n"
         "  histories = histories .. ARGV[3] .. ' ' .. sequence .. '\\n'\n"
         "  if #histories > 4000 then histories = string.match(histories, '\\n(.*)', 2000) end\n"
         "  redis.call('SET', '{gh}:histories', histories)\n"
@@ -95,7 +98,7 @@ static const gh_str scripts[GH_REDIS_SCRIPTS] = {
         "return base and { id, sequence, base } or 'back'\n"),
 
     /* now, keys. Answers a text for each, or nil. */
-    [GH_REDIS_READ] = GH_STR_INIT(HEAD SAME_STORE VERSION
+    [GH_REDIS_READ] = GH_STR_INIT(HEAD(",allow-oom") SAME_STORE VERSION
         "local rows = {}\n"
         "while at < #ARGV do\n"
         "  local text = redis.call('GET', row_of(tenant, arg()))\n"
@@ -105,7 +108,7 @@ static const gh_str scripts[GH_REDIS_SCRIPTS] = {
 
     /* now, the range of keys from and to, how many. Answers key and text in turn. What has expired is passed
      * over, and so more keys may be looked at than are wanted. */
-    [GH_REDIS_LIST] = GH_STR_INIT(HEAD SAME_STORE VERSION
+    [GH_REDIS_LIST] = GH_STR_INIT(HEAD(",allow-oom") SAME_STORE VERSION
         "local from, to, limit, rows = arg(), arg(), tonumber(arg()), {}\n"
         "while #rows < 2 * limit do\n"
         "  local keys = redis.call('ZRANGEBYLEX', tenant .. ':keys', from, to, 'LIMIT', 0, limit)\n"
@@ -124,7 +127,7 @@ static const gh_str scripts[GH_REDIS_SCRIPTS] = {
      * (empty: for ever), "=" and value (empty: deleted); appended_ms, until, when it ends (empty: never), line.
      * Answers the sequence, which is the position of the last line, or "conflict", or "malformed". The log
      * comes first: what is revoked is revoked even if the rest should fail. */
-    [GH_REDIS_COMMIT] = GH_STR_INIT(HEAD SAME_STORE VERSION
+    [GH_REDIS_COMMIT] = GH_STR_INIT(HEAD("") SAME_STORE VERSION
         "local conditions, writes, lines = tonumber(arg()), tonumber(arg()), tonumber(arg())\n"
         "for _ = 1, conditions do\n"
         "  local version = version_of(redis.call('GET', row_of(tenant, arg())))\n"
@@ -163,7 +166,7 @@ static const gh_str scripts[GH_REDIS_SCRIPTS] = {
 
     /* now, until when entries of the log are over, how many of each; the length of a "{gh:TENANT}". Answers
      * how many it was of the more numerous kind. */
-    [GH_REDIS_SWEEP] = GH_STR_INIT(HEAD SAME_STORE VERSION
+    [GH_REDIS_SWEEP] = GH_STR_INIT(HEAD(",allow-oom") SAME_STORE VERSION
         "local over, limit, length = arg(), tonumber(arg()), tonumber(arg())\n"
         "local rows = redis.call('ZRANGEBYSCORE', '{gh}:expiry', '-inf', digits(now), 'LIMIT', 0, limit)\n"
         "for _, member in ipairs(rows) do\n"

@@ -23,7 +23,10 @@ struct found {
 
 static enum gh_reason ask_next(struct gh_redis *scout, int64_t wait_ms, struct found *found);
 static enum gh_reason ask_sentinel(struct gh_redis *scout, size_t which, struct found *found);
-static enum gh_reason read_master(struct gh_redis *scout, const struct gh_reply *reply, struct found *found);
+static enum gh_reason ask_both(struct gh_redis *scout, const struct gh_reply **ret_facts,
+                               const struct gh_reply **ret_address);
+static enum gh_reason take(struct gh_redis *scout, const struct gh_reply *facts,
+                           const struct gh_reply *address, struct found *found);
 
 /* ---- finding it ---- */
 
@@ -77,19 +80,36 @@ static enum gh_reason ask_next(struct gh_redis *scout, int64_t wait_ms, struct f
 
 static enum gh_reason ask_sentinel(struct gh_redis *scout, size_t which, struct found *found)
 {
-    const struct gh_reply *reply;
-    const gh_str words[] = { GH_STR_INIT("SENTINEL"), GH_STR_INIT("MASTER"), scout->place.master };
+    const struct gh_reply *facts, *address;
     enum gh_reason reason =
         gh_redis_connect(scout, &scout->looked_up[which], scout->place.sentinels[which].host);
     if (reason == GH_OK && scout->sentinel_password_file.len > 0)
         reason = gh_redis_authenticate(scout, GH_STR("default"), scout->sentinel_password_file);
     if (reason == GH_OK)
-        reason = gh_redis_ask_one(scout, (struct gh_strs){ words, 3 }, &reply);
+        reason = ask_both(scout, &facts, &address);
     if (reason != GH_OK)
         return reason;
-    if (reply->kind == GH_REPLY_ERROR && gh_str_starts(reply->text, GH_STR("NOAUTH")))
+    if (facts->kind == GH_REPLY_ERROR && gh_str_starts(facts->text, GH_STR("NOAUTH")))
         return gh_redis_fail(scout, "a Sentinel wants a password: store.sentinel_password_file");
-    return read_master(scout, reply, found);
+    return take(scout, facts, address, found);
+}
+
+/* The epoch first, for it is not younger than the address then. That stands among the facts too, but there
+ * the Sentinel that leads a failover names the old master with the new epoch, until all replicas follow. */
+static enum gh_reason ask_both(struct gh_redis *scout, const struct gh_reply **ret_facts,
+                               const struct gh_reply **ret_address)
+{
+    const gh_str facts[] = { GH_STR_INIT("SENTINEL"), GH_STR_INIT("MASTER"), scout->place.master };
+    const gh_str address[] = { GH_STR_INIT("SENTINEL"), GH_STR_INIT("GET-MASTER-ADDR-BY-NAME"),
+                               scout->place.master };
+    enum gh_reason reason = gh_redis_ask(scout, (struct gh_strs){ facts, 3 });
+    if (reason == GH_OK)
+        reason = gh_redis_ask(scout, (struct gh_strs){ address, 3 });
+    if (reason == GH_OK)
+        reason = gh_redis_send(scout);
+    if (reason == GH_OK)
+        reason = gh_redis_answer(scout, ret_facts);
+    return reason == GH_OK ? gh_redis_answer(scout, ret_address) : reason;
 }
 
 /* A name or an address, as resolvers take it. */
@@ -101,22 +121,29 @@ static bool is_host(gh_str text)
     return text.len > 0 && text.len < sizeof(((struct found *)NULL)->host);
 }
 
-/* Members as name and value in turn. */
-static enum gh_reason read_master(struct gh_redis *scout, const struct gh_reply *reply, struct found *found)
+/* Members as name and value in turn; -1: it is not there, or no number. */
+static int64_t epoch_of(const struct gh_reply *facts)
 {
-    gh_str host = GH_STR_NONE;
-    int64_t port = 0, epoch = -1;
-    if (reply->kind != GH_REPLY_ARRAY)
-        return gh_redis_refuse(scout, reply);
-    for (size_t i = 0; i + 1 < reply->count; i += 2) {
-        const struct gh_reply *name = reply->at[i], *value = reply->at[i + 1];
-        if (gh_reply_is_text(name, GH_STR("ip")) && value->kind == GH_REPLY_TEXT)
-            host = value->text;
-        else if ((gh_reply_is_text(name, GH_STR("port")) && !gh_reply_number(value, &port)) ||
-                 (gh_reply_is_text(name, GH_STR("config-epoch")) && !gh_reply_number(value, &epoch)))
-            return gh_redis_fail(scout, "a Sentinel's answer has no number where one must be");
-    }
-    if (!is_host(host) || port <= 0 || port > UINT16_MAX || epoch < 0)
+    int64_t epoch;
+    for (size_t i = 0; i + 1 < facts->count; i += 2)
+        if (gh_reply_is_text(facts->at[i], GH_STR("config-epoch")))
+            return gh_reply_number(facts->at[i + 1], &epoch) ? epoch : -1;
+    return -1;
+}
+
+static enum gh_reason take(struct gh_redis *scout, const struct gh_reply *facts,
+                           const struct gh_reply *address, struct found *found)
+{
+    int64_t port, epoch;
+    if (facts->kind != GH_REPLY_ARRAY)
+        return gh_redis_refuse(scout, facts);
+    if (address->kind != GH_REPLY_ARRAY || address->count != 2)
+        return gh_redis_refuse(scout, address);
+    epoch = epoch_of(facts);
+    if (epoch < 0)
+        return gh_redis_fail(scout, "a Sentinel's answer has no config-epoch");
+    gh_str host = address->at[0]->kind == GH_REPLY_TEXT ? address->at[0]->text : GH_STR_NONE;
+    if (!is_host(host) || !gh_reply_number(address->at[1], &port) || port <= 0 || port > UINT16_MAX)
         return gh_redis_fail(scout, "a Sentinel's answer names no server");
     if (found->is_known && epoch <= found->epoch)
         return GH_OK;

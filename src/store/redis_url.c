@@ -9,8 +9,6 @@
 #define SENTINEL_PORT 26379
 #define DATABASE_MAX  1000000
 
-#define ALLOWED GH_REDIS_ALLOWED
-
 static enum gh_reason read_tcp(struct gh_arena *arena, gh_str rest, struct gh_redis_place *place);
 static enum gh_reason read_unix(struct gh_arena *arena, gh_str rest, struct gh_redis_place *place);
 static enum gh_reason read_sentinels(struct gh_arena *arena, gh_str rest, struct gh_redis_place *place);
@@ -42,7 +40,7 @@ enum gh_reason gh_redis_place_read(struct gh_arena *arena, gh_str url, struct gh
 {
     struct gh_redis_place place = { 0 };
     size_t i = 0;
-    *ret_allowed = ALLOWED;
+    *ret_allowed = GH_REDIS_ALLOWED;
     while (i < GH_ARRAY_LEN(schemes) && !gh_str_starts(url, schemes[i].scheme))
         i++;
     if (i == GH_ARRAY_LEN(schemes))
@@ -52,10 +50,10 @@ enum gh_reason gh_redis_place_read(struct gh_arena *arena, gh_str url, struct gh
     if (at < rest.len) {
         place.user = gh_str_take(rest, at);
         rest = gh_str_skip(rest, at + 1);
-        *ret_allowed = ALLOWED "; a password stands in the file that store.password_file names";
+        *ret_allowed = GH_REDIS_ALLOWED "; a password stands in the file that store.password_file names";
         if (!is_word(place.user))
             return GH_SETTINGS_INVALID;
-        *ret_allowed = ALLOWED;
+        *ret_allowed = GH_REDIS_ALLOWED;
     }
     place.tls = schemes[i].tls;
     enum gh_reason reason = schemes[i].read(arena, rest, &place);

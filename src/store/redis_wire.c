@@ -86,6 +86,11 @@ static bool send_all(struct gh_redis_wire *wire, gh_str bytes, int64_t deadline_
 static ssize_t receive(struct gh_redis_wire *wire, void *to, size_t cap, int64_t deadline_ms)
 {
     for (;;) {
+        if (gh_clock_mono_ms() >= deadline_ms) { /* also of what comes without end */
+            errno = ETIMEDOUT;
+            (void)fail_by_errno(wire);
+            return -1;
+        }
         ssize_t count = recv(wire->fd, to, cap, 0);
         if (count > 0)
             return count;
@@ -187,9 +192,12 @@ bool gh_redis_wire_open(struct gh_redis_wire *wire, const struct gh_redis_addres
 {
     (void)fail(wire, "its address was not found");
     for (size_t i = 0; i < addresses->count; i++) {
-        if (!connect_to(wire, &addresses->at[i], deadline_ms))
+        /* Each has its share of what is left: the first may be a dead end. */
+        int64_t now = gh_clock_mono_ms();
+        int64_t until = now + (deadline_ms - now) / (int64_t)(addresses->count - i);
+        if (!connect_to(wire, &addresses->at[i], until))
             continue;
-        if (tls == NULL || shake_hands(wire, name, tls, deadline_ms))
+        if (tls == NULL || shake_hands(wire, name, tls, until))
             return true;
         gh_redis_wire_close(wire);
     }

@@ -205,7 +205,9 @@ gh_str gh_redis_info(gh_str info, const char *name);
 /* redis_rows.c, redis_commit.c */
 void gh_redis_read_all(struct gh_redis *self, struct gh_store_call *first);
 void gh_redis_commit_all(struct gh_redis *self, struct gh_store_call *first);
-/* Entries of the log alone, on a connection that is being made. GH_OK: as durable as any commit. */
+/* GH_OK: as many replicas as store.replicas asks for have what this connection has written. */
+GH_MUST_USE enum gh_reason gh_redis_confirm(struct gh_redis *self);
+/* Entries of the log alone; they are confirmed apart. */
 GH_MUST_USE enum gh_reason gh_redis_append(struct gh_redis *self, const struct gh_log_line *lines,
                                            size_t count);
 /* redis_log.c: of the driver's table, and: is what the server has the history that we know? */
@@ -226,6 +228,8 @@ void gh_redis_forget_kept(struct gh_redis *self);
  * told behind the base is appended again. */
 GH_MUST_USE enum gh_reason gh_redis_go_over(struct gh_redis *self, gh_str history, uint64_t base,
                                             uint64_t sequence);
+/* May another server take this one's place, or has one, so that its replicas matter at once? */
+bool gh_redis_is_contested(const struct gh_redis *self, gh_str history);
 /* Do as many replicas hear it as store.replicas asks for? */
 GH_MUST_USE enum gh_reason gh_redis_check_replicas(struct gh_redis *self, gh_str info);
 /* It is not the store any more that this process has opened. */

@@ -46,7 +46,7 @@ class Node:
         with open(os.path.join(self.folder, "sentinel.conf"), "w", encoding="utf-8") as file:
             file.write("\n".join([*places, "bind 127.0.0.1", f"sentinel monitor {NAME} 127.0.0.1 {master.port} 2",
                                   f"sentinel down-after-milliseconds {NAME} 1000", f"sentinel failover-timeout {NAME} 2500",
-                                  f"sentinel parallel-syncs {NAME} 2", ""]))
+                                  f"sentinel parallel-syncs {NAME} 1", ""]))
         self.run("sentinel.conf", "--sentinel")
 
     def kill(self, with_signal=signal.SIGKILL):

@@ -234,6 +234,11 @@ static void a_full_server_refuses_commits_alone(void **state)
     assert_int_equal(put("a", "{}", 0), GH_OK);
     tell(&world.server, "CONFIG SET maxmemory 1");
     assert_int_equal(put("b", "{}", 0), GH_STORE_DOWN); /* reason: store_down */
+    assert_int_not_equal(row_of("a").version, 0);
+    close_store(); /* and a connection can be made */
+    open_store();
+    assert_int_not_equal(row_of("a").version, 0);
+    assert_int_equal(put("b", "{}", 0), GH_STORE_DOWN);
     tell(&world.server, "CONFIG SET maxmemory 0");
     assert_int_equal(row_of("b").version, 0);
     assert_int_equal(put("b", "{}", 0), GH_OK);

@@ -169,6 +169,8 @@ static void what_a_server_says_of_itself_decides(void **state)
         { "redis_version:7.0.15\r\nredis_mode:standalone\r\ncluster_enabled:0\r\nloading:1\r\n",
           GH_STORE_DOWN, "loading" },
         { SERVER("7.0.15", ""), GH_STORE_DOWN, "history" },
+        { SERVER("7.0.15", "master_replid:%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d\r\n"), GH_STORE_DOWN,
+          "history" },
     };
     (void)state;
     for (size_t i = 0; i < GH_ARRAY_LEN(servers); i++) {
@@ -242,6 +244,7 @@ static void each_step_of_the_start_must_be_answered_right(void **state)
         { info, NOPERM, LOADS, "*3\r\n$32\r\n0123456789abcdef0123456789abcdef\r\n:1\r\n$1\r\n0\r\n" },
         { info, NOPERM, LOADS, "*3\r\n$32\r\n0123456789abcdef0123456789abcdef\r\n$2\r\n1x\r\n:1\r\n" },
         { info, NOPERM, LOADS, "$4\r\nback\r\n" },
+        { info, NOPERM, LOADS, "$5\r\nmoved\r\n" },
     };
     (void)state;
     for (size_t i = 0; i < GH_ARRAY_LEN(wrong); i++) {
@@ -277,6 +280,7 @@ static void a_read_is_answered_right_or_not_at_all(void **state)
         { ":1\r\n", GH_STORE_DOWN },
         { "+OK\r\n", GH_STORE_DOWN },
         { "$5\r\nother\r\n", GH_STORE_DOWN },
+        { "$5\r\nmoved\r\n", GH_STORE_DOWN },
         { "-MOVED 1 127.0.0.1:1\r\n", GH_STORE_DOWN },
         { "-LOADING Redis is loading the dataset in memory\r\n", GH_STORE_DOWN },
         { "-NOAUTH Authentication required.\r\n", GH_STORE_DOWN },
@@ -308,6 +312,7 @@ static void a_commit_is_answered_right_or_not_at_all(void **state)
         { "$9\r\nmalformed\r\n", GH_STORE_MALFORMED },
         { "$4\r\nback\r\n", GH_STORE_DOWN },
         { "$5\r\nother\r\n", GH_STORE_DOWN },
+        { "$5\r\nmoved\r\n", GH_STORE_DOWN },
         { "$2\r\nok\r\n", GH_STORE_DOWN },
         { "$16\r\n1600000000000001\r\n", GH_STORE_DOWN },
         { "*0\r\n", GH_STORE_DOWN },
@@ -332,8 +337,10 @@ static void a_commit_is_answered_right_or_not_at_all(void **state)
 
 /* ---- Sentinels ---- */
 
-#define MASTER(host, port, epoch)                                                                            \
-    "*6\r\n$2\r\nip\r\n" host "$4\r\nport\r\n" port "$12\r\nconfig-epoch\r\n" epoch
+/* Facts of the master, in which its address is another one while replicas are repointed, and the address. */
+#define FACTS(epoch)        "*4\r\n$2\r\nip\r\n$9\r\n127.0.0.9\r\n$12\r\nconfig-epoch\r\n" epoch
+#define ADDRESS(host, port) "*2\r\n" host port
+#define HOST                "$9\r\n127.0.0.1\r\n"
 
 /* The server that is named does not listen: that it was tried at all tells that the answer was taken. */
 static void a_sentinel_is_answered_right_or_not_believed(void **state)
@@ -341,25 +348,29 @@ static void a_sentinel_is_answered_right_or_not_believed(void **state)
     static const struct {
         const char *answer, *words;
     } answers[] = {
-        { MASTER("$9\r\n127.0.0.1\r\n", "$1\r\n1\r\n", "$1\r\n7\r\n"), "the server did not let us connect" },
-        { MASTER("$9\r\n127.0.0.1\r\n", ":1\r\n", ":0\r\n"), "the server did not let us connect" },
-        { "-ERR No such master with that name\r\n",
-          "no Sentinel says where mymaster is; the last one: the server "
-          "refused: ERR No such master" },
-        { "-NOAUTH Authentication required.\r\n", "store.sentinel_password_file" },
-        { "-IDONTKNOW\r\n", "no Sentinel says" },
-        { "*-1\r\n", "no Sentinel says" },
-        { "*0\r\n", "names no server" },
-        { "$2\r\nOK\r\n", "no Sentinel says" },
-        { "*2\r\n$9\r\n127.0.0.1\r\n$4\r\n6379\r\n", "names no server" },
-        { MASTER("$-1\r\n", ":1\r\n", ":7\r\n"), "names no server" },
-        { MASTER("$0\r\n\r\n", ":1\r\n", ":7\r\n"), "names no server" },
-        { MASTER("$3\r\na b\r\n", ":1\r\n", ":7\r\n"), "names no server" },
-        { MASTER("$9\r\n127.0.0.1\r\n", ":0\r\n", ":7\r\n"), "names no server" },
-        { MASTER("$9\r\n127.0.0.1\r\n", ":65536\r\n", ":7\r\n"), "names no server" },
-        { MASTER("$9\r\n127.0.0.1\r\n", "$1\r\nx\r\n", ":7\r\n"), "no number" },
-        { MASTER("$9\r\n127.0.0.1\r\n", ":1\r\n", ":-1\r\n"), "names no server" },
-        { MASTER("$9\r\n127.0.0.1\r\n", ":1\r\n", "*0\r\n"), "no number" },
+        { FACTS("$1\r\n7\r\n") ADDRESS(HOST, "$1\r\n1\r\n"), "the server did not let us connect" },
+        { FACTS(":0\r\n") ADDRESS(HOST, ":1\r\n"), "the server did not let us connect" },
+        { "-ERR No such master with that name\r\n*-1\r\n",
+          "no Sentinel says where mymaster is; the last one: the server refused: ERR No such master" },
+        { "-NOAUTH Authentication required.\r\n-NOAUTH Authentication required.\r\n",
+          "store.sentinel_password_file" },
+        { "-IDONTKNOW\r\n-IDONTKNOW\r\n", "no Sentinel says" },
+        { "*-1\r\n*-1\r\n", "no Sentinel says" },
+        { "*0\r\n" ADDRESS(HOST, ":1\r\n"), "no config-epoch" },
+        { "$2\r\nOK\r\n" ADDRESS(HOST, ":1\r\n"), "no Sentinel says" },
+        { FACTS("$1\r\nx\r\n") ADDRESS(HOST, ":1\r\n"), "no config-epoch" },
+        { FACTS(":-1\r\n") ADDRESS(HOST, ":1\r\n"), "no config-epoch" },
+        { FACTS("*0\r\n") ADDRESS(HOST, ":1\r\n"), "no config-epoch" },
+        { FACTS(":7\r\n") "*-1\r\n", "no Sentinel says" },
+        { FACTS(":7\r\n") "*1\r\n" HOST, "no Sentinel says" },
+        { FACTS(":7\r\n") "-ERR\r\n", "no Sentinel says" },
+        { FACTS(":7\r\n") ADDRESS("$-1\r\n", ":1\r\n"), "names no server" },
+        { FACTS(":7\r\n") ADDRESS("$0\r\n\r\n", ":1\r\n"), "names no server" },
+        { FACTS(":7\r\n") ADDRESS("$3\r\na b\r\n", ":1\r\n"), "names no server" },
+        { FACTS(":7\r\n") ADDRESS(HOST, ":0\r\n"), "names no server" },
+        { FACTS(":7\r\n") ADDRESS(HOST, ":65536\r\n"), "names no server" },
+        { FACTS(":7\r\n") ADDRESS(HOST, "$1\r\nx\r\n"), "names no server" },
+        { FACTS(":7\r\n"), "closed the connection" },
         { "HTTP/1.1 400 Bad Request\r\n\r\n", "no reply" },
     };
     (void)state;
