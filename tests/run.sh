@@ -409,6 +409,10 @@ suite_hook() { build_gcc && program_with gcc "$(find tests/long -maxdepth 1 -typ
 
 sum_passed=0 sum_failed=0 sum_skipped=0
 
+failures_in() { # LOG: the cases by name, and what pytest's assertions say; the end of a log may speak of others
+    grep -E '^(FAILED|not ok|E   )' "$1" | head -n 40
+}
+
 run_suite() {
     suite=$1
     local started=$SECONDS log=$logs/$1.log function=suite_$1 passed=0 failed=0 skipped=0 why='' status
@@ -431,7 +435,7 @@ run_suite() {
     [ "$skipped" -eq 0 ] || printf ', %d skipped' "$skipped"
     printf '%s in %d s\n' "$why" $((SECONDS - started))
     if [ "$failed" -gt 0 ]; then
-        sed 's/^/    /' "$log" | tail -n 30
+        { tail -n 30 "$log" && failures_in "$log"; } | sed 's/^/    /'
         printf '    all of it: %s\n' "build-test/logs/$suite.log"
     fi
     sum_passed=$((sum_passed + passed)) sum_failed=$((sum_failed + failed)) sum_skipped=$((sum_skipped + skipped))
