@@ -155,6 +155,19 @@ struct gh_store_call *gh_store_list(struct gh_store_client *client, gh_str tenan
     return send(client, call, call->prefix.ptr != NULL && call->after.ptr != NULL, done, ctx);
 }
 
+/* ---- takes ---- */
+
+struct gh_store_call *gh_store_take(struct gh_store_client *client, gh_str tenant, gh_str key,
+                                    const struct gh_rate_ask *ask, gh_store_done done, void *ctx)
+{
+    struct gh_store_call *call = new_call(client, GH_STORE_TAKE, tenant, 0);
+    if (call == NULL)
+        return NULL;
+    call->key = gh_arena_dup(call->arena, key);
+    call->ask = *ask;
+    return send(client, call, call->key.ptr != NULL, done, ctx);
+}
+
 /* ---- commits ---- */
 
 static bool copy_preconditions(struct gh_store_call *call, const struct gh_effects *effects)

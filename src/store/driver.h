@@ -6,7 +6,7 @@
 #include "base/arena.h"
 #include "store/store.h"
 
-enum gh_store_kind { GH_STORE_READ, GH_STORE_LIST, GH_STORE_COMMIT };
+enum gh_store_kind { GH_STORE_READ, GH_STORE_LIST, GH_STORE_COMMIT, GH_STORE_TAKE };
 
 /* One line for the log on its way there, or from there. */
 struct gh_log_line {
@@ -37,6 +37,8 @@ struct gh_store_call {
     const struct gh_write *writes;
     const struct gh_log_line *lines;
     size_t precondition_count, write_count, line_count;
+    gh_str key; /* take */
+    struct gh_rate_ask ask;
 
     struct gh_store_answer answer;
 };

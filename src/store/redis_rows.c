@@ -1,4 +1,4 @@
-/* store/redis_rows.c: reads and lists: each is one call of a script, and so of one moment. */
+/* store/redis_rows.c: reads, lists and takes: each is one call of a script, and so of one moment. */
 #include "base/str.h"
 #include "store/store_redis.h"
 
@@ -21,6 +21,8 @@ static bool add_range(struct gh_redis *self, const struct gh_store_call *call, g
 
 static enum gh_reason ask(struct gh_redis *self, const struct gh_store_call *call)
 {
+    if (call->kind == GH_STORE_TAKE)
+        return gh_redis_rate_ask(self, call);
     bool lists = call->kind == GH_STORE_LIST;
     size_t count = GH_REDIS_CALL + 2 + (lists ? 3 : call->keys.count);
     gh_str *words = gh_arena_calloc(self->arena, count, sizeof(*words));
@@ -85,7 +87,23 @@ static enum gh_reason take_list(struct gh_redis *self, struct gh_store_call *cal
     return reason;
 }
 
-static void take(struct gh_redis *self, struct gh_store_call *call, const struct gh_reply *reply)
+static enum gh_reason judge_kind(struct gh_redis *self, struct gh_store_call *call,
+                                 const struct gh_reply *reply)
+{
+    switch (call->kind) {
+    case GH_STORE_READ:
+        return take_rows(self, call, reply);
+    case GH_STORE_LIST:
+        return take_list(self, call, reply);
+    case GH_STORE_TAKE:
+        return gh_redis_rate_judge(self, call, reply);
+    case GH_STORE_COMMIT:
+        break;
+    }
+    return GH_INTERNAL;
+}
+
+static void judge(struct gh_redis *self, struct gh_store_call *call, const struct gh_reply *reply)
 {
     enum gh_reason reason;
     if (gh_reply_is_text(reply, GH_STR("other")))
@@ -95,10 +113,9 @@ static void take(struct gh_redis *self, struct gh_store_call *call, const struct
     else if (gh_reply_is_text(reply, GH_STR("back")))
         reason = gh_redis_went_back(self);
     else
-        reason = call->kind == GH_STORE_LIST ? take_list(self, call, reply) : take_rows(self, call, reply);
-    call->answer.reason = reason;
+        reason = judge_kind(self, call, reply);
     if (reason != GH_OK)
-        call->answer.rows = (struct gh_rows){ NULL, 0 };
+        call->answer = (struct gh_store_answer){ .reason = reason };
 }
 
 /* ---- groups ---- */
@@ -132,7 +149,7 @@ static void read_group(struct gh_redis *self, struct gh_store_call *const *group
     for (size_t i = 0; i < count; i++) {
         group[i]->answer = (struct gh_store_answer){ .reason = reason };
         if (reason == GH_OK)
-            take(self, group[i], replies[i]);
+            judge(self, group[i], replies[i]);
     }
 }
 

@@ -9,6 +9,7 @@
  *   {gh}:expiry       sorted set: tenant + key of rows that expire, by when
  *   {gh:TENANT}:row:KEY   "version:expires:value"; also has a time to live, so that it goes without us
  *   {gh:TENANT}:keys      sorted set of the tenant's keys, in their order
+ *   {gh:TENANT}:KEY       of a rate limit: "SLOT:TAKEN " for each slot, in their order; with a time to live
  *
  * TENANT is a SHA-256, and KEY has each byte but letters, digits, '_', '-' and '/' as %XX, so nothing that
  * came from outside shapes a name (threats.md X4). The names of a tenant share a slot of a Redis Cluster; the
@@ -181,6 +182,45 @@ static const gh_str scripts[GH_REDIS_SCRIPTS] = {
         "  redis.call('ZREM', '{gh}:until', position)\n"
         "end\n"
         "return math.max(#rows, #entries)\n"),
+
+    /* The key; the limit's number; milliseconds of a slot, how many are kept; what is needed, what is expected,
+     * a part of what is left. Answers how much was granted, and in how many milliseconds there is more. This is
+     * gh_rate_grant; by the server's clock, which is one for all. */
+    [GH_REDIS_TAKE] = GH_STR_INIT(HEAD("") SAME_STORE
+        "local key, requests, slot_ms, kept = tenant .. ':' .. arg(), tonumber(arg()), tonumber(arg()), tonumber(arg())\n"
+        "local need, extra, part = tonumber(arg()), tonumber(arg()), tonumber(arg())\n"
+        "local time = redis.call('TIME')\n"
+        "local now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)\n"
+        "local now, used, slots, taken = math.floor(now_ms / slot_ms), 0, {}, {}\n"
+        "for slot, count in string.gmatch(redis.call('GET', key) or '', '(%d+):(%d+) ') do\n"
+        "  slot, count = tonumber(slot), tonumber(count)\n"
+        "  if slot >= now - kept and slot <= now + kept then\n"
+        "    slots[#slots + 1], taken[#slots + 1], used = slot, count, used + count\n"
+        "  end\n"
+        "end\n"
+        "local left = math.max(requests - used, 0)\n"
+        "local granted, wait = math.min(need, left), 0\n"
+        "if granted < need then\n"
+        "  local leaves, rest = now, used + granted\n"
+        "  for i = 1, #slots do\n"
+        "    if rest < requests then break end\n"
+        "    rest, leaves = rest - taken[i], slots[i]\n"
+        "  end\n"
+        "  if rest >= requests then leaves = math.max(leaves, now) end\n"
+        "  wait = (leaves + kept + 1) * slot_ms - now_ms\n"
+        "else granted = granted + math.min(extra, math.floor((left - need) / part)) end\n"
+        "if granted == 0 then return { 0, wait } end\n"
+        "local text, counted = '', false\n"
+        "local function add(slot, count) text = text .. digits(slot) .. ':' .. digits(count) .. ' ' end\n"
+        "for i = 1, #slots do\n"
+        "  if not counted and slots[i] > now then add(now, granted); counted = true end\n"
+        "  local is_now = slots[i] == now\n"
+        "  add(slots[i], taken[i] + (is_now and granted or 0))\n"
+        "  counted = counted or is_now\n"
+        "end\n"
+        "if not counted then add(now, granted) end\n"
+        "redis.call('SET', key, text, 'EXAT', math.ceil((now + 2 * kept + 2) * slot_ms / 1000))\n"
+        "return { granted, wait }\n"),
 };
 /* clang-format on */
 

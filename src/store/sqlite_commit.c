@@ -9,6 +9,8 @@ static enum gh_reason begin_write(struct gh_sqlite *self)
 {
     enum gh_reason reason = gh_sqlite_check_place(self);
     if (reason == GH_OK)
+        reason = gh_sqlite_be_light(self, false);
+    if (reason == GH_OK)
         reason = gh_sqlite_run(self, GH_SQL_BEGIN_WRITE);
     return reason == GH_OK ? gh_sqlite_ask(self, GH_SQL_READ_SEQUENCE, &self->sequence) : reason;
 }

@@ -66,5 +66,7 @@ enum gh_reason gh_sqlite_sweep(void *ctx, int64_t now_s, bool *ret_more)
         reason = sweep_by(self, GH_SQL_SWEEP_ROWS, now_s, ret_more);
     if (reason == GH_OK)
         reason = sweep_by(self, GH_SQL_SWEEP_LOG, now_s - GH_REVOKED_SLACK_S, ret_more);
+    if (reason == GH_OK)
+        reason = sweep_by(self, GH_SQL_SWEEP_RATES, now_s, ret_more);
     return reason;
 }

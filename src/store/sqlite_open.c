@@ -28,6 +28,11 @@ static const char *const migrations[] = {
     " entry BLOB NOT NULL) STRICT;"
     "CREATE INDEX gh_log_by_until ON gh_log (until);"
     "PRAGMA application_id = 0x47544853",
+    /* What rate limits have given, slot by slot. */
+    "CREATE TABLE gh_rates (tenant BLOB NOT NULL, key BLOB NOT NULL, slot INTEGER NOT NULL,"
+    " taken INTEGER NOT NULL, expires INTEGER NOT NULL, PRIMARY KEY (tenant, key, slot)) STRICT, WITHOUT "
+    "ROWID;"
+    "CREATE INDEX gh_rates_by_expiry ON gh_rates (expires)",
 };
 
 static enum gh_reason open_file(const char *path, char **ret_why);

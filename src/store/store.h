@@ -4,6 +4,7 @@
 #define GH_STORE_STORE_H
 
 #include "gatehouse/effects.h"
+#include "gatehouse/rate.h"
 #include "io/mailbox.h"
 #include "io/tls.h"
 
@@ -61,6 +62,7 @@ struct gh_store_answer {
     struct gh_rows rows; /* of a read: one per key in the order asked, version 0 where there is none; of a
                             list: in the order of keys. Lent for the call of `done` */
     uint64_t position;   /* of a commit: of its last entry in the log; 0: it appended none */
+    struct gh_rate_answer rate; /* of a take */
 };
 typedef void (*gh_store_done)(void *ctx, const struct gh_store_answer *answer);
 
@@ -78,6 +80,11 @@ struct gh_store_call *gh_store_list(struct gh_store_client *client, gh_str tenan
 struct gh_store_call *gh_store_commit(struct gh_store_client *client, gh_str tenant,
                                       const struct gh_effects *effects, int64_t now, gh_store_done done,
                                       void *ctx);
+/* Of what a rate limit has left (gh_rate_grant), by the clock of the store. Counted in one step that nothing
+ * comes between, and not durable: a power loss or a failover may forget some, and nobody waits for a disk or
+ * for replicas. `key` is gh_rate_key's. */
+struct gh_store_call *gh_store_take(struct gh_store_client *client, gh_str tenant, gh_str key,
+                                    const struct gh_rate_ask *ask, gh_store_done done, void *ctx);
 /* Who asked is gone: no `done`. A commit happens all the same. */
 void gh_store_cancel(struct gh_store_call *call);
 

@@ -1,7 +1,7 @@
 /* store/store_redis.h: the Redis driver's parts: where the server is (redis_url.c, redis_sentinel.c), bytes
  * to and from it (redis_wire.c, redis_reply.c, redis_link.c), whether it may hold a store and which history
  * that has (redis_hello.c, redis_history.c), and what is asked of it (redis_scripts.c, redis_rows.c,
- * redis_commit.c, redis_log.c). */
+ * redis_commit.c, redis_rate.c, redis_log.c). */
 #ifndef GH_STORE_STORE_REDIS_H
 #define GH_STORE_STORE_REDIS_H
 
@@ -105,6 +105,7 @@ enum gh_redis_script {
     GH_REDIS_LIST,
     GH_REDIS_COMMIT,
     GH_REDIS_SWEEP,
+    GH_REDIS_TAKE,
     GH_REDIS_SCRIPTS
 };
 gh_str gh_redis_script(enum gh_redis_script which);
@@ -205,6 +206,10 @@ gh_str gh_redis_info(gh_str info, const char *name);
 /* redis_rows.c, redis_commit.c */
 void gh_redis_read_all(struct gh_redis *self, struct gh_store_call *first);
 void gh_redis_commit_all(struct gh_redis *self, struct gh_store_call *first);
+/* redis_rate.c: of a call that is a take. */
+GH_MUST_USE enum gh_reason gh_redis_rate_ask(struct gh_redis *self, const struct gh_store_call *call);
+GH_MUST_USE enum gh_reason gh_redis_rate_judge(struct gh_redis *self, struct gh_store_call *call,
+                                               const struct gh_reply *reply);
 /* GH_OK: as many replicas as store.replicas asks for have what this connection has written. */
 GH_MUST_USE enum gh_reason gh_redis_confirm(struct gh_redis *self);
 /* Entries of the log alone; they are confirmed apart. */

@@ -31,6 +31,12 @@ static const char *const sql[GH_SQL_COUNT] = {
     [GH_SQL_SWEEP_LOG] = "DELETE FROM gh_log WHERE position IN"
                          " (SELECT position FROM gh_log WHERE until <= ?1 LIMIT 500)",
     [GH_SQL_DATA_VERSION] = "PRAGMA data_version",
+    [GH_SQL_READ_RATE] = "SELECT slot, taken FROM gh_rates WHERE tenant = ?1 AND key = ?2 AND slot >= ?3"
+                         " ORDER BY slot LIMIT ?4",
+    [GH_SQL_WRITE_RATE] = "INSERT INTO gh_rates (tenant, key, slot, taken, expires) VALUES (?1, ?2, ?3, ?4, ?5)"
+                          " ON CONFLICT DO UPDATE SET taken = taken + ?4",
+    [GH_SQL_SWEEP_RATES] = "DELETE FROM gh_rates WHERE (tenant, key, slot) IN"
+                           " (SELECT tenant, key, slot FROM gh_rates WHERE expires <= ?1 LIMIT 500)",
 };
 /* clang-format on */
 
@@ -157,6 +163,7 @@ static void run_calls(void *ctx, struct gh_store_call *first)
 {
     gh_sqlite_commit_all(ctx, first); /* first: who reads behind a commit sees it */
     read_all(ctx, first);
+    gh_sqlite_take_all(ctx, first);
 }
 
 /* ---- reading ---- */
@@ -249,7 +256,7 @@ static void read_all(struct gh_sqlite *self, struct gh_store_call *first)
     bool begun = false;
     enum gh_reason reason = GH_OK;
     for (struct gh_store_call *call = first; call != NULL; call = call->next) {
-        if (call->kind == GH_STORE_COMMIT)
+        if (call->kind != GH_STORE_READ && call->kind != GH_STORE_LIST)
             continue;
         if (!begun)
             reason = gh_sqlite_run(self, GH_SQL_BEGIN_READ);

@@ -1,5 +1,5 @@
 /* store/store_sqlite.h: one connection to the database file: opened (sqlite_open.c), read (store_sqlite.c),
- * written (sqlite_commit.c), its log followed and swept (sqlite_log.c). */
+ * written (sqlite_commit.c), its log followed and swept (sqlite_log.c), its rates counted (sqlite_rate.c). */
 #ifndef GH_STORE_STORE_SQLITE_H
 #define GH_STORE_STORE_SQLITE_H
 
@@ -23,6 +23,9 @@ enum gh_statement {
     GH_SQL_SWEEP_ROWS,
     GH_SQL_SWEEP_LOG,
     GH_SQL_DATA_VERSION,
+    GH_SQL_READ_RATE,
+    GH_SQL_WRITE_RATE,
+    GH_SQL_SWEEP_RATES,
     GH_SQL_COUNT
 };
 
@@ -32,6 +35,7 @@ struct gh_sqlite {
     int64_t sequence; /* of the transaction that is open: the last version or position given */
     int64_t data_version;
     bool seen_version;
+    bool is_light; /* a commit would not wait for the disk */
     char why[256]; /* the last failure */
 };
 
@@ -62,6 +66,10 @@ GH_MUST_USE enum gh_reason gh_sqlite_check_place(struct gh_sqlite *self);
 
 /* sqlite_commit.c */
 void gh_sqlite_commit_all(struct gh_sqlite *self, struct gh_store_call *first);
+/* sqlite_rate.c */
+/* Commits wait for the disk, or do not; outside of transactions. */
+GH_MUST_USE enum gh_reason gh_sqlite_be_light(struct gh_sqlite *self, bool is_light);
+void gh_sqlite_take_all(struct gh_sqlite *self, struct gh_store_call *first);
 /* sqlite_log.c: of the driver's table */
 enum gh_reason gh_sqlite_look(void *ctx, bool *ret_changed);
 enum gh_reason gh_sqlite_tail(void *ctx, uint64_t after, struct gh_arena *arena,

@@ -100,8 +100,20 @@ class Failovers:
         assert {one[0] for one in again} <= {200, 400}, again
         return status == 200
 
+    def words(self):
+        """What the gateways say of their store: for whoever reads of a round that failed."""
+        for site in self.pair:
+            yield from (line.rstrip() for line in site.log().splitlines() if "store" in line)
+
     def run(self, rounds):
         """How many of them had been acknowledged."""
+        try:
+            return self.play(rounds)
+        except AssertionError:
+            print(*self.words(), sep="\n")
+            raise
+
+    def play(self, rounds):
         good, acts = tokens_of(self.client, self.browser), (self.revocation, self.redemption, self.refresh)
         for number in range(rounds):
             self.acknowledged += acts[number % len(acts)](good)
