@@ -19,7 +19,7 @@ static struct {
 } mock;
 
 #define SHA    "$40\r\n0123456789012345678901234567890123456789\r\n"
-#define LOADS  SHA SHA SHA SHA SHA
+#define LOADS  SHA SHA SHA SHA SHA SHA
 #define NOPERM "-NOPERM this user has no permissions\r\n"
 #define STORE                                                                                                \
     "*3\r\n$32\r\n0123456789abcdef0123456789abcdef\r\n$16\r\n1700000000000000\r\n$"                          \
@@ -335,6 +335,43 @@ static void a_commit_is_answered_right_or_not_at_all(void **state)
     }
 }
 
+static void a_take_is_answered_right_or_not_at_all(void **state)
+{
+    static const struct {
+        const char *answer;
+        enum gh_reason reason;
+    } takes[] = {
+        { "*2\r\n:3\r\n:0\r\n", GH_OK },
+        { "*2\r\n:0\r\n:1000\r\n", GH_OK },
+        { "*2\r\n:6\r\n:0\r\n", GH_STORE_MALFORMED }, /* more than was asked for */
+        { "*2\r\n:-1\r\n:0\r\n", GH_STORE_MALFORMED },
+        { "*2\r\n:0\r\n:-1\r\n", GH_STORE_MALFORMED },
+        { "*1\r\n:3\r\n", GH_STORE_DOWN },
+        { "*3\r\n:3\r\n:0\r\n:0\r\n", GH_STORE_DOWN },
+        { "*2\r\n$1\r\nx\r\n:0\r\n", GH_STORE_DOWN },
+        { ":3\r\n", GH_STORE_DOWN },
+        { "$5\r\nother\r\n", GH_STORE_DOWN },
+        { "$5\r\nmoved\r\n", GH_STORE_DOWN },
+        { "$4\r\nback\r\n", GH_STORE_DOWN },
+        { "-OOM command not allowed\r\n", GH_STORE_DOWN },
+    };
+    const struct gh_rate_ask ask = { .requests = 10, .window_s = 60, .need = 3, .extra = 2 };
+    (void)state;
+    for (size_t i = 0; i < GH_ARRAY_LEN(takes); i++) {
+        const char *const answers[] = { info, NOPERM, LOADS, STORE, takes[i].answer };
+        struct answer kept = { 0 };
+        answer_with(answers, 5);
+        open_waiting();
+        struct gh_store_call *call =
+            gh_store_take(world.client, GH_STR("acme"), GH_STR("rate/a"), &ask, keep_answer, &kept);
+        assert_true(gh_store_start(world.store));
+        struct gh_store_answer answer = await(&kept, call);
+        assert_int_equal(answer.reason, takes[i].reason);
+        assert_true(answer.reason == GH_OK || answer.rate.granted == 0);
+        close_store();
+    }
+}
+
 /* ---- Sentinels ---- */
 
 /* Facts of the master, in which its address is another one while replicas are repointed, and the address. */
@@ -397,6 +434,7 @@ int main(void)
         MOCKED(each_step_of_the_start_must_be_answered_right),
         MOCKED(a_read_is_answered_right_or_not_at_all),
         MOCKED(a_commit_is_answered_right_or_not_at_all),
+        MOCKED(a_take_is_answered_right_or_not_at_all),
     };
     return cmocka_run_group_tests_name("redis_replies", tests, NULL, NULL);
 }
