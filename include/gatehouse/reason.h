@@ -36,6 +36,7 @@
     X(H2_RESETS,             "h2_resets",                429,  NULL,                 "Too many streams were reset") \
     X(H2_GLITCHES,           "h2_glitches",              429,  NULL,                 "Too many protocol oddities") \
     X(CONNECTIONS_MANY,      "connections_many",         429,  NULL,                 "Too many connections") \
+    X(RATE_LIMITED,          "rate_limited",             429,  NULL,                 "Too many requests") \
     X(STREAMS_MANY,          "streams_many",             429,  NULL,                 "Too many event streams are open") \
     X(CLIENT_GONE,           "client_gone",              499,  NULL,                 NULL) \
     X(PLAINTEXT_REFUSED,     "plaintext_refused",        400,  NULL,                 "TLS is needed") \

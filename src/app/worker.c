@@ -464,8 +464,8 @@ void gh_worker_free(struct gh_worker *worker)
     gh_front_free(worker->front);
     gh_issuer_server_free(worker->issuer);
     gh_signals_free(worker->signals);
+    gh_gateway_free(worker->gateway); /* it may have asked the store something */
     gh_store_client_free(worker->store);
-    gh_gateway_free(worker->gateway);
     gh_snapshot_unref(worker->snapshot);
     gh_mailbox_free(worker->mailbox);
     gh_loop_free(worker->loop);

@@ -97,6 +97,7 @@ static void build_route(struct gh_build *build, struct gh_settings_route *from, 
     gh_build_route_assertion(build, from, route);
     gh_build_headers(build, from, route);
     gh_build_binding(build, from, route);
+    gh_build_rates(build, from, tenant, route);
     route->fingerprint = gh_build_fingerprint(build->settings, from, tenant);
 }
 

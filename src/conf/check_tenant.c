@@ -33,6 +33,7 @@ static void build_tenant(struct gh_build *build, struct gh_settings_tenant *from
     tenant->name = from->at.name;
     build_hosts(build, from, tenant);
     trust_issuers(build, from);
+    gh_check_rates(build, from->at.node, &from->rate_limits);
     from->origins = gh_build_origins(build, from->at.node, GH_STR_NONE, from->origins);
 }
 

@@ -30,6 +30,7 @@ static const struct gh_reason_doc docs[GH_REASON_COUNT] = {
     [GH_H2_RESETS] = { "The connection spent its budget of stream resets (rapid reset).", "A client that cancels this much is broken or hostile." },
     [GH_H2_GLITCHES] = { "The connection spent its budget of protocol oddities.", "A client this odd is broken or hostile." },
     [GH_CONNECTIONS_MANY] = { "The address, or all of them together, has as many connections as allowed.", "List addresses that many users share in `shared_sources`; else see `limits.connections_per_ip` and `limits.connections`." },
+    [GH_RATE_LIMITED] = { "A rate limit of the route or of its tenant has nothing left for this user, client, agent, route or tenant.", "The answer says in Retry-After when there is more. See `rate_limits` of the route and the tenant." },
     [GH_STREAMS_MANY] = { "The principal, its tenant or the gateway has as many event streams open as allowed.", "See `limits.streams_per_principal`, `limits.streams_per_tenant` and `limits.streams`; a client that never closes its streams is the usual cause." },
     [GH_CLIENT_GONE] = { "The client went away before the answer was complete.", "Nothing, if it is rare." },
     [GH_PLAINTEXT_REFUSED] = { "Plain HTTP from a peer that is neither loopback nor a trusted proxy.", "Use TLS, or add the proxy to `trusted_proxies`." },

@@ -142,6 +142,9 @@ static const struct gh_row tenant_rows[] = {
       .doc = "Origins of browser clients; a resource's own origin is always allowed." },
     { "tenant_ids", GH_ROW_TEXTS, offsetof(struct gh_settings_tenant, tenant_ids), .max = 256, .unset = "any",
       .doc = "Values of the issuers' tenant claim that belong to this tenant." },
+    { "rate_limits", GH_ROW_SECTIONS, offsetof(struct gh_settings_tenant, rate_limits),
+      .section = &gh_tenant_rate_section, .max = 8, .unset = "none",
+      .doc = "How many requests pass over all routes of the tenant, by whom." },
     { .key = NULL }
 };
 const struct gh_section gh_tenant_section = {

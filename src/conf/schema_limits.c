@@ -65,6 +65,7 @@ static const struct gh_row limits_rows[] = {
     INT("verify_address_burst", SITE(verify_address_burst), "100", 1, 1000000, "The same of one address at one worker; an IPv6 client is its /64. Addresses in `shared_sources` have no such bound."),
     INT("verify_address_per_s", SITE(verify_address_per_s), "10", 1, 1000000, "Refilled a second."),
     TIME("keys_wait", SITE(keys_wait_ms), "3s", 0, 30000, "How long a request waits for a key fetch that may help it."),
+    TIME("rate_wait", SITE(rate_wait_ms), "250ms", 10, 10000, "How long a request waits for the store to count it, where a rate limit has nothing at hand; then the limit's `fail` decides."),
     SIZE("body_pool", SITE(body_pool), "64MiB", KIB(4096), KIB(4 << 20), "Whole bodies held per worker, on routes with `whole_body`."),
     { .key = NULL },
 };

@@ -178,6 +178,8 @@ static const struct gh_row route_rows[] = {
       .doc = "With a managed issuer: after a 403 for want of scopes that the client could get, the next "
              "refresh of that grant is refused, once in 10 minutes, so that clients which answer a 403 by a "
              "refresh (the official TypeScript SDK v1) ask their user for the scopes." },
+    { "rate_limits", GH_ROW_SECTIONS, AT(rate_limits), .section = &gh_route_rate_section, .max = 8,
+      .unset = "none", .doc = "How many requests pass, by whom." },
     { "revocation", GH_ROW_SECTION, 0, .section = &revocation_section,
       .doc = "What counts when revocations cannot be heard of." },
     { "sse_keepalive", GH_ROW_MS, AT(keepalive_ms), GH_ROW_OFF, .fallback = "15s", .min = 1000, .max = 600000,

@@ -64,8 +64,14 @@ struct gh_settings_issuer {
     struct gh_settings_back_channel back_channel; /* audiences empty: none */
 };
 
+struct gh_settings_rate {
+    struct gh_element at;
+    struct gh_rate_limit limit;
+};
+
 struct gh_settings_tenant {
     struct gh_element at;
+    struct gh_elements rate_limits;
     struct gh_strs hosts, issuers, origins, tenant_ids;
     const struct gh_issuer **trusted; /* built: as many as issuers, under this tenant's tenant_ids */
 };
@@ -93,6 +99,7 @@ struct gh_settings_route {
     int64_t body_max, keepalive_ms, max_stale_ms;
     enum gh_fail_mode fail;
     bool body_whole, step_up;
+    struct gh_elements rate_limits;
 };
 
 /* The root. */
@@ -105,7 +112,7 @@ struct gh_settings {
 
 /* The sections that stand in tables of their own. */
 extern const struct gh_section gh_issuer_section, gh_tenant_section, gh_route_section, gh_limits_section,
-    gh_listen_section, gh_managed_section, gh_login_section;
+    gh_listen_section, gh_managed_section, gh_login_section, gh_tenant_rate_section, gh_route_rate_section;
 /* Of a connection: the name for gh_login_profile. */
 gh_str gh_settings_login_profile(const struct gh_settings_login *login);
 

@@ -95,6 +95,7 @@ struct gh_exchange {
     gh_str by;     /* who asked at the admin listener, or empty */
     enum gh_reason reason;
     const char *stage;
+    int64_t retry_after_s; /* where it is known better than the reason's row knows; 0: it is not */
     int status;
 
     /* Kept by exchange.c. */

@@ -38,8 +38,9 @@ static bool refusal_headers(struct gh_exchange *x, int status, const char *allow
         if (challenge.len > 0)
             ok = ok && add(headers, "www-authenticate", challenge);
     }
+    int64_t retry_after_s = x->retry_after_s > 0 ? x->retry_after_s : status == 429 ? 1 : 5;
     if (status == 429 || status == 503)
-        ok = ok && add(headers, "retry-after", gh_arena_printf(x->arena, "%d", status == 429 ? 1 : 5));
+        ok = ok && add(headers, "retry-after", gh_arena_printf(x->arena, "%lld", (long long)retry_after_s));
     if (allow != NULL)
         ok = ok && add(headers, "allow", gh_str_from(allow));
     ok = ok && add(headers, "x-request-id", gh_str_of(x->request_id, sizeof(x->request_id) - 1));

@@ -161,7 +161,7 @@ static enum gh_next remember(struct gh_request *r, const struct gh_principal *pr
         gh_dependencies_of(r->route->policy.tenant, principal, content, dependencies) != GH_OK)
         return gh_request_refuse(r, GH_OUT_OF_MEMORY);
     r->verdict = gh_verdicts_add(r->gateway->verdicts, r->verdict_key, principal, dependencies, until);
-    if (r->verdict == NULL)
+    if (r->verdict == NULL || !gh_rate_find_cells(r, r->verdict))
         return gh_request_refuse(r, GH_OUT_OF_MEMORY);
     r->verdict->owner = gh_stream_owner(r->gateway->with.streams, r->route->policy.tenant,
                                         principal->issuer_name, principal->subject);

@@ -25,8 +25,9 @@ struct gh_gateway *gh_gateway_new(const struct gh_gateway_new *with)
     gateway->verdicts = gh_verdicts_new(0);
     gateway->offenders = gh_offenders_new(OFFENDERS_MAX);
     gateway->sealer = gh_sealer_new();
-    if (gateway->keys != NULL && gateway->verdicts != NULL && gateway->offenders != NULL &&
-        gateway->sealer != NULL)
+    gateway->rates = gh_rates_new(with->loop, with->store, gateway->stats);
+    if (gateway->rates != NULL && gateway->keys != NULL && gateway->verdicts != NULL &&
+        gateway->offenders != NULL && gateway->sealer != NULL)
         return gateway;
     gh_gateway_free(gateway);
     return NULL;
@@ -41,6 +42,7 @@ void gh_gateway_free(struct gh_gateway *gateway)
         gh_jwks_unref(gateway->keys[i].view.set);
     free(gateway->keys);
     gh_verdicts_free(gateway->verdicts);
+    gh_rates_free(gateway->rates);
     gh_offenders_free(gateway->offenders);
     gh_check_free_turnstiles(gateway);
     gh_sealer_free(gateway->sealer);
@@ -104,6 +106,7 @@ void gh_gateway_set_site(struct gh_gateway *gateway, struct gh_site *site)
     struct gh_site *old = gateway->site;
     gateway->site = gh_site_ref(site);
     gh_verdicts_resize(gateway->verdicts, (size_t)site->limits.verdicts);
+    gh_rates_set_wait(gateway->rates, site->limits.rate_wait_ms);
     GH_LIST_EACH_SAFE (node, &gateway->requests)
         decide_anew(GH_LIST_ENTRY(node, struct gh_request, link), site);
     gh_gateway_prune_upstreams(gateway);

@@ -16,6 +16,7 @@ static const struct stage pipeline[] = {
     { "revocation", gh_stage_revocation }, /* reads the index in memory; never waits */
     { "body", gh_stage_body },             /* only where the body is held whole: waits for its end        */
     { "authz", gh_stage_authz },           /* principal and route -> allow, or 403; method and media type */
+    { "rate", gh_stage_rate },             /* has each limit something left, or 429; may wait             */
     { "session", gh_stage_session },       /* a sealed session id -> endpoint and its own id, or 404      */
     { "forward", gh_stage_forward },       /* head and body to a peer                                     */
     { "relay", gh_stage_relay },           /* the answer back, piece by piece; waits                      */
@@ -71,6 +72,7 @@ void gh_request_let_go(struct gh_request *r)
         gh_call_cancel(r->call);
     r->call = NULL;
     gh_list_remove(&r->turn);
+    gh_list_remove(&r->rate_waiter.link);
     gh_deadline_clear(&r->wait_deadline);
     gh_deadline_clear(&r->expiry);
     gh_deadline_clear(&r->keepalive);
@@ -98,6 +100,8 @@ static void start(struct gh_exchange *x)
     r->site = gh_site_ref(gateway->site);
     r->body_ended = !x->has_body;
     gh_list_init(&r->turn);
+    gh_list_init(&r->rate_waiter.link);
+    r->rate_waiter.go_on = gh_rate_go_on;
     gh_deadline_init(&r->wait_deadline, gh_authn_expired);
     gh_deadline_init(&r->expiry, gh_relay_expired);
     gh_deadline_init(&r->keepalive, gh_events_keepalive);

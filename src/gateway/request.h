@@ -6,6 +6,7 @@
 #include "gatehouse/session.h"
 #include "gateway/gateway.h"
 #include "gateway/offenders.h"
+#include "gateway/rates.h"
 #include "gateway/verdict.h"
 
 /* What a worker holds of one issuer's keys. */
@@ -33,6 +34,7 @@ struct gh_gateway {
     uint64_t last_ticket;
     struct gh_list requests; /* all that are open */
     struct gh_offenders *offenders;
+    struct gh_rates *rates;
     struct gh_map turnstiles; /* of struct gh_turnstile, by connection */
     size_t bodies_held;       /* bytes in whole bodies */
     struct gh_told told[GH_TOLD_MAX];
@@ -84,6 +86,8 @@ struct gh_request {
     struct gh_deadline wait_deadline;
     int64_t verify_started_ns;
 
+    struct gh_rate_waiter rate_waiter; /* linked while the stage waits */
+
     /* session */
     gh_str session_sealed, session_id; /* the client's text and what it holds; ptr NULL: it sent none */
     int endpoint;                      /* that made the session, or -1: any */
@@ -125,6 +129,7 @@ enum gh_next gh_stage_authn(struct gh_request *r);
 enum gh_next gh_stage_revocation(struct gh_request *r);
 enum gh_next gh_stage_authz(struct gh_request *r);
 enum gh_next gh_stage_body(struct gh_request *r);
+enum gh_next gh_stage_rate(struct gh_request *r);
 enum gh_next gh_stage_session(struct gh_request *r);
 enum gh_next gh_stage_forward(struct gh_request *r);
 enum gh_next gh_stage_relay(struct gh_request *r);
@@ -146,6 +151,10 @@ void gh_check_free_turnstiles(struct gh_gateway *gateway);
 /* step_up.c: the principal lacks a scope of r's route: its issuer, if it is ours and the route wants it, is
  * told. */
 void gh_step_up(struct gh_request *r);
+/* rate.c */
+void gh_rate_go_on(struct gh_rate_waiter *waiter);
+/* The cells that count r's principal at r's route; false when out of memory. */
+bool gh_rate_find_cells(struct gh_request *r, struct gh_verdict *verdict) GH_MUST_USE;
 /* authz.c */
 struct gh_stream_limits gh_stream_limits_of(const struct gh_site *site);
 /* renew.c: an introspected token of an open answer. */

@@ -4,6 +4,7 @@
 #define GH_GATEWAY_SITE_H
 
 #include "base/map.h"
+#include "gatehouse/rate.h"
 #include "gatehouse/session.h"
 #include "gatehouse/sign.h"
 #include "keys/keyring.h"
@@ -45,18 +46,20 @@ struct gh_route {
     const unsigned char (*endpoint_names)[GH_SESSION_ENDPOINT]; /* as sealed sessions call them, in order */
     struct gh_identity_headers identity;
     struct gh_identity_assertion assertion;
-    struct gh_strs forward_headers; /* further request headers that pass, lower case */
-    int64_t body_max;               /* bytes of a request body; 0: no bound */
-    bool body_whole;                /* hold the body before forwarding (body stage) */
-    bool step_up;                   /* who lacks a scope is sent back by a refresh that fails */
-    int64_t max_stale_ms;           /* how long revocations may not have been heard of ... */
-    bool fails_open;                /* ... unless they are then done without */
-    int64_t keepalive_ms;           /* SSE comments on event boundaries; 0: none */
-    gh_str metadata_document;       /* built once */
-    gh_str metadata_path;           /* path-inserted */
-    gh_str suffix_path;             /* resource path + well-known suffix */
-    uint32_t stats_id;              /* in the registry */
-    uint32_t index;                 /* in site->routes */
+    struct gh_strs forward_headers;    /* further request headers that pass, lower case */
+    int64_t body_max;                  /* bytes of a request body; 0: no bound */
+    bool body_whole;                   /* hold the body before forwarding (body stage) */
+    bool step_up;                      /* who lacks a scope is sent back by a refresh that fails */
+    int64_t max_stale_ms;              /* how long revocations may not have been heard of ... */
+    bool fails_open;                   /* ... unless they are then done without */
+    const struct gh_rate_limit *rates; /* the tenant's, then its own */
+    size_t rate_count;
+    int64_t keepalive_ms;     /* SSE comments on event boundaries; 0: none */
+    gh_str metadata_document; /* built once */
+    gh_str metadata_path;     /* path-inserted */
+    gh_str suffix_path;       /* resource path + well-known suffix */
+    uint32_t stats_id;        /* in the registry */
+    uint32_t index;           /* in site->routes */
     /* Over all that the settings say of the route, its tenant and its issuers: while it stays the same,
      * cached verdicts and open streams survive a reload. */
     uint64_t fingerprint;
@@ -90,6 +93,7 @@ struct gh_site_limits {
     int64_t streams_per_principal, streams_per_tenant, streams; /* event streams, over all workers */
     int64_t body_pool;                                          /* bytes of whole bodies held per worker */
     int64_t keys_wait_ms;                                       /* how long a request waits for a key fetch */
+    int64_t rate_wait_ms;                                       /* and for the store to count it */
 };
 
 struct gh_site {

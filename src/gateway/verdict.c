@@ -34,6 +34,9 @@ void gh_verdict_unref(struct gh_verdict *verdict)
 {
     if (verdict == NULL || --verdict->refs > 0)
         return;
+    for (size_t i = 0; i < verdict->rate_count; i++)
+        gh_rate_cell_unref(verdict->rates[i]);
+    free(verdict->rates);
     free(verdict->assertion);
     free(verdict);
 }

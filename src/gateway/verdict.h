@@ -6,6 +6,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "gatehouse/revocation.h"
+#include "gateway/rates.h"
 #include "gateway/streams.h"
 
 #define GH_VERDICT_KEY 40 /* SHA-256 of the token, then the route's fingerprint */
@@ -27,9 +28,11 @@ struct gh_verdict {
     struct gh_principal principal;              /* its slices live behind this struct, in the same block */
     const struct gh_dependencies *dependencies; /* behind this struct too; NULL: nobody asks */
     struct gh_stream_owner owner;               /* who its event streams are counted for */
-    int64_t until;                              /* seconds since 1970: not used from then on */
-    uint32_t slot;                              /* of the issuer in the key rings */
-    bool has_thumbprint;                        /* false: introspected, bound to no key */
+    struct gh_rate_cell **rates;                /* references, rate_count of them: each counts its requests */
+    size_t rate_count;
+    int64_t until;       /* seconds since 1970: not used from then on */
+    uint32_t slot;       /* of the issuer in the key rings */
+    bool has_thumbprint; /* false: introspected, bound to no key */
     unsigned char thumbprint[32];
     uint64_t keys_seen;          /* the last key-set publication under which the thumbprint was found */
     struct gh_signed *assertion; /* owned; NULL: none was asked for yet */

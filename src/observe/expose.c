@@ -54,6 +54,9 @@ static const struct worker_row worker_rows[] = {
     ROW(audit_dropped, "counter", "Audit lines dropped because their destination did not keep up."),
     ROW(store_conflicts, "counter",
         "Commits for which somebody else was faster, here or in another process; decided anew."),
+    ROW(rate_takes, "counter", "Lots of requests that the store was asked for, where there are rate limits."),
+    ROW(rate_takes_failed, "counter",
+        "Such questions without an answer in time: the limit's `fail` decided."),
 };
 #undef ROW
 

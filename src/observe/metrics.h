@@ -37,6 +37,7 @@ struct gh_worker_stats {
     gh_cell h2_cut_resets, h2_cut_glitches;
     gh_cell audit_dropped;
     gh_cell store_conflicts;
+    gh_cell rate_takes, rate_takes_failed; /* questions to the store about rate limits */
 };
 
 /* Of one issuer; written by the control thread only. */

@@ -1,0 +1,350 @@
+/* gateway/rates.c: cells of rate limits: lots at hand, questions to the store, and what counts without it. */
+#include "gateway/rates.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/map.h"
+#include "base/str.h"
+
+/* Who used fewer in a lot's life gets them one by one. */
+#define BUSY 4
+/* While the store fails it is asked that often whether it still does. */
+#define PROBE_MS 500
+
+struct lot {
+    int64_t left, until_ms;
+};
+
+struct gh_rate_cell {
+    struct gh_map_node node; /* key: tenant, 0, key; behind this struct */
+    struct gh_rates *rates;
+    unsigned refs;
+    gh_str tenant, key;
+    struct gh_rate_limit limit;
+    int64_t slot_ms;
+    struct lot lots[2];                    /* the older one is used up first */
+    int64_t granted;                       /* of the newest lot */
+    int64_t spent, spent_before, spent_ms; /* in this life of a lot, in the one before; since when */
+    int64_t shut_until_ms;                 /* the store has no more until then */
+    struct lot alone;                      /* while it fails: what is left of this worker's own window */
+    struct gh_store_call *call;
+    int64_t asked_ms;
+    struct gh_deadline late;
+    struct gh_list waiters;
+    bool is_telling; /* waiters go on: whoever waits again is asked for together */
+};
+
+struct gh_rates {
+    struct gh_loop *loop;
+    struct gh_store_client *store;
+    struct gh_worker_stats *stats;
+    struct gh_map cells;
+    int64_t wait_ms;
+    bool fails; /* the last answer of the store, whichever cell asked */
+    int64_t probe_ms;
+};
+
+/* ---- life ---- */
+
+struct gh_rates *gh_rates_new(struct gh_loop *loop, struct gh_store_client *store,
+                              struct gh_worker_stats *stats)
+{
+    struct gh_rates *rates = gh_calloc(1, sizeof(*rates));
+    if (rates == NULL)
+        return NULL;
+    rates->loop = loop;
+    rates->store = store;
+    rates->stats = stats;
+    gh_map_init(&rates->cells);
+    return rates;
+}
+
+void gh_rates_free(struct gh_rates *rates)
+{
+    if (rates == NULL)
+        return;
+    gh_map_done(&rates->cells);
+    free(rates);
+}
+
+void gh_rates_set_wait(struct gh_rates *rates, int64_t wait_ms)
+{
+    rates->wait_ms = wait_ms;
+}
+
+static void answer_is_late(struct gh_deadline *deadline);
+
+static struct gh_rate_cell *new_cell(struct gh_rates *rates, gh_str tenant, gh_str key)
+{
+    struct gh_rate_cell *cell = gh_calloc(1, sizeof(*cell) + tenant.len + 1 + key.len);
+    if (cell == NULL)
+        return NULL;
+    char *name = (char *)(cell + 1);
+    memcpy(name, tenant.ptr, tenant.len);
+    memcpy(name + tenant.len + 1, key.ptr, key.len);
+    cell->rates = rates;
+    cell->node.key = gh_str_of(name, tenant.len + 1 + key.len);
+    cell->tenant = gh_str_take(cell->node.key, tenant.len);
+    cell->key = gh_str_skip(cell->node.key, tenant.len + 1);
+    gh_deadline_init(&cell->late, answer_is_late);
+    gh_list_init(&cell->waiters);
+    if (gh_map_add(&rates->cells, &cell->node))
+        return cell;
+    free(cell);
+    return NULL;
+}
+
+static struct gh_rate_cell *find_cell(struct gh_rates *rates, gh_str tenant, gh_str key)
+{
+    char name[256];
+    if (tenant.len + 1 + key.len > sizeof(name))
+        return NULL;
+    memcpy(name, tenant.ptr, tenant.len);
+    name[tenant.len] = '\0';
+    memcpy(name + tenant.len + 1, key.ptr, key.len);
+    struct gh_map_node *node = gh_map_find(&rates->cells, gh_str_of(name, tenant.len + 1 + key.len));
+    return node != NULL ? GH_MAP_ENTRY(node, struct gh_rate_cell, node) : NULL;
+}
+
+struct gh_rate_cell *gh_rates_cell(struct gh_rates *rates, gh_str tenant, gh_str key,
+                                   const struct gh_rate_limit *limit)
+{
+    struct gh_rate_cell *cell = find_cell(rates, tenant, key);
+    if (cell == NULL)
+        cell = new_cell(rates, tenant, key);
+    if (cell == NULL)
+        return NULL;
+    cell->refs++;
+    if (cell->limit.requests != limit->requests) /* other settings: the store is asked anew */
+        cell->shut_until_ms = 0;
+    cell->limit = *limit;
+    cell->slot_ms = gh_rate_window(limit->window_s).slot_ms;
+    return cell;
+}
+
+void gh_rate_cell_unref(struct gh_rate_cell *cell)
+{
+    if (cell == NULL || --cell->refs > 0)
+        return;
+    if (cell->call != NULL)
+        gh_store_cancel(cell->call);
+    gh_deadline_clear(&cell->late);
+    gh_map_remove(&cell->rates->cells, &cell->node);
+    free(cell);
+}
+
+/* ---- asking ---- */
+
+static void answered(void *ctx, const struct gh_store_answer *answer);
+static void tell_waiters(struct gh_rate_cell *cell);
+
+static int64_t count_waiters(const struct gh_rate_cell *cell)
+{
+    int64_t count = 0;
+    GH_LIST_EACH (node, &cell->waiters)
+        count++;
+    return count;
+}
+
+static void turn_period(struct gh_rate_cell *cell, int64_t now_ms)
+{
+    int64_t since = now_ms - cell->spent_ms;
+    if (since < cell->slot_ms)
+        return;
+    cell->spent_before = since < 2 * cell->slot_ms ? cell->spent : 0;
+    cell->spent = 0;
+    cell->spent_ms = now_ms;
+}
+
+/* As many as went lately in the time that a lot lives. */
+static int64_t expected(const struct gh_rate_cell *cell)
+{
+    int64_t lately = cell->spent > cell->spent_before ? cell->spent : cell->spent_before;
+    return lately < BUSY ? 0 : lately < cell->limit.requests ? lately : cell->limit.requests;
+}
+
+static void fail(struct gh_rates *rates)
+{
+    rates->fails = true;
+    rates->probe_ms = gh_loop_now_ms(rates->loop) + PROBE_MS;
+    GH_COUNT_ADD(rates->stats->rate_takes_failed, 1);
+}
+
+/* False when it could not even be asked. */
+static bool ask(struct gh_rate_cell *cell)
+{
+    struct gh_rates *rates = cell->rates;
+    int64_t now = gh_loop_now_ms(rates->loop);
+    turn_period(cell, now);
+    const struct gh_rate_ask ask = { .requests = cell->limit.requests,
+                                     .window_s = cell->limit.window_s,
+                                     .need = count_waiters(cell),
+                                     .extra = expected(cell) };
+    cell->call = gh_store_take(rates->store, cell->tenant, cell->key, &ask, answered, cell);
+    if (cell->call == NULL)
+        return false;
+    cell->asked_ms = now;
+    gh_deadline_set(rates->loop, &cell->late, rates->wait_ms);
+    return true;
+}
+
+static void answer_is_late(struct gh_deadline *deadline)
+{
+    struct gh_rate_cell *cell = GH_LIST_ENTRY(deadline, struct gh_rate_cell, late);
+    gh_store_cancel(cell->call);
+    cell->call = NULL;
+    fail(cell->rates);
+    tell_waiters(cell);
+}
+
+/* A lot was given when the store counted it, which is not before it was asked. */
+static void put_lot(struct gh_rate_cell *cell, int64_t now_ms)
+{
+    bool has_older = cell->lots[0].left > 0 && cell->lots[0].until_ms > now_ms;
+    cell->lots[has_older] = (struct lot){ cell->granted, cell->asked_ms + cell->slot_ms };
+}
+
+static void answered(void *ctx, const struct gh_store_answer *answer)
+{
+    struct gh_rate_cell *cell = ctx;
+    struct gh_rates *rates = cell->rates;
+    int64_t now = gh_loop_now_ms(rates->loop);
+    cell->call = NULL;
+    gh_deadline_clear(&cell->late);
+    if (answer->reason != GH_OK) {
+        fail(rates);
+    } else {
+        rates->fails = false;
+        GH_COUNT_ADD(rates->stats->rate_takes, 1);
+        cell->alone = (struct lot){ 0 };
+        cell->shut_until_ms = answer->rate.wait_ms > 0 ? now + answer->rate.wait_ms : 0;
+        cell->granted = answer->rate.granted; /* 0: nothing is to be had ahead any more */
+        if (answer->rate.granted > 0)
+            put_lot(cell, now);
+    }
+    tell_waiters(cell);
+}
+
+/* Each that waits now goes on once. Their requests may end, and with the last of them the cell would. */
+static void tell_waiters(struct gh_rate_cell *cell)
+{
+    int64_t count = count_waiters(cell);
+    cell->refs++;
+    cell->is_telling = true;
+    for (struct gh_list *node; count > 0 && (node = gh_list_first(&cell->waiters)) != NULL; count--) {
+        gh_list_remove(node);
+        struct gh_rate_waiter *waiter = GH_LIST_ENTRY(node, struct gh_rate_waiter, link);
+        waiter->go_on(waiter);
+    }
+    cell->is_telling = false;
+    if (!gh_list_is_empty(&cell->waiters) && cell->call == NULL && !ask(cell)) {
+        fail(cell->rates);
+        tell_waiters(cell); /* nobody waits while the store fails: once */
+    }
+    gh_rate_cell_unref(cell);
+}
+
+/* ---- taking ---- */
+
+static int64_t left_of(const struct lot *lot, int64_t now_ms)
+{
+    return lot->until_ms > now_ms ? lot->left : 0;
+}
+
+static struct lot *lot_at_hand(struct gh_rate_cell *cell, int64_t now_ms)
+{
+    if (left_of(&cell->lots[0], now_ms) == 0) {
+        cell->lots[0] = cell->lots[1];
+        cell->lots[1] = (struct lot){ 0 };
+    }
+    return left_of(&cell->lots[0], now_ms) > 0 ? &cell->lots[0] : NULL;
+}
+
+/* This worker's own window, from the first request that finds the store failing. */
+static bool passes_alone(struct gh_rate_cell *cell, int64_t now_ms)
+{
+    if (cell->alone.until_ms <= now_ms)
+        cell->alone = (struct lot){ cell->limit.requests, now_ms + cell->limit.window_s * 1000 };
+    return cell->alone.left > 0;
+}
+
+static enum gh_rate_verdict look_without_store(struct gh_rate_cell *cell, int64_t now_ms,
+                                               int64_t *ret_wait_ms)
+{
+    switch (cell->limit.fail) {
+    case GH_RATE_OPEN:
+        return GH_RATE_PASSES;
+    case GH_RATE_CLOSED:
+        return GH_RATE_DOWN;
+    case GH_RATE_LOCAL:
+        break;
+    }
+    if (passes_alone(cell, now_ms))
+        return GH_RATE_PASSES;
+    *ret_wait_ms = cell->alone.until_ms - now_ms;
+    return GH_RATE_REFUSED;
+}
+
+/* The last that the store said counts as long as it said so. */
+static enum gh_rate_verdict look(struct gh_rate_cell *cell, int64_t now_ms, int64_t *ret_wait_ms)
+{
+    struct gh_rates *rates = cell->rates;
+    if (lot_at_hand(cell, now_ms) != NULL)
+        return GH_RATE_PASSES;
+    if (cell->shut_until_ms > now_ms) {
+        *ret_wait_ms = cell->shut_until_ms - now_ms;
+        return GH_RATE_REFUSED;
+    }
+    if (!rates->fails)
+        return GH_RATE_WAITS;
+    if (now_ms >= rates->probe_ms && cell->call == NULL) {
+        rates->probe_ms = now_ms + PROBE_MS;
+        (void)!ask(cell);
+    }
+    return look_without_store(cell, now_ms, ret_wait_ms);
+}
+
+static bool wants_more(const struct gh_rate_cell *cell, const struct lot *lot, int64_t now_ms)
+{
+    if (cell->call != NULL || cell->granted < BUSY || cell->lots[1].left > 0 || cell->shut_until_ms > now_ms)
+        return false;
+    return lot->left * 4 <= cell->granted || (lot->until_ms - now_ms) * 4 <= cell->slot_ms;
+}
+
+static void spend(struct gh_rate_cell *cell, int64_t now_ms)
+{
+    struct lot *lot = lot_at_hand(cell, now_ms);
+    turn_period(cell, now_ms);
+    cell->spent++;
+    if (lot == NULL) { /* without the store */
+        cell->alone.left -= cell->limit.fail == GH_RATE_LOCAL;
+        return;
+    }
+    lot->left--;
+    if (wants_more(cell, lot, now_ms))
+        (void)!ask(cell); /* in vain: whoever finds no lot asks again */
+}
+
+enum gh_rate_verdict gh_rates_take(struct gh_rates *rates, struct gh_rate_cell *const *cells, size_t count,
+                                   struct gh_rate_waiter *waiter, int64_t *ret_wait_ms)
+{
+    int64_t now = gh_loop_now_ms(rates->loop);
+    for (size_t i = 0; i < count; i++) {
+        enum gh_rate_verdict verdict = look(cells[i], now, ret_wait_ms);
+        if (verdict == GH_RATE_PASSES)
+            continue;
+        if (verdict != GH_RATE_WAITS)
+            return verdict;
+        gh_list_append(&cells[i]->waiters, &waiter->link);
+        if (cells[i]->call != NULL || cells[i]->is_telling || ask(cells[i]))
+            return GH_RATE_WAITS;
+        gh_list_remove(&waiter->link);
+        fail(rates);
+        return gh_rates_take(rates, cells, count, waiter, ret_wait_ms); /* nobody waits now: once */
+    }
+    for (size_t i = 0; i < count; i++)
+        spend(cells[i], now);
+    return GH_RATE_PASSES;
+}
