@@ -40,7 +40,7 @@ static enum gh_reason take(struct gh_sqlite *self, struct gh_store_call *call, i
 {
     const struct gh_rate_window window = gh_rate_window(call->ask.window_s);
     struct gh_rate_slot slots[GH_RATE_SLOTS];
-    size_t slot_count;
+    size_t slot_count = 0;
     int64_t slot = now_ms / window.slot_ms;
     enum gh_reason reason = read_slots(self, call, slot - window.kept, slots, &slot_count);
     if (reason != GH_OK)
