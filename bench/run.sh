@@ -1,5 +1,5 @@
 #!/bin/sh
-# run.sh: builds the benchmark and a release of the gateway, measures it beside its peers, or its revocation index alone.
+# run.sh: builds the benchmark and a release of the gateway, measures it beside its peers, or one part of it alone.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
@@ -39,20 +39,20 @@ build_release() { # TARGET
     ninja -C "$out/gateway" "$1"
 }
 
-# The revocation index alone: no servers, no load.
-run_index() {
+# One part alone: no servers, no load.
+run_part() { # PART
     mkdir -p "$out"
-    build_release bench/bench-index >"$out/index.log" 2>&1 || {
-        echo "bench: the index did not build: build-bench/index.log" >&2
+    build_release "bench/bench-$1" >"$out/$1.log" 2>&1 || {
+        echo "bench: it did not build: build-bench/$1.log" >&2
         exit 1
     }
-    exec "$out/gateway/bench/bench-index"
+    exec "$out/gateway/bench/bench-$1"
 }
 
 for argument; do
     case $argument in
     --install) install; exit ;;
-    --index) run_index ;;
+    --index | --calls) run_part "${argument#--}" ;;
     -h | --help) exec python3 "$here/rig/main.py" --help ;;
     esac
 done

@@ -35,6 +35,7 @@ def options():
     parser.add_argument("--servers", metavar="A,B", help="only these servers: " + ", ".join(kinds))
     parser.add_argument("--gatehouse", metavar="FILE", help="measure this program instead of building a release")
     parser.add_argument("--port", type=int, default=22000, metavar="N", help="first of ten ports to use (22000)")
+    parser.add_argument("--calls", action="store_true", help="only reading bodies and deciding calls: times and marks; ten seconds")
     parser.add_argument("--index", action="store_true", help="only the revocation index: time of a look-up, memory, marks; half a minute")
     parser.add_argument("--install", action="store_true", help="install what the benchmark needs by apt, then end")
     chosen = parser.parse_args()

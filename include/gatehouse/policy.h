@@ -4,7 +4,21 @@
 #define GATEHOUSE_POLICY_H
 
 #include "gatehouse/http.h"
+#include "gatehouse/rpc.h"
 #include "gatehouse/token.h"
+
+/* Which calls need which scopes beside the route's. A name that has no rule has that of "*", and is denied
+ * where there is none. */
+struct gh_call_rule {
+    gh_str name; /* compared as bytes */
+    struct gh_strs scopes;
+};
+struct gh_call_rules {
+    bool is_set;                   /* false: all may be called */
+    const struct gh_call_rule *at; /* in the order of gh_call_rules_sort */
+    size_t count;
+};
+void gh_call_rules_sort(struct gh_call_rule *rules, size_t count);
 
 /* The policy half of a route; transport settings live with the upstream. Owned by the settings snapshot. */
 struct gh_policy {
@@ -21,21 +35,30 @@ struct gh_policy {
     struct gh_strs authorization_servers; /* advertised issuers, verbatim, in order */
     struct gh_strs origins;               /* allowed Origin values; the resource's own origin is always in */
     struct gh_binding binding;
+    bool reads_calls;                                 /* one of these is set: bodies are read */
+    struct gh_call_rules calls[GH_RPC_NAMES_UNKNOWN]; /* by what a method names */
 };
 
 /* GH_OK or GH_SCOPE_MISSING. A broader scope satisfies a narrower one (MCP 2026-07-28). Allocates nothing. */
 GH_MUST_USE enum gh_reason gh_policy_decide(const struct gh_policy *policy,
                                             const struct gh_principal *principal);
+/* GH_OK; GH_SCOPE_MISSING with the scopes that the call needs, lent by the policy; GH_RPC_DENIED: no rule
+ * allows it, or MCP has no such method. Allocates nothing. */
+GH_MUST_USE enum gh_reason gh_policy_call(const struct gh_policy *policy,
+                                          const struct gh_principal *principal,
+                                          const struct gh_rpc_message *message, struct gh_strs *ret_needed);
 /* GH_OK, or GH_HTTP_ORIGIN when an Origin is present and not listed (also "null" and repeated ones). */
 GH_MUST_USE enum gh_reason gh_policy_origin(const struct gh_policy *policy, const struct gh_headers *headers);
 
 /* The value of WWW-Authenticate for this reason on this route, one line, every value quoted; ptr NULL when
  * the reason carries none. RFC 6750 section 3, RFC 9728 section 5.1. `principal` adds the granted scopes to
- * an insufficient_scope challenge and may be NULL. */
+ * an insufficient_scope challenge and may be NULL; `needed` are those of the call, beside the route's. */
 gh_str gh_challenge_write(struct gh_arena *arena, const struct gh_policy *policy, enum gh_reason reason,
-                          const struct gh_principal *principal);
-/* The fixed JSON body of a reason: {"error":...,"error_description":...}. Static or in the arena. */
-gh_str gh_reason_body(struct gh_arena *arena, enum gh_reason reason);
+                          const struct gh_principal *principal, struct gh_strs needed);
+/* The JSON body of a reason: {"error":...,"error_description":...}; for a body that is no message, or not the
+ * one that the headers name, a JSON-RPC error with `id` as it was written (ptr NULL: null). Static or in the
+ * arena. */
+gh_str gh_reason_body(struct gh_arena *arena, enum gh_reason reason, gh_str id);
 
 /* The RFC 9728 section 2 document of a route. */
 gh_str gh_metadata_write(struct gh_arena *arena, const struct gh_policy *policy);

@@ -36,6 +36,12 @@
     X(H2_RESETS,             "h2_resets",                429,  NULL,                 "Too many streams were reset") \
     X(H2_GLITCHES,           "h2_glitches",              429,  NULL,                 "Too many protocol oddities") \
     X(CONNECTIONS_MANY,      "connections_many",         429,  NULL,                 "Too many connections") \
+    X(RPC_JSON,              "rpc_json",                 400,  NULL,                 "The body is no JSON text in UTF-8") \
+    X(RPC_DUPLICATE,         "rpc_duplicate",            400,  NULL,                 "A member stands there twice, or has a twin but for letter case") \
+    X(RPC_LIMITS,            "rpc_limits",               400,  NULL,                 "The message is too deep, too wide, or has too long a text") \
+    X(RPC_MESSAGE,           "rpc_message",              400,  NULL,                 "The body is no JSON-RPC message") \
+    X(RPC_HEADERS,           "rpc_headers",              400,  NULL,                 "Header and body name different things") \
+    X(RPC_DENIED,            "rpc_denied",               403,  NULL,                 "This call is not allowed") \
     X(RATE_LIMITED,          "rate_limited",             429,  NULL,                 "Too many requests") \
     X(STREAMS_MANY,          "streams_many",             429,  NULL,                 "Too many event streams are open") \
     X(CLIENT_GONE,           "client_gone",              499,  NULL,                 NULL) \

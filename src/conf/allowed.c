@@ -37,6 +37,8 @@ gh_str gh_row_allowed(struct gh_arena *arena, const struct gh_row *row)
         return gh_row_choices_text(arena, row->choices);
     case GH_ROW_PROFILE:
         return gh_profile_builtin_names();
+    case GH_ROW_CALLS:
+        return GH_STR("a map from names, or \"*\", to a scope or a list of scopes");
     case GH_ROW_RULES:
         return GH_STR("a map from claims to a value or a list of values");
     case GH_ROW_SECTION:

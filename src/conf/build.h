@@ -47,6 +47,8 @@ void gh_check_header(struct gh_build *build, const struct gh_node *node, const c
 struct gh_strs gh_build_origins(struct gh_build *build, const struct gh_node *node, gh_str own,
                                 struct gh_strs origins);
 /* What ties tokens to one route: audiences, issuers beside each other, edge issuers and listeners. */
+/* check_calls.c */
+void gh_build_calls(struct gh_build *build, const struct gh_settings_route *from, struct gh_route *route);
 /* check_rate.c */
 void gh_check_rates(struct gh_build *build, const struct gh_node *node, const struct gh_elements *rates);
 void gh_build_rates(struct gh_build *build, const struct gh_settings_route *from,

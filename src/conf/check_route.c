@@ -73,12 +73,13 @@ static void build_route(struct gh_build *build, struct gh_settings_route *from, 
     if (build->settings->conf.store.url.len == 0 && gh_node_get(from->at.node, "revocation") != NULL)
         gh_tell_error(build->teller, from->at.node, "revocation", GH_STR("no store in these settings"),
                       GH_STR("with one: without it nothing is revoked"));
-    if (from->body_whole && (from->body_max == 0 || from->body_max > 4 << 20))
+    gh_build_calls(build, from, route);
+    if (route->body_whole && (from->body_max == 0 || from->body_max > 4 << 20))
         gh_tell_error(build->teller, from->at.node, "max_body",
                       gh_node_get(from->at.node, "max_body") != NULL
                           ? gh_tell_node(build->teller, gh_node_get(from->at.node, "max_body"))
                           : GH_STR("no bound"),
-                      GH_STR("at most 4MiB with whole_body"));
+                      GH_STR("at most 4MiB where bodies are held whole"));
     check_scopes(build, from);
     choose_issuers(build, from, tenant, route);
     check_step_up(build, from, route);
@@ -225,8 +226,6 @@ static void build_discovery(struct gh_build *build, const struct gh_settings_rou
     if (edges == 0 && count == 0 && route->issuer_count != 0)
         gh_tell_warning(build->teller, from->at.node, "issuers", GH_STR("no advertised issuer"),
                         GH_STR("one, unless all clients bring a token they were given otherwise"));
-    if (policy->scopes_supported.count == 0)
-        policy->scopes_supported = policy->scopes;
     if (route->is_edge)
         return;
     policy->metadata_url = gh_build_text(

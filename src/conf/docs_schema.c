@@ -153,6 +153,7 @@ static void write_type(FILE *out, const struct gh_row *row, int indent)
     case GH_ROW_ALGS:
         write_list(out, row, ALGS);
         return;
+    case GH_ROW_CALLS:
     case GH_ROW_RULES:
         fputs("\"type\": \"object\", \"additionalProperties\": { \"anyOf\": [{ \"type\": [\"string\", "
               "\"number\", "

@@ -27,6 +27,7 @@ enum gh_row_type {
     GH_ROW_ALGS,     /* gh_algs */
     GH_ROW_CIDRS,    /* struct gh_cidrs */
     GH_ROW_RULES,    /* struct gh_claim_rules: claim -> value or list of values */
+    GH_ROW_CALLS,    /* struct gh_claim_rules: name of what is called -> scopes */
     GH_ROW_SECTION,  /* the struct of row->section, in place */
     GH_ROW_SECTIONS, /* struct gh_elements: a list of sections */
     GH_ROW_NAMED     /* struct gh_elements: a map from a name to a section */

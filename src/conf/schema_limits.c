@@ -66,7 +66,10 @@ static const struct gh_row limits_rows[] = {
     INT("verify_address_per_s", SITE(verify_address_per_s), "10", 1, 1000000, "Refilled a second."),
     TIME("keys_wait", SITE(keys_wait_ms), "3s", 0, 30000, "How long a request waits for a key fetch that may help it."),
     TIME("rate_wait", SITE(rate_wait_ms), "250ms", 10, 10000, "How long a request waits for the store to count it, where a rate limit has nothing at hand; then the limit's `fail` decides."),
-    SIZE("body_pool", SITE(body_pool), "64MiB", KIB(4096), KIB(4 << 20), "Whole bodies held per worker, on routes with `whole_body`."),
+    INT("json_depth", SITE(rpc.depth), "64", 8, 128, "Objects and arrays within each other, where bodies are read (`routes[].tools` and the like)."),
+    INT("json_members", SITE(rpc.members), "10000", 100, 1000000, "Members of all objects of one body."),
+    SIZE("json_string", SITE(rpc.string), "1MiB", 1024, 4 << 20, "One text of a body."),
+    SIZE("body_pool", SITE(body_pool), "64MiB", KIB(4096), KIB(4 << 20), "Whole bodies held per worker, on routes with `whole_body` or rules for calls."),
     { .key = NULL },
 };
 /* clang-format on */

@@ -156,8 +156,9 @@ static const struct gh_row route_rows[] = {
       .doc = "Weak: project-wide audiences that pass together with one of `scopes`." },
     { "scopes", GH_ROW_SCOPES, AT(policy.scopes), .max = 64, .unset = "none",
       .doc = "Every request needs all of these." },
-    { "scopes_supported", GH_ROW_SCOPES, AT(policy.scopes_supported), .max = 256, .unset = "scopes",
-      .doc = "Published in the metadata." },
+    { "scopes_supported", GH_ROW_SCOPES, AT(policy.scopes_supported), .max = 256,
+      .unset = "`scopes`, and those of `tools`, `prompts` and `resources`",
+      .doc = "Published in the metadata; a managed issuer grants no others." },
     { "scope_hierarchy", GH_ROW_TEXTS, AT(policy.scope_hierarchy), .max = 256, .unset = "none",
       .doc = "Pairs `broad>narrow`: the broad scope satisfies the narrow one." },
     { "resource_name", GH_ROW_TEXT, AT(policy.resource_name), .unset = "none",
@@ -178,6 +179,16 @@ static const struct gh_row route_rows[] = {
       .doc = "With a managed issuer: after a 403 for want of scopes that the client could get, the next "
              "refresh of that grant is refused, once in 10 minutes, so that clients which answer a 403 by a "
              "refresh (the official TypeScript SDK v1) ask their user for the scopes." },
+    { "tools", GH_ROW_CALLS, AT(tools), .unset = "all may be called",
+      .doc = "Which tools may be called, and the scopes that each needs beside the route's: `{ get_forecast: "
+             "[mcp:read], \"*\": "
+             "[mcp:execute] }`. `\"*\"` stands for all others; without it those are refused. Bodies are then "
+             "held whole and read "
+             "(`whole_body`), and methods that MCP does not know are refused." },
+    { "prompts", GH_ROW_CALLS, AT(prompts), .unset = "all may be got",
+      .doc = "The same of prompts, and of completions for them." },
+    { "resources", GH_ROW_CALLS, AT(resources), .unset = "all may be read",
+      .doc = "The same of resources by their whole URI, which is compared byte for byte." },
     { "rate_limits", GH_ROW_SECTIONS, AT(rate_limits), .section = &gh_route_rate_section, .max = 8,
       .unset = "none", .doc = "How many requests pass, by whom." },
     { "revocation", GH_ROW_SECTION, 0, .section = &revocation_section,

@@ -100,6 +100,7 @@ struct gh_settings_route {
     enum gh_fail_mode fail;
     bool body_whole, step_up;
     struct gh_elements rate_limits;
+    struct gh_claim_rules tools, prompts, resources;
 };
 
 /* The root. */

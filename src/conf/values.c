@@ -23,7 +23,8 @@ static void check_file(struct gh_teller *teller, const struct gh_row *row, const
 static void fill_list(struct gh_fill *fill, const struct gh_row *row, const struct gh_node *node, void *at);
 static bool put_entries(struct gh_fill *fill, const struct gh_row *row, const struct gh_node *first,
                         size_t count, void *at);
-static void fill_rules(struct gh_fill *fill, const struct gh_node *node, struct gh_claim_rules *at);
+static void fill_rules(struct gh_fill *fill, const struct gh_row *row, const struct gh_node *node,
+                       struct gh_claim_rules *at);
 
 static bool is_list(enum gh_row_type type)
 {
@@ -43,8 +44,8 @@ void gh_fill_value(struct gh_fill *fill, const struct gh_row *row, const struct 
         fill_list(fill, row, node, at);
         return;
     }
-    if (row->type == GH_ROW_RULES) {
-        fill_rules(fill, node, at);
+    if (row->type == GH_ROW_RULES || row->type == GH_ROW_CALLS) {
+        fill_rules(fill, row, node, at);
         return;
     }
     bool good = node->kind == GH_NODE_SCALAR && !is_null(node);
@@ -372,11 +373,14 @@ static bool put_entries(struct gh_fill *fill, const struct gh_row *row, const st
 }
 
 /* { claim: value, claim: [value, ...], claim: [] } */
-static void fill_rules(struct gh_fill *fill, const struct gh_node *node, struct gh_claim_rules *at)
+static void fill_rules(struct gh_fill *fill, const struct gh_row *row, const struct gh_node *node,
+                       struct gh_claim_rules *at)
 {
-    static const struct gh_row values_row = { .key = "", .type = GH_ROW_TEXTS, .flags = GH_ROW_ONE };
+    static const struct gh_row texts = { .key = "", .type = GH_ROW_TEXTS, .flags = GH_ROW_ONE };
+    static const struct gh_row scopes = { .key = "", .type = GH_ROW_SCOPES, .flags = GH_ROW_ONE };
+    const struct gh_row *values_row = row->type == GH_ROW_CALLS ? &scopes : &texts;
     if (node->kind != GH_NODE_MAP) {
-        gh_tell_wrong(fill->teller, node, NULL, GH_STR("a map from claims to a value or a list of values"));
+        gh_tell_wrong(fill->teller, node, NULL, gh_row_allowed(fill->teller->errors->arena, row));
         return;
     }
     struct gh_claim_rule *rules = gh_fill_alloc(fill, node->count, sizeof(*rules));
@@ -385,7 +389,7 @@ static void fill_rules(struct gh_fill *fill, const struct gh_node *node, struct 
     size_t i = 0;
     for (const struct gh_node *child = node->children; child != NULL; child = child->next, i++) {
         rules[i].claim = gh_fill_copy(fill, child->key);
-        gh_fill_value(fill, &values_row, child, &rules[i].values);
+        gh_fill_value(fill, values_row, child, &rules[i].values);
     }
     *at = (struct gh_claim_rules){ .at = rules, .count = node->count };
 }

@@ -96,6 +96,8 @@ static void write_audit(struct gh_exchange *x, int64_t total_us)
         .principal = x->principal,
         .by = x->by,
         .act = x->act,
+        .rpc_method = x->rpc_method,
+        .rpc_name = x->rpc_name,
         .method = gh_method_text(x->method),
         .host = x->authority.host,
         .path = x->target.path,

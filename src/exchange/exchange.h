@@ -92,7 +92,9 @@ struct gh_exchange {
     const struct gh_audit_act *act; /* NULL: no issuer's */
     struct gh_route_stats *route_stats;
     bool is_quiet; /* no audit line: health, metrics, and refusals of which one has been written down */
-    gh_str by;     /* who asked at the admin listener, or empty */
+    struct gh_strs needed;               /* scopes of the call, beside the route's; of the policy */
+    gh_str rpc_id, rpc_method, rpc_name; /* of the message, where its body was read; in the arena */
+    gh_str by;                           /* who asked at the admin listener, or empty */
     enum gh_reason reason;
     const char *stage;
     int64_t retry_after_s; /* where it is known better than the reason's row knows; 0: it is not */

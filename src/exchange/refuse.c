@@ -34,7 +34,7 @@ static bool refusal_headers(struct gh_exchange *x, int status, const char *allow
               add(headers, "cache-control", GH_STR("no-store")) &&
               add(headers, "x-content-type-options", GH_STR("nosniff"));
     if (x->policy != NULL) {
-        gh_str challenge = gh_challenge_write(x->arena, x->policy, x->reason, x->principal);
+        gh_str challenge = gh_challenge_write(x->arena, x->policy, x->reason, x->principal, x->needed);
         if (challenge.len > 0)
             ok = ok && add(headers, "www-authenticate", challenge);
     }
@@ -63,7 +63,7 @@ void gh_exchange_refuse(struct gh_exchange *x, enum gh_reason why, const char *a
         return;
     x->reason = why;
     struct gh_response response = { .status = gh_reason_row(why)->status };
-    gh_str body = gh_reason_body(x->arena, why);
+    gh_str body = gh_reason_body(x->arena, why, x->rpc_id);
     if (body.ptr == NULL || !refusal_headers(x, response.status, allow, &response.headers)) {
         /* Out of memory while refusing: the bare status is still the truth. */
         response.headers = (struct gh_headers){ 0 };

@@ -1,5 +1,5 @@
-/* gateway/authz.c: may this principal send this request here: scopes, method, codings and media type, one
- * more event stream. */
+/* gateway/authz.c: may this principal send this request here: scopes, method, codings and media type, the
+ * call that its body makes, one more event stream. */
 #include "base/str.h"
 #include "gateway/request.h"
 
@@ -89,6 +89,10 @@ enum gh_next gh_stage_authz(struct gh_request *r)
         x->method != GH_METHOD_POST) /* an upstream that ignores it would read it as its next request */
         return gh_request_refuse(r, GH_HTTP_MALFORMED);
     reason = check_content(x);
+    if (reason == GH_OK && r->route->policy.reads_calls && x->method == GH_METHOD_POST)
+        reason = gh_call_decide(r);
+    if (reason == GH_SCOPE_MISSING)
+        gh_step_up(r);
     if (reason == GH_OK && streams_are_full(r))
         reason = GH_STREAMS_MANY;
     return reason == GH_OK ? GH_NEXT : gh_request_refuse(r, reason);

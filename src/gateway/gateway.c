@@ -43,6 +43,7 @@ void gh_gateway_free(struct gh_gateway *gateway)
     free(gateway->keys);
     gh_verdicts_free(gateway->verdicts);
     gh_rates_free(gateway->rates);
+    gh_rpc_scanner_free(gateway->scanner);
     gh_offenders_free(gateway->offenders);
     gh_check_free_turnstiles(gateway);
     gh_sealer_free(gateway->sealer);
@@ -63,6 +64,16 @@ void gh_gateway_set_keys(struct gh_gateway *gateway, uint32_t slot, const struct
 }
 
 /* ---- a new snapshot ---- */
+
+/* The next body makes another one. */
+static void drop_scanner(struct gh_gateway *gateway, const struct gh_rpc_limits *limits)
+{
+    const struct gh_rpc_limits *now = &gateway->scanner_limits;
+    if (now->depth == limits->depth && now->members == limits->members && now->string == limits->string)
+        return;
+    gh_rpc_scanner_free(gateway->scanner);
+    gateway->scanner = NULL;
+}
 
 static const struct gh_route *same_route(const struct gh_site *site, const struct gh_route *old)
 {
@@ -107,6 +118,7 @@ void gh_gateway_set_site(struct gh_gateway *gateway, struct gh_site *site)
     gateway->site = gh_site_ref(site);
     gh_verdicts_resize(gateway->verdicts, (size_t)site->limits.verdicts);
     gh_rates_set_wait(gateway->rates, site->limits.rate_wait_ms);
+    drop_scanner(gateway, &site->limits.rpc);
     GH_LIST_EACH_SAFE (node, &gateway->requests)
         decide_anew(GH_LIST_ENTRY(node, struct gh_request, link), site);
     gh_gateway_prune_upstreams(gateway);

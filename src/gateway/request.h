@@ -35,6 +35,8 @@ struct gh_gateway {
     struct gh_list requests; /* all that are open */
     struct gh_offenders *offenders;
     struct gh_rates *rates;
+    struct gh_rpc_scanner *scanner; /* of bodies, since the first that had to be read */
+    struct gh_rpc_limits scanner_limits;
     struct gh_map turnstiles; /* of struct gh_turnstile, by connection */
     size_t bodies_held;       /* bytes in whole bodies */
     struct gh_told told[GH_TOLD_MAX];
@@ -151,6 +153,8 @@ void gh_check_free_turnstiles(struct gh_gateway *gateway);
 /* step_up.c: the principal lacks a scope of r's route: its issuer, if it is ours and the route wants it, is
  * told. */
 void gh_step_up(struct gh_request *r);
+/* call.c: GH_OK, or a GH_RPC_ reason; GH_SCOPE_MISSING with the exchange's `needed`. */
+GH_MUST_USE enum gh_reason gh_call_decide(struct gh_request *r);
 /* rate.c */
 void gh_rate_go_on(struct gh_rate_waiter *waiter);
 /* The cells that count r's principal at r's route; false when out of memory. */

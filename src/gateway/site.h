@@ -93,6 +93,7 @@ struct gh_site_limits {
     int64_t streams_per_principal, streams_per_tenant, streams; /* event streams, over all workers */
     int64_t body_pool;                                          /* bytes of whole bodies held per worker */
     int64_t keys_wait_ms;                                       /* how long a request waits for a key fetch */
+    struct gh_rpc_limits rpc;                                   /* of bodies that are read */
     int64_t rate_wait_ms;                                       /* and for the store to count it */
 };
 

@@ -47,7 +47,7 @@ void gh_step_up(struct gh_request *r)
         !is_of_ours(r) || was_told(gateway, principal->grant, now))
         return;
     effects = GH_ARENA_NEW(r->x->arena, struct gh_effects);
-    if (effects != NULL &&
-        gh_step_up_ask(r->x->arena, principal->grant, r->route->policy.scopes, now, effects) == GH_OK)
+    struct gh_strs needed = r->x->needed.count > 0 ? r->x->needed : r->route->policy.scopes;
+    if (effects != NULL && gh_step_up_ask(r->x->arena, principal->grant, needed, now, effects) == GH_OK)
         (void)gh_store_commit(gateway->with.store, r->route->policy.tenant, effects, now, done, NULL);
 }

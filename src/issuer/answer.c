@@ -82,7 +82,7 @@ enum gh_step_end gh_issuer_refuse(struct gh_issuer_request *r, enum gh_reason wh
     why = gh_throttle_refusal(r, why);
     int status = gh_reason_row(why)->status;
     gh_issuer_tell_refused(r);
-    gh_str body = gh_reason_body(r->x->arena, why);
+    gh_str body = gh_reason_body(r->x->arena, why, GH_STR_NONE);
     if (body.ptr == NULL || !begin(r, &headers) || !add(&headers, "cache-control", GH_STR("no-store")) ||
         !add_refusal(r, status, &headers))
         return give_up(r);

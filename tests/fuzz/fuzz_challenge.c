@@ -29,8 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (rest.ptr != NULL && who.scopes.count < GH_ARRAY_LEN(granted))
         granted[who.scopes.count++] = gh_str_cut(&rest, ' ');
     for (size_t i = 0; i < GH_ARRAY_LEN(reasons); i++) {
-        check_line(gh_challenge_write(arena, &policy, reasons[i], &who));
-        check_line(gh_reason_body(arena, reasons[i]));
+        check_line(gh_challenge_write(arena, &policy, reasons[i], &who, who.scopes));
+        check_line(gh_reason_body(arena, reasons[i], GH_STR_NONE));
     }
     gh_arena_free(arena);
     return 0;

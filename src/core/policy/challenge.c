@@ -15,11 +15,11 @@ static void put_error(struct gh_text *text, const struct gh_reason_row *row);
 static void put_dpop(struct gh_text *text, const struct gh_reason_row *row);
 static void put_place(struct gh_text *text, const struct gh_policy *policy);
 static void put_scopes(struct gh_text *text, const struct gh_policy *policy,
-                       const struct gh_principal *principal);
+                       const struct gh_principal *principal, struct gh_strs needed);
 static void add_scope(struct gh_text *scopes, gh_str scope);
 
 gh_str gh_challenge_write(struct gh_arena *arena, const struct gh_policy *policy, enum gh_reason reason,
-                          const struct gh_principal *principal)
+                          const struct gh_principal *principal, struct gh_strs needed)
 {
     const struct gh_reason_row *row = gh_reason_row(reason);
     struct gh_text text = { .arena = arena };
@@ -30,21 +30,21 @@ gh_str gh_challenge_write(struct gh_arena *arena, const struct gh_policy *policy
         /* RFC 6750 section 3.1: without authentication information the response "SHOULD NOT include an error
          * code or other error information". */
         put_place(&text, policy);
-        put_scopes(&text, policy, NULL);
+        put_scopes(&text, policy, NULL, (struct gh_strs){ 0 });
         break;
     case KIND_REQUEST:
         put_error(&text, row);
         break;
     case KIND_TOKEN:
         put_place(&text, policy);
-        put_scopes(&text, policy, NULL);
+        put_scopes(&text, policy, NULL, (struct gh_strs){ 0 });
         put_error(&text, row);
         if (reason == GH_TOKEN_BOUND)
             put_dpop(&text, row);
         break;
     case KIND_SCOPE:
         put_parameter(&text, "error", gh_str_from(row->error));
-        put_scopes(&text, policy, principal);
+        put_scopes(&text, policy, principal, needed);
         put_place(&text, policy);
         put_parameter(&text, "error_description", gh_str_from(row->text));
         break;
@@ -97,7 +97,7 @@ static void put_place(struct gh_text *text, const struct gh_policy *policy)
 
 /* What was granted first, then what is needed beyond it: older SDKs ask for exactly this set next time. */
 static void put_scopes(struct gh_text *text, const struct gh_policy *policy,
-                       const struct gh_principal *principal)
+                       const struct gh_principal *principal, struct gh_strs needed)
 {
     if (policy == NULL)
         return;
@@ -108,6 +108,10 @@ static void put_scopes(struct gh_text *text, const struct gh_policy *policy,
     for (size_t i = 0; i < policy->scopes.count; i++) {
         if (!gh_strs_has(granted, policy->scopes.at[i]))
             add_scope(&scopes, policy->scopes.at[i]);
+    }
+    for (size_t i = 0; i < needed.count; i++) {
+        if (!gh_strs_has(granted, needed.at[i]) && !gh_strs_has(policy->scopes, needed.at[i]))
+            add_scope(&scopes, needed.at[i]);
     }
     text->failed |= scopes.failed;
     if (scopes.len != 0)
@@ -150,11 +154,25 @@ static const char *code_of(int status)
     return "invalid_request";
 }
 
-gh_str gh_reason_body(struct gh_arena *arena, enum gh_reason reason)
+/* JSON-RPC 2.0 section 5.1, and HeaderMismatch of MCP 2026-07-28; 0: the reason is none of a message. */
+static int rpc_code_of(enum gh_reason reason)
+{
+    if (reason == GH_RPC_JSON)
+        return -32700;
+    if (reason == GH_RPC_DUPLICATE || reason == GH_RPC_LIMITS || reason == GH_RPC_MESSAGE)
+        return -32600;
+    return reason == GH_RPC_HEADERS ? -32020 : 0;
+}
+
+gh_str gh_reason_body(struct gh_arena *arena, enum gh_reason reason, gh_str id)
 {
     const struct gh_reason_row *row = gh_reason_row(reason);
     if (row->status < 400)
         return GH_STR("");
+    if (rpc_code_of(reason) != 0)
+        return gh_arena_printf(
+            arena, "{\"jsonrpc\":\"2.0\",\"id\":%.*s,\"error\":{\"code\":%d,\"message\":\"%s\"}}",
+            GH_STR_FMT(id.ptr != NULL ? id : GH_STR("null")), rpc_code_of(reason), row->text);
     const char *code = row->error != NULL ? row->error : code_of(row->status);
     if (row->text == NULL)
         return gh_arena_printf(arena, "{\"error\":\"%s\"}", code);

@@ -1,6 +1,6 @@
 /* core/policy/decide.c: may this principal use this route, and may this origin. */
 #include "base/str.h"
-#include "gatehouse/policy.h"
+#include "core/policy/scopes.h"
 
 /* "a>b, b>c, ...": longer chains than this, and loops, satisfy nothing. */
 #define HIERARCHY_DEPTH 8u
@@ -10,11 +10,16 @@ static bool is_own_origin(const struct gh_url *resource, gh_str origin);
 
 enum gh_reason gh_policy_decide(const struct gh_policy *policy, const struct gh_principal *principal)
 {
-    for (size_t i = 0; i < policy->scopes.count; i++) {
-        if (!is_granted(policy, principal->scopes, policy->scopes.at[i], HIERARCHY_DEPTH))
-            return GH_SCOPE_MISSING;
+    return gh_scopes_suffice(policy, principal->scopes, policy->scopes) ? GH_OK : GH_SCOPE_MISSING;
+}
+
+bool gh_scopes_suffice(const struct gh_policy *policy, struct gh_strs granted, struct gh_strs needed)
+{
+    for (size_t i = 0; i < needed.count; i++) {
+        if (!is_granted(policy, granted, needed.at[i], HIERARCHY_DEPTH))
+            return false;
     }
-    return GH_OK;
+    return true;
 }
 
 /* MCP 2026-07-28, Step-Up Authorization Flow: a broader scope satisfies a narrower one. */

@@ -18,8 +18,8 @@ static void answer(struct gh_arena *arena, gh_str line, struct gh_buf *out)
         policy.scopes = (struct gh_strs){ 0 };
     if (gh_str_eq(route, GH_STR("edge")))
         policy.metadata_url = GH_STR("");
-    gh_str challenge = gh_challenge_write(arena, &policy, reason, &principal);
-    gh_str body = gh_reason_body(arena, reason);
+    gh_str challenge = gh_challenge_write(arena, &policy, reason, &principal, (struct gh_strs){ 0 });
+    gh_str body = gh_reason_body(arena, reason, GH_STR_NONE);
     if (!gh_buf_add(out, challenge.ptr != NULL ? challenge : GH_STR("(none)")) ||
         !gh_buf_add(out, GH_STR("  ")) || !gh_buf_add(out, body.len != 0 ? body : GH_STR("(no body)")))
         return;

@@ -8,6 +8,7 @@
 #include "gatehouse/effects.h"
 #include "gatehouse/login.h"
 #include "gatehouse/policy.h"
+#include "gatehouse/rate.h"
 #include "gatehouse/sign.h"
 #include "support/memory.h"
 #include "support/sign.h"
@@ -323,6 +324,41 @@ static void sign_ins_too(void **state)
     assert_true(failures > 5);
 }
 
+static enum gh_reason call(void)
+{
+    static const struct gh_rpc_limits limits = { .depth = 8, .members = 100, .string = 100 };
+    static const uint64_t seed[2] = { 1, 2 };
+    const struct gh_principal principal = { .issuer_name = GH_STR("i"), .subject = GH_STR("s") };
+    const struct gh_rate_limit limit = { .per = GH_RATE_USER, .requests = 1, .window_s = 1 };
+    struct gh_rpc_message message;
+    struct gh_rpc_scanner *scanner = gh_rpc_scanner_new(&limits, seed);
+    struct gh_arena *scratch = gh_arena_new(64);
+    enum gh_reason reason = GH_OUT_OF_MEMORY;
+    if (scanner != NULL && scratch != NULL &&
+        gh_rate_key(scratch, &limit, GH_STR("t"), GH_STR("r"), &principal).ptr != NULL &&
+        gh_reason_body(scratch, GH_RPC_HEADERS, GH_STR("1")).ptr != NULL)
+        reason = gh_rpc_scan(scanner, GH_STR("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"p\\u0069ng\"}"),
+                             &message);
+    gh_arena_free(scratch);
+    gh_rpc_scanner_free(scanner);
+    return reason;
+}
+
+static void calls_and_rates_too(void **state)
+{
+    unsigned failures = 0;
+    (void)state;
+    for (unsigned long n = 1, quiet = 0; quiet < QUIET_RUNS; n++) {
+        gh_alloc_fail_at(n);
+        enum gh_reason reason = call();
+        gh_alloc_fail_at(0);
+        quiet = reason == GH_OK ? quiet + 1 : 0;
+        failures += reason != GH_OK ? 1 : 0;
+        assert_true(reason == GH_OK || reason == GH_OUT_OF_MEMORY);
+    }
+    assert_true(failures > 5);
+}
+
 int main(void)
 {
     if (!gh_crypto_fails_too())
@@ -335,6 +371,7 @@ int main(void)
         cmocka_unit_test(control_documents_too),
         cmocka_unit_test(revocations_too),
         cmocka_unit_test(sign_ins_too),
+        cmocka_unit_test(calls_and_rates_too),
     };
     int failed = cmocka_run_group_tests_name("memory", tests, NULL, NULL);
     gh_arena_free(arena);

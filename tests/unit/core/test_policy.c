@@ -3,6 +3,8 @@
 #include "gatehouse/policy.h"
 #include "support/cm.h"
 
+#define NO_MORE ((struct gh_strs){ 0 })
+
 static const gh_str servers[] = { GH_STR_INIT("https://acme.auth0.com/"), GH_STR_INIT("https://gw.example") };
 static const gh_str scopes[] = { GH_STR_INIT("mcp:tools"), GH_STR_INIT("offline_access"),
                                  GH_STR_INIT("mcp:\"x\"") };
@@ -81,7 +83,7 @@ static void test_challenge_is_bounded(void **state)
         many[i] = gh_arena_printf(arena, "scope-number-%zu", i);
     struct gh_policy policy = route();
     struct gh_principal principal = { .scopes = { many, GH_ARRAY_LEN(many) } };
-    gh_str challenge = gh_challenge_write(arena, &policy, GH_SCOPE_MISSING, &principal);
+    gh_str challenge = gh_challenge_write(arena, &policy, GH_SCOPE_MISSING, &principal, NO_MORE);
     assert_true(challenge.len < 5000);
     assert_true(gh_str_contains(challenge, GH_STR(" mcp:tools\"")));
     gh_arena_free(arena);
@@ -118,16 +120,16 @@ static enum gh_reason call_challenge(struct gh_arena *arena)
 {
     struct gh_policy policy = route();
     struct gh_principal principal = { .scopes = { scopes, 3 } };
-    return text_reason(gh_challenge_write(arena, &policy, GH_SCOPE_MISSING, &principal));
+    return text_reason(gh_challenge_write(arena, &policy, GH_SCOPE_MISSING, &principal, NO_MORE));
 }
 static enum gh_reason call_plain_challenge(struct gh_arena *arena)
 {
     struct gh_policy policy = route();
-    return text_reason(gh_challenge_write(arena, &policy, GH_TOKEN_MISSING, NULL));
+    return text_reason(gh_challenge_write(arena, &policy, GH_TOKEN_MISSING, NULL, NO_MORE));
 }
 static enum gh_reason call_body(struct gh_arena *arena)
 {
-    return text_reason(gh_reason_body(arena, GH_TOKEN_EXPIRED));
+    return text_reason(gh_reason_body(arena, GH_TOKEN_EXPIRED, GH_STR_NONE));
 }
 static enum gh_reason call_metadata(struct gh_arena *arena)
 {

@@ -1,0 +1,143 @@
+/* bench/src/calls.c: what it costs to read a body and to decide its call, against the marks: a KiB of long
+ * texts, a KiB of many members, and a decision among a thousand rules. Run by hand: [ROUNDS]. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+#include "gatehouse/policy.h"
+
+#define ROUNDS        15u /* at least so many count */
+#define ROUND_MAX     1000u
+#define SCANS         2000u /* a round */
+#define DECISIONS     200000u
+#define RULES         1000u
+#define BODY          (size_t)(64 * 1024)
+#define MARK_TEXT_US  1.0 /* a KiB */
+#define MARK_DENSE_US 3.0
+#define MARK_RULE_US  2.0
+
+static double now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, unsigned count)
+{
+    qsort(values, count, sizeof(*values), compare);
+    return values[count / 2];
+}
+
+static void check(bool ok, const char *what)
+{
+    if (ok)
+        return;
+    (void)fprintf(stderr, "bench-calls: %s\n", what);
+    exit(2);
+}
+
+/* ---- bodies: a call of a tool, whose arguments are long texts, or many small members */
+
+static void add(struct gh_buf *body, const char *text)
+{
+    check(gh_buf_add(body, gh_str_from(text)), "out of memory");
+}
+
+static struct gh_buf body_of(bool dense)
+{
+    struct gh_buf body = { 0 };
+    add(&body, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/"
+               "call\",\"params\":{\"name\":\"put\",\"arguments\":{\"rows\":[0");
+    for (unsigned i = 0; gh_buf_len(&body) < BODY; i++) {
+        bool ok =
+            dense ? gh_buf_printf(&body, ",{\"a\":%u,\"bc\":true,\"def\":\"x\"}", i)
+                  : gh_buf_printf(&body, ",\"%0900u the quick brown fox, caf\xc3\xa9 and \\\"more\\\"\"", i);
+        check(ok, "out of memory");
+    }
+    add(&body, "]}}}");
+    return body;
+}
+
+static double scan_us_per_kib(struct gh_rpc_scanner *scanner, const struct gh_buf *body)
+{
+    struct gh_rpc_message message;
+    double began = now_us();
+    for (unsigned i = 0; i < SCANS; i++)
+        check(gh_rpc_scan(scanner, gh_buf_peek(body), &message) == GH_OK, "a body was refused");
+    return (now_us() - began) / SCANS / ((double)gh_buf_len(body) / 1024);
+}
+
+/* ---- rules */
+
+static struct gh_call_rule rules[RULES];
+static char names[RULES][32];
+static const gh_str granted[] = { GH_STR_INIT("mcp:read"), GH_STR_INIT("mcp:write"),
+                                  GH_STR_INIT("mcp:execute") };
+
+static double decide_us(const struct gh_policy *policy)
+{
+    const struct gh_principal principal = { .scopes = { granted, 3 } };
+    struct gh_strs needed;
+    double began = now_us();
+    for (unsigned i = 0; i < DECISIONS; i++) {
+        const struct gh_rpc_message message = { .names = GH_RPC_NAMES_TOOL,
+                                                .name = gh_str_from(names[i * 7919u % RULES]) };
+        check(gh_policy_call(policy, &principal, &message, &needed) == GH_OK, "a call was refused");
+    }
+    return (now_us() - began) / DECISIONS;
+}
+
+static struct gh_policy policy_of(void)
+{
+    for (unsigned i = 0; i < RULES; i++) {
+        (void)snprintf(names[i], sizeof(names[i]), "tool_number_%u", i * 31);
+        rules[i] = (struct gh_call_rule){ gh_str_from(names[i]), { granted + 1, 2 } };
+    }
+    gh_call_rules_sort(rules, RULES);
+    struct gh_policy policy = { .reads_calls = true };
+    policy.calls[GH_RPC_NAMES_TOOL] = (struct gh_call_rules){ true, rules, RULES };
+    return policy;
+}
+
+static bool say(const char *what, double *values, unsigned rounds, double mark)
+{
+    double found = median(values, rounds);
+    printf("%-44s %7.3f us  (%.3f to %.3f, mark %.1f)  %s\n", what, found, values[rounds / 4],
+           values[rounds * 3 / 4], mark, found <= mark ? "held" : "MISSED");
+    return found <= mark;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct gh_rpc_limits limits = { .depth = 64, .members = 10000, .string = 1 << 20 };
+    static const uint64_t seed[2] = { 20261126, 7 };
+    static double text[ROUND_MAX], dense[ROUND_MAX], rule[ROUND_MAX];
+    unsigned rounds = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : ROUNDS;
+    check(rounds >= ROUNDS && rounds <= ROUND_MAX, "15 to 1000 rounds");
+    struct gh_rpc_scanner *scanner = gh_rpc_scanner_new(&limits, seed);
+    struct gh_buf texts = body_of(false), members = body_of(true);
+    const struct gh_policy policy = policy_of();
+    check(scanner != NULL, "out of memory");
+    for (unsigned i = 0; i < rounds; i++) {
+        text[i] = scan_us_per_kib(scanner, &texts);
+        dense[i] = scan_us_per_kib(scanner, &members);
+        rule[i] = decide_us(&policy);
+    }
+    bool held = say("a KiB of texts", text, rounds, MARK_TEXT_US);
+    held = say("a KiB of members", dense, rounds, MARK_DENSE_US) && held;
+    held = say("a decision among 1,000 rules", rule, rounds, MARK_RULE_US) && held;
+    gh_buf_done(&texts);
+    gh_buf_done(&members);
+    gh_rpc_scanner_free(scanner);
+    return held ? 0 : 1;
+}

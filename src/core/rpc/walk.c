@@ -1,0 +1,416 @@
+/* core/rpc/walk.c: reads a JSON text strictly, once, and keeps nothing of it but a few values and, until the
+ * end, which names each object has had. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/map.h"
+#include "base/str.h"
+#include "core/json/string.h"
+#include "core/rpc/parts.h"
+
+/* What escaped strings mean, of one message. */
+#define MEANINGS_MAX 16384u
+
+struct gh_rpc_scanner {
+    struct gh_rpc_limits limits;
+    uint64_t seed[2];
+    size_t mask;     /* of slots */
+    uint64_t *slots; /* hashes of (object, name), 0: free; at most half of them are taken */
+    uint32_t *taken; /* which, so that a scan leaves none */
+    size_t taken_count;
+    char meanings[MEANINGS_MAX];
+    size_t meant;
+};
+
+struct walk {
+    const char *at, *end;
+    struct gh_rpc_scanner *scanner;
+    struct gh_rpc_part *parts;
+    int64_t depth;
+    int64_t members;
+    uint64_t objects; /* whose names lie in the table: each has a number */
+    enum gh_reason why;
+};
+
+static bool read_value(struct walk *walk, enum gh_rpc_role role, struct gh_rpc_part *ret_part);
+
+/* ---- the scanner ---- */
+
+struct gh_rpc_scanner *gh_rpc_scanner_new(const struct gh_rpc_limits *limits, const uint64_t seed[2])
+{
+    size_t slots = 64;
+    while (slots < 2 * (size_t)limits->members)
+        slots *= 2;
+    struct gh_rpc_scanner *scanner = gh_calloc(1, sizeof(*scanner));
+    if (scanner == NULL)
+        return NULL;
+    scanner->limits = *limits;
+    scanner->seed[0] = seed[0];
+    scanner->seed[1] = seed[1];
+    scanner->mask = slots - 1;
+    scanner->slots = gh_calloc(slots, sizeof(*scanner->slots));
+    scanner->taken = gh_calloc((size_t)limits->members, sizeof(*scanner->taken));
+    if (scanner->slots != NULL && scanner->taken != NULL)
+        return scanner;
+    gh_rpc_scanner_free(scanner);
+    return NULL;
+}
+
+void gh_rpc_scanner_free(struct gh_rpc_scanner *scanner)
+{
+    if (scanner == NULL)
+        return;
+    free(scanner->slots);
+    free(scanner->taken);
+    free(scanner);
+}
+
+static void forget_names(struct gh_rpc_scanner *scanner)
+{
+    while (scanner->taken_count > 0)
+        scanner->slots[scanner->taken[--scanner->taken_count]] = 0;
+}
+
+gh_str gh_rpc_meaning(struct gh_rpc_scanner *scanner, const struct gh_rpc_part *part)
+{
+    if (!part->is_escaped)
+        return part->raw;
+    /* The reader wants the closing quote. */
+    if (part->raw.len + 1 > MEANINGS_MAX - scanner->meant)
+        return GH_STR_NONE;
+    char *at = scanner->meanings + scanner->meant;
+    memcpy(at, part->raw.ptr, part->raw.len + 1);
+    gh_str meaning;
+    const char *end = at + part->raw.len + 1;
+    if (!gh_json_string_read(&at, end, &meaning))
+        return GH_STR_NONE;
+    scanner->meant += meaning.len;
+    return meaning;
+}
+
+/* ---- the text ---- */
+
+static bool fail(struct walk *walk, enum gh_reason why)
+{
+    walk->why = why;
+    return false;
+}
+
+static void skip_space(struct walk *walk)
+{
+    while (walk->at < walk->end &&
+           (*walk->at == ' ' || *walk->at == '\t' || *walk->at == '\n' || *walk->at == '\r'))
+        walk->at++;
+}
+
+static bool take(struct walk *walk, char c)
+{
+    if (walk->at == walk->end || *walk->at != c)
+        return false;
+    walk->at++;
+    return true;
+}
+
+enum gh_reason gh_rpc_walk(struct gh_rpc_scanner *scanner, gh_str text,
+                           struct gh_rpc_part parts[GH_RPC_PLACES])
+{
+    if (text.len == 0)
+        return GH_RPC_JSON;
+    struct walk walk = {
+        .at = text.ptr, .end = text.ptr + text.len, .scanner = scanner, .parts = parts, .why = GH_OK
+    };
+    struct gh_rpc_part whole;
+    scanner->meant = 0;
+    skip_space(&walk);
+    bool ok = read_value(&walk, GH_RPC_ENVELOPE, &whole);
+    skip_space(&walk);
+    forget_names(scanner);
+    if (!ok)
+        return walk.why;
+    if (walk.at != walk.end)
+        return GH_RPC_JSON;
+    return whole.what == GH_RPC_OBJECT ? GH_OK : GH_RPC_MESSAGE;
+}
+
+/* ---- strings ---- */
+
+#define EACH(byte) (0x0101010101010101u * (byte))
+
+/* Skips what means itself, eight bytes at a time: no quote, backslash, control, nothing beyond ASCII. A byte
+ * that is one of them sets the high bit of its place, and none below it does. */
+static const char *skip_plain(const char *at, const char *end)
+{
+    while (end - at >= 8) {
+        uint64_t word;
+        memcpy(&word, at, 8);
+        uint64_t marks =
+            word | (word - EACH(0x20)) | ((word ^ EACH('"')) - EACH(1)) | ((word ^ EACH('\\')) - EACH(1));
+        if ((marks & EACH(0x80)) != 0)
+            break;
+        at += 8;
+    }
+    while (at < end && (unsigned char)*at >= 0x20 && (unsigned char)*at < 0x80 && *at != '"' && *at != '\\')
+        at++;
+    return at;
+}
+
+static bool read_hex(struct walk *walk, unsigned *ret_code)
+{
+    unsigned code = 0;
+    if (walk->end - walk->at < 4)
+        return false;
+    for (unsigned i = 0; i < 4; i++) {
+        char c = *walk->at++;
+        unsigned digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
+                         : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
+                         : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A' + 10)
+                                                : 16;
+        if (digit == 16)
+            return false;
+        code = code << 4 | digit;
+    }
+    *ret_code = code;
+    return true;
+}
+
+/* Behind the backslash. A surrogate has its other half. */
+static bool skip_escape(struct walk *walk)
+{
+    unsigned code, low;
+    if (walk->at == walk->end)
+        return false;
+    char name = *walk->at++;
+    if (name != 'u')
+        return name != '\0' && strchr("\"\\/bfnrt", name) != NULL;
+    if (!read_hex(walk, &code) || (code >= 0xdc00 && code < 0xe000))
+        return false;
+    if (code < 0xd800 || code >= 0xdc00)
+        return true;
+    return take(walk, '\\') && take(walk, 'u') && read_hex(walk, &low) && low >= 0xdc00 && low < 0xe000;
+}
+
+/* Behind the opening quote. */
+static bool read_string(struct walk *walk, struct gh_rpc_part *part)
+{
+    const char *start = walk->at;
+    *part = (struct gh_rpc_part){ .what = GH_RPC_STRING };
+    for (;;) {
+        walk->at = skip_plain(walk->at, walk->end);
+        if (walk->at == walk->end)
+            return fail(walk, GH_RPC_JSON);
+        if (*walk->at == '"')
+            break;
+        if (*walk->at == '\\') {
+            walk->at++;
+            part->is_escaped = true;
+            if (!skip_escape(walk))
+                return fail(walk, GH_RPC_JSON);
+            continue;
+        }
+        size_t width = gh_utf8_width(walk->at, walk->end);
+        if (width == 0)
+            return fail(walk, GH_RPC_JSON);
+        walk->at += width;
+    }
+    part->raw = gh_str_of(start, (size_t)(walk->at - start));
+    walk->at++;
+    return (int64_t)part->raw.len <= walk->scanner->limits.string || fail(walk, GH_RPC_LIMITS);
+}
+
+/* ---- other values ---- */
+
+static size_t skip_digits(struct walk *walk)
+{
+    const char *start = walk->at;
+    while (walk->at < walk->end && *walk->at >= '0' && *walk->at <= '9')
+        walk->at++;
+    return (size_t)(walk->at - start);
+}
+
+static bool read_number(struct walk *walk, struct gh_rpc_part *part)
+{
+    const char *start = walk->at;
+    (void)take(walk, '-');
+    if (!take(walk, '0') && skip_digits(walk) == 0)
+        return fail(walk, GH_RPC_JSON);
+    if (take(walk, '.') && skip_digits(walk) == 0)
+        return fail(walk, GH_RPC_JSON);
+    if (take(walk, 'e') || take(walk, 'E')) {
+        if (!take(walk, '+'))
+            (void)take(walk, '-');
+        if (skip_digits(walk) == 0)
+            return fail(walk, GH_RPC_JSON);
+    }
+    *part =
+        (struct gh_rpc_part){ .what = GH_RPC_NUMBER, .raw = gh_str_of(start, (size_t)(walk->at - start)) };
+    return true;
+}
+
+static bool read_literal(struct walk *walk, gh_str literal, struct gh_rpc_part *part)
+{
+    gh_str rest = gh_str_of(walk->at, (size_t)(walk->end - walk->at));
+    if (!gh_str_starts(rest, literal))
+        return fail(walk, GH_RPC_JSON);
+    walk->at += literal.len;
+    *part = (struct gh_rpc_part){ .what = GH_RPC_LITERAL };
+    return true;
+}
+
+static bool read_array(struct walk *walk, struct gh_rpc_part *part)
+{
+    struct gh_rpc_part item;
+    *part = (struct gh_rpc_part){ .what = GH_RPC_ARRAY };
+    skip_space(walk);
+    if (take(walk, ']'))
+        return true;
+    do {
+        skip_space(walk);
+        if (!read_value(walk, GH_RPC_FREE, &item))
+            return false;
+        skip_space(walk);
+    } while (take(walk, ','));
+    return take(walk, ']') || fail(walk, GH_RPC_JSON);
+}
+
+/* ---- objects ---- */
+
+/* Most objects have few members: those are compared one by one. */
+#define FEW 8u
+struct object {
+    enum gh_rpc_role role;
+    uint64_t number; /* 0: its names do not lie in the table */
+    unsigned count;
+    gh_str few[FEW];
+};
+
+/* One hash says object and name; two that are equal by chance, one in 2^64, are refused like a duplicate. */
+static bool add_to_table(struct walk *walk, const struct object *object, gh_str name)
+{
+    struct gh_rpc_scanner *scanner = walk->scanner;
+    const uint64_t seed[2] = { scanner->seed[0] ^ object->number, scanner->seed[1] };
+    uint64_t hash = gh_hash(seed, name) | 1;
+    size_t slot = (hash >> 1) & scanner->mask;
+    while (scanner->slots[slot] != 0) {
+        if (scanner->slots[slot] == hash)
+            return fail(walk, GH_RPC_DUPLICATE);
+        slot = (slot + 1) & scanner->mask;
+    }
+    scanner->slots[slot] = hash;
+    scanner->taken[scanner->taken_count++] = (uint32_t)slot;
+    return true;
+}
+
+static bool move_to_table(struct walk *walk, struct object *object)
+{
+    object->number = ++walk->objects;
+    for (unsigned i = 0; i < object->count; i++)
+        if (!add_to_table(walk, object, object->few[i]))
+            return false;
+    return true;
+}
+
+/* `lasts`: the name lies in the text. */
+static bool remember_name(struct walk *walk, struct object *object, gh_str name, bool lasts)
+{
+    if (++walk->members > walk->scanner->limits.members)
+        return fail(walk, GH_RPC_LIMITS);
+    if (object->number == 0 && (object->count == FEW || !lasts) && !move_to_table(walk, object))
+        return false;
+    if (object->number != 0)
+        return add_to_table(walk, object, name);
+    for (unsigned i = 0; i < object->count; i++)
+        if (gh_str_eq(object->few[i], name))
+            return fail(walk, GH_RPC_DUPLICATE);
+    object->few[object->count++] = name;
+    return true;
+}
+
+/* Up to the colon. *ret_member NULL: it means nothing here. */
+static bool read_name(struct walk *walk, struct object *object, const struct gh_rpc_member **ret_member)
+{
+    struct gh_rpc_part part;
+    bool is_twin;
+    skip_space(walk);
+    if (!take(walk, '"'))
+        return fail(walk, GH_RPC_JSON);
+    if (!read_string(walk, &part))
+        return false;
+    size_t meant = walk->scanner->meant;
+    gh_str name = gh_rpc_meaning(walk->scanner, &part);
+    walk->scanner->meant = meant;
+    if (name.ptr == NULL)
+        return fail(walk, part.raw.len < MEANINGS_MAX ? GH_RPC_JSON : GH_RPC_LIMITS);
+    *ret_member = gh_rpc_member_find(object->role, name, &is_twin);
+    if (*ret_member == NULL && is_twin)
+        return fail(walk, GH_RPC_DUPLICATE);
+    if (!remember_name(walk, object, name, !part.is_escaped))
+        return false;
+    skip_space(walk);
+    return take(walk, ':') || fail(walk, GH_RPC_JSON);
+}
+
+static bool read_member(struct walk *walk, struct object *object)
+{
+    const struct gh_rpc_member *member;
+    struct gh_rpc_part part;
+    if (!read_name(walk, object, &member))
+        return false;
+    skip_space(walk);
+    if (!read_value(walk, member != NULL ? member->role : GH_RPC_FREE, &part))
+        return false;
+    if (member != NULL && member->place != GH_RPC_AT_NONE)
+        walk->parts[member->place] = part;
+    skip_space(walk);
+    return true;
+}
+
+static bool read_object(struct walk *walk, enum gh_rpc_role role, struct gh_rpc_part *part)
+{
+    struct object object;
+    object.role = role;
+    object.number = 0;
+    object.count = 0;
+    *part = (struct gh_rpc_part){ .what = GH_RPC_OBJECT };
+    skip_space(walk);
+    if (take(walk, '}'))
+        return true;
+    do {
+        if (!read_member(walk, &object))
+            return false;
+    } while (take(walk, ','));
+    return take(walk, '}') || fail(walk, GH_RPC_JSON);
+}
+
+static bool read_nested(struct walk *walk, enum gh_rpc_role role, struct gh_rpc_part *part)
+{
+    bool is_object = *walk->at++ == '{';
+    if (++walk->depth > walk->scanner->limits.depth)
+        return fail(walk, GH_RPC_LIMITS);
+    bool ok = is_object ? read_object(walk, role, part) : read_array(walk, part);
+    walk->depth--;
+    return ok;
+}
+
+/* At its first byte. `role` is of an object. */
+static bool read_value(struct walk *walk, enum gh_rpc_role role, struct gh_rpc_part *ret_part)
+{
+    if (walk->at == walk->end)
+        return fail(walk, GH_RPC_JSON);
+    switch (*walk->at) {
+    case '{':
+    case '[':
+        return read_nested(walk, role, ret_part);
+    case '"':
+        walk->at++;
+        return read_string(walk, ret_part);
+    case 't':
+        return read_literal(walk, GH_STR("true"), ret_part);
+    case 'f':
+        return read_literal(walk, GH_STR("false"), ret_part);
+    case 'n':
+        return read_literal(walk, GH_STR("null"), ret_part);
+    default:
+        return read_number(walk, ret_part);
+    }
+}
