@@ -1,4 +1,6 @@
 """Step-up by refresh (a route's option): who was refused for want of scopes it could get, is sent back to its user by a refresh that fails."""
+import json
+
 import pytest
 
 from support.browser import Browser
@@ -120,3 +122,22 @@ def test_a_second_process_hears_of_it(stepping):
         assert refresh(client, tokens)[0] == 200
     finally:
         other.stop()
+
+
+def test_a_tool_that_needs_more_leads_there_too(house):  # noqa: F811
+    """Its scope is one that the metadata lists, and that the issuer grants, for the rule alone."""
+    house.route.update(step_up_by_refresh=True, scopes=["mcp:read"], tools={"read_note": [], "erase_note": "notes:erase"})
+    house.route.pop("scopes_supported", None)
+    house.start()
+    browser = Browser(house)
+    browser.set_up()
+    client, tokens = narrow_grant(house, browser)
+    called = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "erase_note"}}).encode()
+    assert house.send(house.post(tokens["access_token"], body=called.replace(b"erase", b"read"))).status == 200
+    answer = house.send(house.post(tokens["access_token"], body=called))
+    assert answer.status == 403 and 'scope="mcp:read notes:erase"' in answer["www-authenticate"]
+    status, told = refresh(client, tokens)
+    assert (status, told["error"]) == (400, "invalid_grant")
+    wider = Client(house, scope="mcp:read notes:erase")
+    _, tokens = wider.redeem(wider.code_of(browser.allow(browser.open(wider.url()))))
+    house.accepted(house.post(tokens["access_token"], body=called))
