@@ -27,7 +27,7 @@ enum gh_rpc_names {
     GH_RPC_NAMES_TOOL,     /* tools/call: params.name */
     GH_RPC_NAMES_PROMPT,   /* prompts/get: params.name; completion/complete: params.ref.name */
     GH_RPC_NAMES_RESOURCE, /* resources/read and (un)subscribe: params.uri; completion/complete:
-                              params.ref.uri */
+                              params.ref.uri; subscriptions/listen: "*", any */
     GH_RPC_NAMES_UNKNOWN   /* no method of any revision of MCP that clients send */
 };
 

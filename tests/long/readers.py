@@ -108,6 +108,8 @@ def differs(ours, theirs):
     if by_ref:
         expected = {"prompt": "ref/prompt", "resource": "ref/resource"}[kind].encode().hex() + "."
         return ref_type != expected or (ref_name if kind == "prompt" else ref_uri) != name
+    if method == b"subscriptions/listen".hex() + ".":
+        return False
     return {"tool": plain, "prompt": plain, "resource": uri}.get(kind, name) != name
 
 

@@ -83,6 +83,11 @@ static enum gh_reason read_call(struct reading *reading)
     message->names = gh_rpc_method_names(message->method, &by_ref);
     if (by_ref)
         return read_reference(reading);
+    if (gh_str_eq(message->method, GH_STR("subscriptions/listen"))) {
+        message->names = GH_RPC_NAMES_RESOURCE;
+        message->name = GH_STR("*"); /* which they are is not read: whoever may read any may listen */
+        return GH_OK;
+    }
     switch (message->names) {
     case GH_RPC_NAMES_TOOL:
     case GH_RPC_NAMES_PROMPT:
