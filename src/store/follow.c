@@ -29,7 +29,7 @@ struct news {
     gh_str why; /* in the arena */
 };
 
-static void tell_new(struct gh_store *store, int64_t as_of_ms);
+static enum gh_reason tell_new(struct gh_store *store, int64_t as_of_ms);
 static void tell_caught_up(struct gh_store *store, int64_t as_of_ms);
 
 void gh_store_follow(struct gh_store *store, struct gh_mailbox *mailbox,
@@ -139,17 +139,17 @@ void gh_follow_turn(struct gh_store *store, int64_t now_ms)
     if (reason != GH_OK)
         return;
     if (follow->behind)
-        tell_new(store, now_ms);
+        (void)tell_new(store, now_ms);
     else if (now_ms >= follow->told_at_ms + QUIET_MS)
         tell_caught_up(store, now_ms);
 }
 
-void gh_follow_appended(struct gh_store *store, int64_t now_ms)
+bool gh_follow_appended(struct gh_store *store, int64_t now_ms)
 {
     if (!store->follow.on)
-        return;
+        return true;
     store->follow.behind = true;
-    tell_new(store, now_ms);
+    return tell_new(store, now_ms) == GH_OK;
 }
 
 /* An entry that cannot be read stays unread, and with it all behind it: who follows then knows less and less
@@ -196,7 +196,7 @@ static enum gh_reason tell_batch(struct gh_store *store, int64_t as_of_ms, bool 
 }
 
 /* Until the follower knows all that had been appended at `as_of_ms`, or has enough to open for now. */
-static void tell_new(struct gh_store *store, int64_t as_of_ms)
+static enum gh_reason tell_new(struct gh_store *store, int64_t as_of_ms)
 {
     struct gh_follow *follow = &store->follow;
     enum gh_reason reason = GH_OK;
@@ -209,6 +209,7 @@ static void tell_new(struct gh_store *store, int64_t as_of_ms)
     follow->starved = follow->behind && reason == GH_OK;
     if (!follow->behind)
         follow->told_at_ms = as_of_ms;
+    return reason;
 }
 
 static void tell_caught_up(struct gh_store *store, int64_t as_of_ms)

@@ -216,6 +216,14 @@ static void post_answers(struct gh_store *store, struct gh_store_call *batch)
     pthread_mutex_unlock(&store->lock);
 }
 
+/* Who hears that a revocation is durable relies on this process knowing it. */
+static void doubt_untold(const struct gh_store *store, struct gh_store_call *batch)
+{
+    for (struct gh_store_call *call = batch; call != NULL; call = call->next)
+        if (call->answer.position > store->follow.position)
+            call->answer = (struct gh_store_answer){ .reason = GH_STORE_DOWN };
+}
+
 static void run_batch(struct gh_store *store, struct gh_store_call *batch)
 {
     store->driver->run(store->self, batch);
@@ -225,8 +233,8 @@ static void run_batch(struct gh_store *store, struct gh_store_call *batch)
         appended = appended || call->answer.position != 0;
         gh_follow_outcome(store, call->answer.reason, now);
     }
-    if (appended)
-        gh_follow_appended(store, now);
+    if (appended && !gh_follow_appended(store, now))
+        doubt_untold(store, batch);
     post_answers(store, batch);
 }
 

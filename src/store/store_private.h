@@ -46,8 +46,8 @@ void gh_store_call_free(struct gh_store_call *call);
 /* follow.c; on the store's thread. */
 /* Looks when it is time, and tells what is new. */
 void gh_follow_turn(struct gh_store *store, int64_t now_ms);
-/* Tells at once what this process has appended. */
-void gh_follow_appended(struct gh_store *store, int64_t now_ms);
+/* Tells at once what this process has appended; false: it cannot be read. */
+bool gh_follow_appended(struct gh_store *store, int64_t now_ms);
 /* When gh_follow_turn has something to do; INT64_MAX: only when it is woken. Under the lock. */
 int64_t gh_follow_due_ms(const struct gh_store *store);
 /* How a driver's function ended: trouble and its end are told, not each failure. */

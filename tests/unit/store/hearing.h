@@ -53,12 +53,17 @@ static inline void follow(void)
                         .entry = hear_entry, .caught_up = hear_all, .trouble = hear_trouble, .ctx = &heard });
 }
 
-static inline uint64_t append(const char *id)
+static inline struct gh_store_answer ask_to_append(const char *id)
 {
     struct gh_effects effects = { 0 };
     struct gh_revocation revocation = revocation_of(id);
     assert_int_equal(gh_effects_revoke(&effects, &revocation), GH_OK);
-    struct gh_store_answer answer = commit_as("acme", &effects, NOW);
+    return commit_as("acme", &effects, NOW);
+}
+
+static inline uint64_t append(const char *id)
+{
+    struct gh_store_answer answer = ask_to_append(id);
     assert_int_equal(answer.reason, GH_OK);
     return answer.position;
 }
