@@ -12,17 +12,24 @@ static enum gh_reason ask_state(struct gh_redis *self)
 {
     static const gh_str store[] = { GH_STR_INIT("MGET"), GH_STR_INIT(GH_REDIS_ID),
                                     GH_STR_INIT(GH_REDIS_SEQUENCE) };
+    static const gh_str log[] = { GH_STR_INIT("EXISTS"), GH_STR_INIT(GH_REDIS_LOG) };
     static const gh_str server[] = { GH_STR_INIT("INFO"), GH_STR_INIT("replication") };
     enum gh_reason reason = gh_redis_ask(self, (struct gh_strs){ store, 3 });
+    if (reason == GH_OK)
+        reason = gh_redis_ask(self, (struct gh_strs){ log, 2 });
     return reason == GH_OK ? gh_redis_ask(self, (struct gh_strs){ server, 2 }) : reason;
 }
 
-static enum gh_reason judge_store(struct gh_redis *self, const struct gh_reply *reply)
+static enum gh_reason judge_store(struct gh_redis *self, const struct gh_reply *reply,
+                                  const struct gh_reply *log)
 {
     int64_t sequence;
     if (reply->kind != GH_REPLY_ARRAY || reply->count != 2)
         return gh_redis_refuse(self, reply);
-    if (!gh_reply_is_text(reply->at[0], gh_str_from(self->id)) || reply->at[1]->kind == GH_REPLY_NIL)
+    if (log->kind != GH_REPLY_NUMBER)
+        return gh_redis_refuse(self, log);
+    if (!gh_reply_is_text(reply->at[0], gh_str_from(self->id)) || reply->at[1]->kind == GH_REPLY_NIL ||
+        log->number != 1)
         return gh_redis_other(self);
     if (!gh_reply_number(reply->at[1], &sequence) || sequence <= 0)
         return gh_redis_fail(self, "the server's sequence is no number");
@@ -43,14 +50,16 @@ static enum gh_reason judge_server(struct gh_redis *self, const struct gh_reply 
 
 static enum gh_reason judge_state(struct gh_redis *self)
 {
-    const struct gh_reply *store, *server;
+    const struct gh_reply *store, *log, *server;
     enum gh_reason reason = gh_redis_answer(self, &store);
+    if (reason == GH_OK)
+        reason = gh_redis_answer(self, &log);
     if (reason == GH_OK)
         reason = gh_redis_answer(self, &server);
     /* First: what another history has counted is not measured by this one. */
     if (reason == GH_OK)
         reason = judge_server(self, server);
-    return reason == GH_OK ? judge_store(self, store) : reason;
+    return reason == GH_OK ? judge_store(self, store, log) : reason;
 }
 
 enum gh_reason gh_redis_look(void *ctx, bool *ret_changed)

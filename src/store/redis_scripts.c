@@ -4,7 +4,8 @@
  *   {gh}:sequence     the last version or position given; neither is ever used again
  *   {gh}:histories    lines of a server's history and the sequence that it began at, the newest last
  *   {gh}:log          a stream of the revocations of all tenants: entry POSITION-0 has a, u and l:
- * appended_ms, until, line. One stream and not one a tenant, because the port's positions are one order
+ * appended_ms, until, line. One stream and not one a tenant, because the port's positions are one order. It
+ * is made with the store and never goes: where it is missing, it was thrown away
  *   {gh}:until        sorted set: positions of entries that end, by when
  *   {gh}:expiry       sorted set: tenant + key of rows that expire, by when
  *   {gh:TENANT}:row:KEY   "version:expires:value"; also has a time to live, so that it goes without us
@@ -37,8 +38,8 @@
 
 #define SAME_STORE                                                                                           \
     "local sequence = tonumber(redis.call('GET', '{gh}:sequence'))\n"                                        \
-    "if redis.call('GET', '{gh}:id') ~= string.sub(ARGV[1], 1, 32) or not sequence then return 'other' "     \
-    "end\n"                                                                                                  \
+    "if redis.call('GET', '{gh}:id') ~= string.sub(ARGV[1], 1, 32) or not sequence\n"                        \
+    "  or redis.call('EXISTS', '{gh}:log') == 0 then return 'other' end\n"                                   \
     "local histories = redis.call('GET', '{gh}:histories') or ''\n"                                          \
     "if string.match(histories, '(%x+) %d+\\n$') ~= string.sub(ARGV[1], 33) then return 'moved' end\n"       \
     "if sequence < tonumber(ARGV[2]) then return 'back' end\n"
@@ -83,7 +84,10 @@ static const gh_str scripts[GH_REDIS_SCRIPTS] = {
         "  id, sequence = ARGV[1], digits(tonumber(time[1]) * 1000000 + tonumber(time[2]))\n"
         "  redis.call('SET', '{gh}:id', id)\n"
         "  redis.call('SET', '{gh}:sequence', sequence)\n"
+        "  redis.call('XADD', '{gh}:log', '1-0', 'a', '')\n"
+        "  redis.call('XDEL', '{gh}:log', '1-0')\n"
         "end\n"
+        "if redis.call('EXISTS', '{gh}:log') == 0 then return 'other' end\n"
         "local histories = redis.call('GET', '{gh}:histories') or ''\n"
         "local base = sequence\n"
         "if string.match(histories, '(%x+) %d+\\n$') ~= ARGV[3] then\n"

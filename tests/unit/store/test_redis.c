@@ -166,6 +166,51 @@ static void an_emptied_server_is_noticed(void **state)
     assert_int_equal(put("b", "{}", 0), GH_OK);
 }
 
+/* Evicted, or deleted by hand: the rest is there. Who commits must not begin another one. */
+static void a_log_that_is_gone_is_noticed(void **state)
+{
+    (void)state;
+    (void)append("a");
+    follow();
+    TURN_UNTIL(heard.caught_up > 0);
+    tell(&world.server, "RENAME {gh}:log {gh}:away");
+    TURN_UNTIL(heard.troubles > 0);
+    assert_non_null(strstr(heard.why, "emptied"));
+    unsigned before = heard.caught_up;
+    for (unsigned i = 0; i < 50; i++)
+        assert_int_equal(ask_to_append("b").reason, GH_STORE_DOWN); /* reason: store_down */
+    assert_int_equal(heard.caught_up, before);
+    close_store();
+    assert_refused(GH_STORE_DOWN, "a part of a store");
+    tell(&world.server, "RENAME {gh}:away {gh}:log");
+    open_store();
+    (void)append("b");
+}
+
+static bool is_rewriting(void)
+{
+    redisReply *reply = say(&world.server, "INFO persistence");
+    bool is = strstr(reply->str, "aof_rewrite_in_progress:0") == NULL;
+    freeReplyObject(reply);
+    return is;
+}
+
+/* It is empty in the beginning and when all has been swept, and there all the same, in a new journal too. */
+static void an_empty_log_is_one(void **state)
+{
+    (void)state;
+    follow();
+    TURN_UNTIL(heard.caught_up > 0);
+    assert_int_equal(heard.count, 0);
+    tell(&world.server, "BGREWRITEAOF");
+    while (is_rewriting())
+        (void)usleep(5000);
+    kill_server(&world.server);
+    start_server_with(&world.server, NULL, NULL);
+    TURN_UNTIL(put("a", "{}", UINT64_MAX) == GH_OK);
+    (void)append("a");
+}
+
 static void a_server_that_went_back_is_noticed(void **state)
 {
     (void)state;
@@ -354,6 +399,8 @@ int main(void)
         CASE(what_was_acknowledged_survives_a_kill),
         CASE(a_stopped_server_ends_at_the_deadline),
         CASE(an_emptied_server_is_noticed),
+        CASE(a_log_that_is_gone_is_noticed),
+        CASE(an_empty_log_is_one),
         CASE(a_server_that_went_back_is_noticed),
         CASE(a_server_that_becomes_a_replica_is_noticed),
         CASE(forgotten_scripts_are_loaded_again),
