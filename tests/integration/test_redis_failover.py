@@ -7,12 +7,14 @@ import pytest
 from support.browser import Browser
 from support.failover import Failovers
 from support.pair import start_two
-from support.sentinels import NAME, Replicated
+from support.proxy import Proxy, swallowed
+from support.sentinels import NAME, Replicated, address_of, facts_of
 from support.wait import until
 from test_code_flow import Client, keep_house, links
 from test_revocation import ask_revoke, assert_revoked, revoke
 
 ROUNDS = 10
+EVE = {"level": "user", "tenant": "acme", "issuer": "idp", "id": "eve"}
 
 
 @pytest.fixture
@@ -22,11 +24,15 @@ def replicated():
     made.remove()
 
 
-@pytest.fixture
-def store(site, replicated):
-    site.settings["store"] = {"url": replicated.url, "replicas": 1, "poll": "10ms"}
+def set_store(site, url, **more):
+    site.settings["store"] = {"url": url, "replicas": 1, "poll": "10ms", **more}
     site.settings["issuers"]["idp"]["leeway"] = "0s"
     return site
+
+
+@pytest.fixture
+def store(site, replicated):
+    return set_store(site, replicated.url)
 
 
 def test_what_was_acknowledged_outlives_the_master(site, replicated):
@@ -80,18 +86,83 @@ def test_a_master_that_sentinels_have_given_up_is_left(store, replicated):
     until(lambda: "the Sentinels have chosen another server" in store.log(), "word of it")
     follower.say("REPLICAOF", "127.0.0.1", chosen.port)
     bad = store.issuer.token(sub="eve")
-    until(lambda: ask_revoke(store, {"level": "user", "tenant": "acme", "issuer": "idp", "id": "eve"})[0] == 200, "acknowledgement")
+    until(lambda: ask_revoke(store, EVE)[0] == 200, "acknowledgement")
     until(lambda: store.send(store.post(good)).status == 200, "acceptance")
     assert_revoked(store, bad, good)
     assert chosen.say("XLEN", "{gh}:log") == 1 and old.say("XLEN", "{gh}:log") == 0
 
 
+def test_a_master_that_is_being_left_is_not_believed(site):
+    """The Sentinel that leads a failover names it with the new epoch among its facts until all replicas follow the next one. One does not
+    follow here, so that what is written to the old one reaches a replica."""
+    replicated = Replicated(last=("--replica-priority", "200"))
+    try:
+        old, chosen, stuck = replicated.servers
+        leader = replicated.sentinels[0]
+        set_store(site, f"redis+sentinel://127.0.0.1:{leader.port}/{NAME}")
+        site.start()
+        bad, good = site.issuer.token(sub="eve"), site.issuer.token(sub="bob")
+        site.accepted(site.post(bad))
+        stuck.say("ACL", "SETUSER", "default", "-slaveof", "-replicaof")
+        leader.say("SENTINEL", "SET", NAME, "failover-timeout", 60000)
+        leader.say("SENTINEL", "FAILOVER", NAME)
+        until(lambda: address_of(leader) == chosen.port, "another master")
+
+        def is_being_left():
+            return int(facts_of(leader)[b"port"]) == old.port and old.say("ROLE")[0] == b"master" and b"state=online" in old.say("INFO")
+        assert is_being_left()
+        old.say("CLIENT", "KILL", "TYPE", "normal")  # the gateway connects anew
+        until(lambda: ask_revoke(site, EVE)[0] == 200 or "hears 0 of its replicas" in site.log(), "word of the next one")
+        assert old.say("XLEN", "{gh}:log") == 0, "it was acknowledged where it will be lost"
+        assert is_being_left(), "it was over before anything was tried"
+        leader.say("SENTINEL", "SET", NAME, "failover-timeout", 2500)
+        stuck.say("ACL", "SETUSER", "default", "+slaveof", "+replicaof")
+        for server in (old, stuck):
+            server.say("REPLICAOF", "127.0.0.1", chosen.port)
+        until(lambda: ask_revoke(site, EVE)[0] == 200, "acknowledgement")
+        until(lambda: site.send(site.post(good)).status == 200, "acceptance")
+        assert_revoked(site, bad, good)
+        until(replicated.is_whole, "two replicas")
+        assert_revoked(site, bad, good)
+    finally:
+        replicated.remove()
+
+
+def test_a_failover_right_behind_another(store, replicated):
+    """The second master dies before its replica has that there was such a master: the third one does not know of it."""
+    store.start()
+    bad, good = store.issuer.token(sub="eve"), store.issuer.token(sub="bob")
+    revoke(store, "user", id="eve")
+    until(lambda: len({server.say("GET", "{gh}:sequence") for server in replicated.servers}) == 1, "the same at all servers")
+    store.process.send_signal(signal.SIGSTOP)
+    first = replicated.killed()
+    second = until(lambda: replicated.master() is not first and replicated.master(), "another master")
+    third, = [server for server in replicated.servers if server not in (first, second)]
+    link = Proxy(second.port, framed=False)
+    try:
+        until(lambda: second.say("INFO", "replication").count(b"state=online") == 1, "a replica")
+        third.say("REPLICAOF", "127.0.0.1", link.port)
+        words = (b"master_port:%d" % link.port, b"master_link_status:up")
+        until(lambda: all(word in third.say("INFO", "replication") for word in words), "a replica by the other way")
+        before = second.say("GET", "{gh}:histories")
+        link.answers = swallowed  # it is heard, and hears nothing
+        store.process.send_signal(signal.SIGCONT)
+        until(lambda: second.say("GET", "{gh}:histories") != before, "another history")
+        second.kill()
+    finally:
+        link.close()
+    until(lambda: replicated.master() is third, "the last one as master")
+    assert third.say("GET", "{gh}:histories").count(b"\n") == before.count(b"\n")
+    for server in (first, second):
+        server.start("--replicaof", f"127.0.0.1 {third.port}")
+    until(lambda: store.send(store.post(good)).status == 200, "acceptance")
+    assert_revoked(store, bad, good)
+
+
 def test_tls_all_the_way(site, authority):
     replicated = Replicated(authority)
     try:
-        site.settings["store"] = {"url": replicated.url, "replicas": 1, "ca_file": authority.path}
-        site.settings["issuers"]["idp"]["leeway"] = "0s"
-        site.start()
+        set_store(site, replicated.url, ca_file=authority.path).start()
         bad, good = site.issuer.token(sub="eve"), site.issuer.token(sub="bob")
         site.accepted(site.post(bad))
         revoke(site, "user", id="eve")

@@ -84,15 +84,27 @@ class Node:
             return False
 
 
+def facts_of(sentinel):
+    """What it says of the master."""
+    flat = sentinel.say("SENTINEL", "MASTER", NAME)
+    return dict(zip(flat[::2], flat[1::2]))
+
+
+def address_of(sentinel):
+    """The port of the server that it names to those who ask for it."""
+    return int(sentinel.say("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)[1])
+
+
 class Replicated:
-    def __init__(self, tls=None):
+    def __init__(self, tls=None, last=()):
+        """`last` are further words for the last one of the servers."""
         self.folder = tempfile.mkdtemp(prefix="gatehouse-sentinels-")
         self.servers = [Node(self.folder, f"server-{number}", tls) for number in range(3)]
         self.sentinels = [Node(self.folder, f"sentinel-{number}", tls) for number in range(3)]
         try:
             self.servers[0].start()
-            for replica in self.servers[1:]:
-                replica.start("--replicaof", f"127.0.0.1 {self.servers[0].port}")
+            for replica, more in zip(self.servers[1:], ((), last)):
+                replica.start("--replicaof", f"127.0.0.1 {self.servers[0].port}", *more)
             for sentinel in self.sentinels:
                 sentinel.watch(self.servers[0])
             until(self.is_whole, "two replicas and three Sentinels")
@@ -114,8 +126,7 @@ class Replicated:
         if master is None or master.process is None:
             return False
         for sentinel in self.sentinels:
-            flat = sentinel.say("SENTINEL", "MASTER", NAME)
-            facts = dict(zip(flat[::2], flat[1::2]))
+            facts = facts_of(sentinel)
             if (facts[b"flags"], facts[b"num-slaves"], facts[b"num-other-sentinels"]) != (b"master", b"2", b"2"):
                 return False
             for replica in sentinel.say("SENTINEL", "REPLICAS", NAME):
