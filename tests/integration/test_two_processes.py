@@ -100,8 +100,11 @@ def test_who_is_revoked_again_within_a_second(pair, ada, client):
 
 def test_each_knows_of_the_other(pair):
     for site in pair:
-        status, told = command.ask(site, "nodes/list", {})
-        assert status == 200 and {one.process.pid for one in pair} <= {node["process"] for node in told["nodes"]}, told
+        def knows(site=site):
+            status, told = command.ask(site, "nodes/list", {})
+            assert status == 200, told
+            return {one.process.pid for one in pair} <= {node["process"] for node in told["nodes"]}
+        until(knows, "entries of both")
     nodes = json.loads(run(pair[0], "node", "list"))["nodes"]
     for node in nodes:
         assert (node["state"], node["generation"]) == ("serving", 1) and node["started"] <= node["seen"] and node["version"] and node["host"]
