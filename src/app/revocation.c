@@ -98,14 +98,21 @@ static void hear_trouble(void *ctx, enum gh_reason reason, gh_str why)
                GH_FIELD("why", why));
 }
 
+static void hear_warning(void *ctx, gh_str why)
+{
+    gh_log(GH_LOG_WARN, "the store goes on, and something is wrong", GH_FIELD("why", why));
+}
+
 void gh_control_follow(struct gh_control *control)
 {
     struct gh_revocations *own = &control->revocations;
     if (own->index == NULL)
         return;
-    const struct gh_store_follower follower = {
-        .entry = hear_entry, .caught_up = hear_all, .trouble = hear_trouble, .ctx = control
-    };
+    const struct gh_store_follower follower = { .entry = hear_entry,
+                                                .caught_up = hear_all,
+                                                .trouble = hear_trouble,
+                                                .warning = hear_warning,
+                                                .ctx = control };
     gh_store_follow(control->store, control->mailbox, &follower);
     gh_deadline_set(control->loop, &own->watch, WATCH_MS);
 }

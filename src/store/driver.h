@@ -66,6 +66,9 @@ struct gh_store_driver {
     enum gh_reason (*sweep)(void *self, int64_t now_s, bool *ret_more);
     /* What the last failure was, for the operator; lent until the next call. */
     const char *(*why)(void *self);
+    /* What is wrong although all works, once: asked behind each look, lent until the next call. NULL:
+     * nothing, or nothing ever. */
+    const char *(*warning)(void *self);
 };
 
 extern const struct gh_store_driver gh_store_sqlite, gh_store_redis;

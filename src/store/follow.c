@@ -24,13 +24,14 @@ struct news {
     size_t count;
     bool caught_up;
     int64_t as_of_ms;
-    bool trouble;
+    bool trouble, warning;
     enum gh_reason reason;
     gh_str why; /* in the arena */
 };
 
 static enum gh_reason tell_new(struct gh_store *store, int64_t as_of_ms);
 static void tell_caught_up(struct gh_store *store, int64_t as_of_ms);
+static void tell_warning(struct gh_store *store);
 
 void gh_store_follow(struct gh_store *store, struct gh_mailbox *mailbox,
                      const struct gh_store_follower *follower)
@@ -71,6 +72,8 @@ static void open_news(struct gh_letter *letter, void *owner)
         follower->caught_up(follower->ctx, news->as_of_ms);
     if (news->trouble)
         follower->trouble(follower->ctx, news->reason, news->why);
+    if (news->warning)
+        follower->warning(follower->ctx, news->why);
     news_free(news);
     pthread_mutex_lock(&store->lock);
     if (store->follow.unopened-- == UNOPENED_MAX)
@@ -138,6 +141,7 @@ void gh_follow_turn(struct gh_store *store, int64_t now_ms)
     follow->look_at_ms = now_ms + store->conf.log_poll_ms;
     if (reason != GH_OK)
         return;
+    tell_warning(store);
     if (follow->behind)
         (void)tell_new(store, now_ms);
     else if (now_ms >= follow->told_at_ms + QUIET_MS)
@@ -224,6 +228,17 @@ static void tell_caught_up(struct gh_store *store, int64_t as_of_ms)
 }
 
 /* ---- trouble ---- */
+
+static void tell_warning(struct gh_store *store)
+{
+    const char *why = store->driver->warning != NULL ? store->driver->warning(store->self) : NULL;
+    struct news *news = why != NULL ? new_news(store) : NULL;
+    if (news == NULL)
+        return;
+    news->warning = true;
+    news->why = gh_arena_dup(news->arena, gh_str_from(why));
+    post(store, news);
+}
 
 static gh_str words_of(const struct gh_store *store, enum gh_reason reason)
 {

@@ -51,6 +51,19 @@ enum gh_reason gh_redis_find(struct gh_redis *self, struct gh_redis_peer *ret_se
     return GH_OK;
 }
 
+/* Each of them was asked twice in vain: whoever took the server's place is noticed by its replicas alone. */
+const char *gh_redis_warning(void *ctx)
+{
+    struct gh_redis *self = ctx;
+    if (self->unwatched == 0 || self->unwatched != 2 * (int64_t)self->place.sentinel_count)
+        return NULL;
+    self->unwatched++; /* once */
+    gh_redis_say(self,
+                 "no Sentinel says any more whether the server is still the master; the last one: %.160s",
+                 self->scout->why);
+    return self->why;
+}
+
 /* One that does not answer says nothing: the next is asked the next time. No name is looked up for this: a
  * resolver that hangs must not hold up a store that is well. */
 bool gh_redis_has_moved(struct gh_redis *self)
@@ -60,8 +73,9 @@ bool gh_redis_has_moved(struct gh_redis *self)
     if (self->place.sentinel_count == 0 || now < self->watch_at_ms)
         return false;
     self->watch_at_ms = now + WATCH_MS;
-    return ask_next(self->scout, WATCH_WAIT_MS, &found) == GH_OK && found.is_known &&
-           found.epoch >= self->epoch &&
+    enum gh_reason reason = ask_next(self->scout, WATCH_WAIT_MS, &found);
+    self->unwatched = reason == GH_OK ? 0 : self->unwatched + 1;
+    return reason == GH_OK && found.is_known && found.epoch >= self->epoch &&
            (strcmp(found.host, self->found) != 0 || found.port != self->found_port);
 }
 

@@ -100,11 +100,13 @@ struct gh_store_log_entry {
  * as they come, as letters to the mailbox. `caught_up` runs when the past has been told, and then again and
  * again, several times a second, as long as looks find the store in order: what has been told is complete as
  * of `as_of_ms` (monotonic). `trouble` runs when the store begins to fail, with words for the operator, and
- * with GH_OK when it has been well again for a while. One follower per process: the control thread. */
+ * with GH_OK when it has been well again for a while; `warning` when it works and something is wrong all the
+ * same. One follower per process: the control thread. */
 struct gh_store_follower {
     void (*entry)(void *ctx, const struct gh_store_log_entry *entry);
     void (*caught_up)(void *ctx, int64_t as_of_ms);
     void (*trouble)(void *ctx, enum gh_reason reason, gh_str why);
+    void (*warning)(void *ctx, gh_str why);
     void *ctx;
 };
 /* Once, before or after the first calls. */

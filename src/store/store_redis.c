@@ -116,4 +116,5 @@ const struct gh_store_driver gh_store_redis = {
     .tail = gh_redis_tail,
     .sweep = gh_redis_sweep,
     .why = why,
+    .warning = gh_redis_warning,
 };

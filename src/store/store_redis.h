@@ -140,7 +140,7 @@ struct gh_redis {
     char found[256];                                         /* what they said: host, port and epoch */
     uint16_t found_port;
     int64_t epoch;
-    int64_t watch_at_ms;
+    int64_t watch_at_ms, unwatched; /* when to ask again; so often in succession they said nothing */
 
     char id[GH_REDIS_ID_LEN + 1];   /* of the store; empty until it was opened */
     char history[GH_REDIS_SHA + 1]; /* the server's replication id; empty until it was opened */
@@ -192,8 +192,9 @@ GH_MUST_USE enum gh_reason gh_redis_ask_one(struct gh_redis *self, struct gh_str
 
 /* redis_sentinel.c: where the Sentinels say that the server is, its host in self->found. */
 GH_MUST_USE enum gh_reason gh_redis_find(struct gh_redis *self, struct gh_redis_peer *ret_server);
-/* Do they name another one now? Asks at most once a second. */
+/* Do they name another one now? Asks at most once a second. And of the driver's table: none of them says. */
 bool gh_redis_has_moved(struct gh_redis *self) GH_MUST_USE;
+const char *gh_redis_warning(void *ctx);
 
 /* redis_hello.c: with the password in a file, which is read anew. */
 GH_MUST_USE enum gh_reason gh_redis_authenticate(struct gh_redis *self, gh_str user, gh_str file);

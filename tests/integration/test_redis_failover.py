@@ -159,6 +159,19 @@ def test_a_failover_right_behind_another(store, replicated):
     assert_revoked(store, bad, good)
 
 
+def test_sentinels_that_are_silent_are_told_of(store, replicated):
+    store.settings["store"]["url"] = f"redis+sentinel://127.0.0.1:{replicated.sentinels[0].port}/{NAME}"
+    store.start()
+    replicated.sentinels[0].kill(signal.SIGSTOP)
+    until(lambda: "no Sentinel says any more" in store.log(), "word of it")
+    good = store.issuer.token(sub="bob")
+    store.accepted(store.post(good))
+    replicated.sentinels[0].kill()
+    replicated.servers[0].say("CLIENT", "KILL", "TYPE", "normal")
+    until(lambda: store.send(store.post(good)).audit["reason"] == "store_down", "refusal")
+    assert store.log().count("no Sentinel says any more") == 1 and "no Sentinel says where" in store.log()
+
+
 def test_tls_all_the_way(site, authority):
     replicated = Replicated(authority)
     try:
