@@ -74,6 +74,15 @@ class Client:
                              "redirect_uri": self.asked["redirect_uri"], **changes})
 
 
+def signed_in(pair):
+    """(a browser whose user has made the first account, by the link of the process that started last; a client that it has agreed to)"""
+    pair[0].setup_link = lambda: links(pair[-1], 1)[-1]
+    browser, client = Browser(pair[0]), Client(pair[0])
+    browser.set_up()
+    client.code_of(browser.allow(browser.open(client.url())))
+    return browser, client
+
+
 @pytest.fixture
 def ada(house):
     """A browser whose user has made the first account, and is signed in."""

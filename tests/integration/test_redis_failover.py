@@ -4,13 +4,12 @@ import signal
 
 import pytest
 
-from support.browser import Browser
 from support.failover import Failovers
 from support.pair import start_two
 from support.proxy import Proxy, swallowed
 from support.sentinels import NAME, Replicated, address_of, facts_of
 from support.wait import until
-from test_code_flow import Client, keep_house, links
+from test_code_flow import keep_house, signed_in
 from test_revocation import ask_revoke, assert_revoked, revoke
 
 ROUNDS = 10
@@ -40,10 +39,7 @@ def test_what_was_acknowledged_outlives_the_master(site, replicated):
     house.settings["store"] = {"url": replicated.url, "replicas": 1}
     pair = start_two(house)
     try:
-        site.setup_link = lambda: links(pair[1], 1)[-1]
-        browser, client = Browser(site), Client(site)
-        browser.set_up()
-        client.code_of(browser.allow(browser.open(client.url())))
+        browser, client = signed_in(pair)
         seed = int.from_bytes(os.urandom(4), "big")
         print(f"seed {seed}")
         rounds = Failovers(pair, browser, client, replicated, seed)

@@ -6,12 +6,11 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "integration"))
 
-from support.browser import Browser  # noqa: E402
 from support.gateway import Gateway  # noqa: E402
 from support.issuer import Issuer, Key  # noqa: E402
 from support.pair import start_two  # noqa: E402
 from support.upstream import Upstream, echo  # noqa: E402
-from test_code_flow import Client, keep_house, links  # noqa: E402
+from test_code_flow import keep_house, signed_in  # noqa: E402
 
 
 class Forgetful(list):
@@ -57,11 +56,7 @@ def running_pair(script, store=None):
         site.settings["store"] = store or site.settings["store"]
         pair = start_two(site)
         try:
-            site.setup_link = lambda: links(pair[1], 1)[-1]
-            browser, client = Browser(site), Client(site)
-            browser.set_up()
-            client.code_of(browser.allow(browser.open(client.url())))
-            yield pair, browser, client
+            yield pair, *signed_in(pair)
         finally:
             for one in pair:
                 one.stop()
