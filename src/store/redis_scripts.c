@@ -60,7 +60,8 @@ static const gh_str scripts[GH_REDIS_SCRIPTS] = {
     /* ARGV[1]: the id if it is to be made, ARGV[2]: the one that is known, or empty; ARGV[3]: the server's
      * history, ARGV[4]: the one that is known, or empty. Answers id, sequence, and the sequence at which the
      * known history ended; or "other"; or "moved": another history has begun meanwhile; or "back": it does not
-     * have the known one. */
+     * have the known one. The call may have been on its way for long: a history that is over is not added, for
+     * the last one is what all others are held to. */
     [GH_REDIS_SET_UP] = GH_STR_INIT(HEAD(",allow-oom")
         "local trial = '{gh}:trial'\n"
         "redis.call('DEL', trial)\n"
@@ -91,6 +92,8 @@ static const gh_str scripts[GH_REDIS_SCRIPTS] = {
         "local histories = redis.call('GET', '{gh}:histories') or ''\n"
         "local base = sequence\n"
         "if string.match(histories, '(%x+) %d+\\n$') ~= ARGV[3] then\n"
+        "  local server = redis.call('INFO', 'replication')\n"
+        "  if not string.find(server, 'master_replid:' .. ARGV[3], 1, true) then return 'moved' end\n"
         "  if string.find(histories, ARGV[3], 1, true) then return 'moved' end\n"
         "  histories = histories .. ARGV[3] .. ' ' .. sequence .. '\\n'\n"
         "  if #histories > 4000 then histories = string.match(histories, '\\n(.*)', 2000) end\n"

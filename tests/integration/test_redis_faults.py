@@ -18,7 +18,7 @@ MALLORY = {**EVE, "id": "mallory"}
 
 @pytest.fixture
 def server():
-    made = Server()
+    made = Server("--enable-debug-command", "yes")
     made.used_by("the test")
     yield made
     made.remove()
@@ -145,6 +145,32 @@ def test_a_commit_that_comes_late(pair, proxy, oracle):
     oracle.await_statuses(DIRECT, 401, 200)
     oracle.revoked(DIRECT)
     recovers(oracle)
+
+
+def test_a_history_of_yesterday_comes_late(store, proxy, server):
+    """The server has another one by then, which is not to be followed by that."""
+    behind = neighbour_of(store)
+    store.issuer.resource = store.route["resource"]
+    behind.settings["store"].update(url=f"redis://127.0.0.1:{proxy.port}", timeout="200ms")
+    behind.start()
+
+    def judge(name, raw):
+        if name == "set up":
+            proxy.hold()
+        return raw
+    proxy.commands = judge
+    try:
+        with server.asked() as say:
+            say("DEBUG", "CHANGE-REPL-ID")
+            until(lambda: not proxy.gate.is_set(), "a history on its way")
+            say("DEBUG", "CHANGE-REPL-ID")
+        store.start()
+        proxy.heal()
+        for site in (store, behind):
+            until(lambda site=site: ask_revoke(site, MALLORY)[0] == 200, "acknowledgement")
+        until(lambda: ask_revoke(store, MALLORY)[0] == 200, "acknowledgement")
+    finally:
+        behind.stop()
 
 
 # ---- word of revocations

@@ -12,6 +12,8 @@ from .wait import free_port
 
 LOOKS = ("XRANGE", "MGET", "EXISTS", "INFO replication")  # what who follows the log asks
 
+SCRIPTS = {"commit": b"'conflict'", "set up": b"{gh}:trial"}  # by what stands in them and in no other one
+
 
 def end_of(data, at=0):
     """Where the value that begins there ends; None: its end has not come."""
@@ -164,7 +166,8 @@ class Proxy:
             return self.commands("", raw)
         words = read(io.BytesIO(raw))
         if words[:2] == [b"SCRIPT", b"LOAD"]:
-            self.scripts[hashlib.sha1(words[2]).hexdigest().encode()] = "commit" if b"'conflict'" in words[2] else "script"
+            known = [name for name, mark in SCRIPTS.items() if mark in words[2]]
+            self.scripts[hashlib.sha1(words[2]).hexdigest().encode()] = known[0] if known else "script"
         name = words[0].decode()
         name = self.scripts[words[1]] if name == "EVALSHA" else "INFO replication" if words[1:] == [b"replication"] else name
         self.asked[name] += 1
