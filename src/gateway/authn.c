@@ -161,8 +161,12 @@ static enum gh_next remember(struct gh_request *r, const struct gh_principal *pr
         gh_dependencies_of(r->route->policy.tenant, principal, content, dependencies) != GH_OK)
         return gh_request_refuse(r, GH_OUT_OF_MEMORY);
     r->verdict = gh_verdicts_add(r->gateway->verdicts, r->verdict_key, principal, dependencies, until);
-    if (r->verdict == NULL || !gh_rate_find_cells(r, r->verdict))
+    if (r->verdict == NULL)
         return gh_request_refuse(r, GH_OUT_OF_MEMORY);
+    if (!gh_rate_find_cells(r, r->verdict)) {
+        gh_verdicts_drop(r->gateway->verdicts, r->verdict); /* who comes again is to be counted */
+        return gh_request_refuse(r, GH_OUT_OF_MEMORY);
+    }
     r->verdict->owner = gh_stream_owner(r->gateway->with.streams, r->route->policy.tenant,
                                         principal->issuer_name, principal->subject);
     r->verdict->slot = r->issuer->slot;
