@@ -99,10 +99,10 @@ static enum gh_reason check_field(struct gh_request *r, gh_str name, gh_str mean
 static enum gh_reason check_headers(struct gh_request *r, const struct gh_rpc_message *message)
 {
     const struct gh_header *version = gh_headers_find(&r->x->headers, GH_STR("mcp-protocol-version"));
+    if (gh_headers_count(&r->x->headers, GH_STR("mcp-protocol-version")) > 1) /* which is it? */
+        return GH_RPC_HEADERS;
     if (version == NULL || gh_str_cmp(version->value, MIRRORED) < 0 || message->kind == GH_RPC_RESPONSE)
         return GH_OK;
-    if (gh_headers_count(&r->x->headers, GH_STR("mcp-protocol-version")) > 1)
-        return GH_RPC_HEADERS;
     enum gh_reason reason = check_field(r, GH_STR("mcp-method"), message->method);
     bool has_name = gh_str_eq(message->method, GH_STR("tools/call")) ||
                     gh_str_eq(message->method, GH_STR("prompts/get")) ||

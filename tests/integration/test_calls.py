@@ -137,7 +137,8 @@ def test_headers_that_repeat_the_body_must_agree(ruled):
     for fields in (mirrored("tools/list", "get_forecast"), mirrored("TOOLS/CALL", "get_forecast"), mirrored("tools/call", "open_door"),
                    mirrored("tools/call"), mirrored("tools/call", "get_forecast")[:1] + mirrored("", "get_forecast")[2:],
                    mirrored("tools/call", "get_forecast") + (("Mcp-Name", "get_forecast"),), mirrored("tools/call", "=?BASE64?Z2V0?="),
-                   mirrored("tools/call", coded("get_forecast").replace("?=", "=?=")), mirrored("tools/call", coded("open_door"))):
+                   mirrored("tools/call", coded("get_forecast").replace("?=", "=?=")), mirrored("tools/call", coded("open_door")),
+                   mirrored("ping", "x", "2025-11-25")[:1] + mirrored("ping", "x")):
         answer = ruled.refused(posted(ruled, good, None, *fields), 400, "rpc_headers")  # reason: rpc_headers
         told = json.loads(answer.body)
         assert (told["id"], told["error"]["code"]) == (1, -32020)
