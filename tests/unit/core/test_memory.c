@@ -224,6 +224,21 @@ static void control_documents_too(void **state)
     assert_true(n > 15);
 }
 
+/* Each allocation of it fails once: it says so, and does nothing else. */
+static void fail_each(enum gh_reason (*act)(void))
+{
+    unsigned failures = 0;
+    for (unsigned long n = 1, quiet = 0; quiet < QUIET_RUNS; n++) {
+        gh_alloc_fail_at(n);
+        enum gh_reason reason = act();
+        gh_alloc_fail_at(0);
+        quiet = reason == GH_OK ? quiet + 1 : 0;
+        failures += reason != GH_OK ? 1 : 0;
+        assert_true(reason == GH_OK || reason == GH_OUT_OF_MEMORY);
+    }
+    assert_true(failures > 5);
+}
+
 static enum gh_reason revoke(void)
 {
     const struct gh_principal principal = { .issuer_name = GH_STR("okta"), .subject = GH_STR("alice") };
@@ -248,17 +263,8 @@ static enum gh_reason revoke(void)
 
 static void revocations_too(void **state)
 {
-    unsigned failures = 0;
     (void)state;
-    for (unsigned long n = 1, quiet = 0; quiet < QUIET_RUNS; n++) {
-        gh_alloc_fail_at(n);
-        enum gh_reason reason = revoke();
-        gh_alloc_fail_at(0);
-        quiet = reason == GH_OK ? quiet + 1 : 0;
-        failures += reason != GH_OK ? 1 : 0;
-        assert_true(reason == GH_OK || reason == GH_OUT_OF_MEMORY);
-    }
-    assert_true(failures > 5);
+    fail_each(revoke);
 }
 
 static enum gh_reason judge_id_token(struct gh_arena *scratch)
@@ -311,17 +317,8 @@ static enum gh_reason sign_in(void)
 
 static void sign_ins_too(void **state)
 {
-    unsigned failures = 0;
     (void)state;
-    for (unsigned long n = 1, quiet = 0; quiet < QUIET_RUNS; n++) {
-        gh_alloc_fail_at(n);
-        enum gh_reason reason = sign_in();
-        gh_alloc_fail_at(0);
-        quiet = reason == GH_OK ? quiet + 1 : 0;
-        failures += reason != GH_OK ? 1 : 0;
-        assert_true(reason == GH_OK || reason == GH_OUT_OF_MEMORY);
-    }
-    assert_true(failures > 5);
+    fail_each(sign_in);
 }
 
 static enum gh_reason call(void)
@@ -346,17 +343,8 @@ static enum gh_reason call(void)
 
 static void calls_and_rates_too(void **state)
 {
-    unsigned failures = 0;
     (void)state;
-    for (unsigned long n = 1, quiet = 0; quiet < QUIET_RUNS; n++) {
-        gh_alloc_fail_at(n);
-        enum gh_reason reason = call();
-        gh_alloc_fail_at(0);
-        quiet = reason == GH_OK ? quiet + 1 : 0;
-        failures += reason != GH_OK ? 1 : 0;
-        assert_true(reason == GH_OK || reason == GH_OUT_OF_MEMORY);
-    }
-    assert_true(failures > 5);
+    fail_each(call);
 }
 
 int main(void)
