@@ -73,13 +73,14 @@ static double scan_us_per_kib(struct gh_rpc_scanner *scanner, const struct gh_bu
     struct gh_rpc_message message;
     double began = now_us();
     for (unsigned i = 0; i < SCANS; i++)
-        check(gh_rpc_scan(scanner, gh_buf_peek(body), &message) == GH_OK, "a body was refused");
+        check(gh_rpc_scan(scanner, NULL, gh_buf_peek(body), &message) == GH_OK, "a body was refused");
     return (now_us() - began) / SCANS / ((double)gh_buf_len(body) / 1024);
 }
 
 /* ---- rules */
 
 static struct gh_call_rule rules[RULES];
+static struct gh_call_target targets[RULES];
 static char names[RULES][32];
 static const gh_str granted[] = { GH_STR_INIT("mcp:read"), GH_STR_INIT("mcp:write"),
                                   GH_STR_INIT("mcp:execute") };
@@ -87,12 +88,12 @@ static const gh_str granted[] = { GH_STR_INIT("mcp:read"), GH_STR_INIT("mcp:writ
 static double decide_us(const struct gh_policy *policy)
 {
     const struct gh_principal principal = { .scopes = { granted, 3 } };
-    struct gh_strs needed;
+    struct gh_call_verdict verdict;
     double began = now_us();
     for (unsigned i = 0; i < DECISIONS; i++) {
         const struct gh_rpc_message message = { .names = GH_RPC_NAMES_TOOL,
                                                 .name = gh_str_from(names[i * 7919u % RULES]) };
-        check(gh_policy_call(policy, &principal, &message, &needed) == GH_OK, "a call was refused");
+        check(gh_policy_call(policy, &principal, 0, &message, &verdict) == GH_OK, "a call was refused");
     }
     return (now_us() - began) / DECISIONS;
 }
@@ -101,11 +102,11 @@ static struct gh_policy policy_of(void)
 {
     for (unsigned i = 0; i < RULES; i++) {
         (void)snprintf(names[i], sizeof(names[i]), "tool_number_%u", i * 31);
-        rules[i] = (struct gh_call_rule){ gh_str_from(names[i]), { granted + 1, 2 } };
+        rules[i] = (struct gh_call_rule){ .name = gh_str_from(names[i]), .scopes = { granted + 1, 2 } };
+        targets[i] = (struct gh_call_target){ gh_str_from(names[i]), &rules[i], i };
     }
-    gh_call_rules_sort(rules, RULES);
     struct gh_policy policy = { .reads_calls = true };
-    policy.calls[GH_RPC_NAMES_TOOL] = (struct gh_call_rules){ true, rules, RULES };
+    gh_call_rules_sort(targets, RULES, false, &policy.calls[GH_RPC_NAMES_TOOL]);
     return policy;
 }
 

@@ -3,22 +3,8 @@
 #ifndef GATEHOUSE_POLICY_H
 #define GATEHOUSE_POLICY_H
 
+#include "gatehouse/call.h"
 #include "gatehouse/http.h"
-#include "gatehouse/rpc.h"
-#include "gatehouse/token.h"
-
-/* Which calls need which scopes beside the route's. A name that has no rule has that of "*", and is denied
- * where there is none. */
-struct gh_call_rule {
-    gh_str name; /* compared as bytes */
-    struct gh_strs scopes;
-};
-struct gh_call_rules {
-    bool is_set;                   /* false: all may be called */
-    const struct gh_call_rule *at; /* in the order of gh_call_rules_sort */
-    size_t count;
-};
-void gh_call_rules_sort(struct gh_call_rule *rules, size_t count);
 
 /* The policy half of a route; transport settings live with the upstream. Owned by the settings snapshot. */
 struct gh_policy {
@@ -37,16 +23,32 @@ struct gh_policy {
     struct gh_binding binding;
     bool reads_calls;                                 /* one of these is set: bodies are read */
     struct gh_call_rules calls[GH_RPC_NAMES_UNKNOWN]; /* by what a method names */
+    const struct gh_rpc_paths *paths;                 /* what they read of arguments; NULL: nothing */
+    bool lists_grantable;                             /* lists show what a step-up would reach, too */
 };
+#define GH_RPC_NAMES_METHOD GH_RPC_NAMES_NOTHING /* where rules for methods themselves stand */
 
 /* GH_OK or GH_SCOPE_MISSING. A broader scope satisfies a narrower one (MCP 2026-07-28). Allocates nothing. */
 GH_MUST_USE enum gh_reason gh_policy_decide(const struct gh_policy *policy,
                                             const struct gh_principal *principal);
-/* GH_OK; GH_SCOPE_MISSING with the scopes that the call needs, lent by the policy; GH_RPC_DENIED: no rule
- * allows it, or MCP has no such method. Allocates nothing. */
+/* Which rule decided; NULL: none was about it. */
+struct gh_call_verdict {
+    const struct gh_call_rule *method, *name; /* about the method, and about what it names */
+    struct gh_strs needed;                    /* of GH_SCOPE_MISSING, lent by the policy */
+};
+/* GH_OK; GH_SCOPE_MISSING: who had the scopes could; GH_RPC_DENIED: a rule denies it, or none allows it, or
+ * MCP has no such method and no rule allows it. `now` in seconds since 1970. Allocates nothing. The verdict
+ * is always written. */
 GH_MUST_USE enum gh_reason gh_policy_call(const struct gh_policy *policy,
-                                          const struct gh_principal *principal,
-                                          const struct gh_rpc_message *message, struct gh_strs *ret_needed);
+                                          const struct gh_principal *principal, int64_t now,
+                                          const struct gh_rpc_message *message,
+                                          struct gh_call_verdict *ret_verdict);
+/* The same of all calls of a name together, as a list has it: GH_OK when some call is allowed, as far as each
+ * rule by itself can tell; GH_SCOPE_MISSING when one would be with more scopes. `is_template`: the name is a
+ * URI template (RFC 6570), and stands for all that it may become. */
+GH_MUST_USE enum gh_reason gh_policy_listed(const struct gh_policy *policy,
+                                            const struct gh_principal *principal, int64_t now,
+                                            enum gh_rpc_names names, gh_str name, bool is_template);
 /* GH_OK, or GH_HTTP_ORIGIN when an Origin is present and not listed (also "null" and repeated ones). */
 GH_MUST_USE enum gh_reason gh_policy_origin(const struct gh_policy *policy, const struct gh_headers *headers);
 

@@ -99,7 +99,7 @@ struct gh_profile {
     struct gh_strs types; /* allowed typ, lower case; the empty string stands for "no typ" */
     struct gh_claim_rules require, reject;
     struct gh_strs scope_claims, client_claims, subject_claims, jti_claims, grant_claims, group_claims,
-        tenant_claims;
+        role_claims, tenant_claims;
     struct gh_strs extra_scope_claims; /* permissions, roles: added to the scopes */
     gh_str scope_prefix;               /* removed from each scope; empty for none */
     bool subject_with_tenant;          /* Entra: the principal's subject is oid and tid */
@@ -190,7 +190,11 @@ struct gh_principal {
     enum gh_principal_kind kind;
     struct gh_strs scopes;
     struct gh_strs groups;
-    bool groups_unknown;                   /* overage marker: every group rule is unknown, which denies */
+    bool groups_unknown; /* overage marker: every group rule is unknown, which denies */
+    struct gh_strs roles;
+    bool roles_unknown;                    /* the claim is there, and no list of texts */
+    gh_str acr;                            /* may be empty */
+    int64_t auth_time;                     /* when the user signed in, seconds; 0: nobody says */
     struct gh_actor actors[GH_ACTORS_MAX]; /* outermost first */
     size_t actor_count;
     int64_t expires; /* exp, seconds */

@@ -37,6 +37,10 @@ gh_str gh_row_allowed(struct gh_arena *arena, const struct gh_row *row)
         return gh_row_choices_text(arena, row->choices);
     case GH_ROW_PROFILE:
         return gh_profile_builtin_names();
+    case GH_ROW_NUMBER:
+        return GH_STR("a number of at most 15 digits");
+    case GH_ROW_VALUES:
+        return GH_STR("a text, a number of at most 15 digits, true, false or null, or a list of them");
     case GH_ROW_CALLS:
         return GH_STR("a map from names, or \"*\", to a scope or a list of scopes");
     case GH_ROW_RULES:
@@ -44,6 +48,8 @@ gh_str gh_row_allowed(struct gh_arena *arena, const struct gh_row *row)
     case GH_ROW_SECTION:
         return row->section->scalar_key != NULL ? GH_STR("a text or a map of keys") : GH_STR("a map of keys");
     case GH_ROW_NAMED:
+        if ((row->flags & GH_ROW_POINTERS) != 0)
+            return GH_STR("a map of JSON pointers, such as /amount, to their keys");
         return row->min > 0 ? GH_STR("a map of at least one name to its keys")
                             : GH_STR("a map of names to their keys");
     case GH_ROW_TEXTS:

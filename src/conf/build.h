@@ -47,6 +47,17 @@ void gh_check_header(struct gh_build *build, const struct gh_node *node, const c
 struct gh_strs gh_build_origins(struct gh_build *build, const struct gh_node *node, gh_str own,
                                 struct gh_strs origins);
 /* What ties tokens to one route: audiences, issuers beside each other, edge issuers and listeners. */
+/* check_rules.c: `rules` as rules, with the pointers to arguments that they read; NULL notes that memory ran
+ * out. */
+struct gh_call_rule *gh_build_rules(struct gh_build *build, const struct gh_settings_route *from,
+                                    struct gh_policy *policy);
+/* Tells of targets, in order, that others before them leave nothing; `nodes` are theirs. */
+void gh_check_reach(struct gh_build *build, const struct gh_call_target *targets,
+                    const struct gh_node *const *nodes, size_t count, const char *kind, bool are_paths);
+static inline struct gh_settings_rule *gh_rule_at(const struct gh_settings_route *route, size_t i)
+{
+    return (struct gh_settings_rule *)route->rules.at + i;
+}
 /* check_calls.c */
 void gh_build_calls(struct gh_build *build, const struct gh_settings_route *from, struct gh_route *route);
 /* check_rate.c */

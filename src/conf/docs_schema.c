@@ -153,6 +153,12 @@ static void write_type(FILE *out, const struct gh_row *row, int indent)
     case GH_ROW_ALGS:
         write_list(out, row, ALGS);
         return;
+    case GH_ROW_NUMBER:
+        fputs("\"type\": \"number\"", out);
+        return;
+    case GH_ROW_VALUES:
+        write_list(out, row, "\"type\": [\"string\", \"number\", \"boolean\", \"null\"]");
+        return;
     case GH_ROW_CALLS:
     case GH_ROW_RULES:
         fputs("\"type\": \"object\", \"additionalProperties\": { \"anyOf\": [{ \"type\": [\"string\", "

@@ -82,7 +82,7 @@ static void fill_sections(struct gh_fill *fill, const struct gh_row *row, const 
         void *base = elements + i * row->section->size;
         struct gh_element *element = base;
         element->node = child;
-        if (kind == GH_NODE_MAP && !gh_label_is_legal(child->key))
+        if (kind == GH_NODE_MAP && (row->flags & GH_ROW_POINTERS) == 0 && !gh_label_is_legal(child->key))
             gh_tell_error(fill->teller, child, NULL, gh_tell_quoted(fill->teller, child->key),
                           GH_STR("a name of at most 64 letters, digits, '-', '_', '.'"));
         if (kind == GH_NODE_MAP)

@@ -28,6 +28,8 @@ enum gh_row_type {
     GH_ROW_CIDRS,    /* struct gh_cidrs */
     GH_ROW_RULES,    /* struct gh_claim_rules: claim -> value or list of values */
     GH_ROW_CALLS,    /* struct gh_claim_rules: name of what is called -> scopes */
+    GH_ROW_VALUES,   /* struct gh_settings_values: texts, numbers, true, false, null, as JSON has them */
+    GH_ROW_NUMBER,   /* struct gh_rpc_value: a number of at most 15 digits; ABSENT: none */
     GH_ROW_SECTION,  /* the struct of row->section, in place */
     GH_ROW_SECTIONS, /* struct gh_elements: a list of sections */
     GH_ROW_NAMED     /* struct gh_elements: a map from a name to a section */
@@ -41,6 +43,7 @@ enum gh_row_type {
 #define GH_ROW_OFF      32u  /* "off" is a further value: the empty text, or 0 */
 #define GH_ROW_LABEL    64u  /* becomes a metric label: gh_label_is_legal */
 #define GH_ROW_SITE     128u /* its values belong to the site, not to the process */
+#define GH_ROW_POINTERS 256u /* the names of a GH_ROW_NAMED are JSON pointers */
 
 struct gh_choice {
     const char *text;
@@ -80,6 +83,11 @@ struct gh_element {
 
 struct gh_elements {
     void *at;
+    size_t count;
+};
+
+struct gh_settings_values {
+    const struct gh_rpc_value *at;
     size_t count;
 };
 

@@ -98,6 +98,8 @@ static const struct gh_row issuer_rows[] = {
     { "grant_claims", GH_ROW_TEXTS, PROFILE(grant_claims), .max = 8, BY_PROFILE,
       .doc = "Where the id of the grant or session is that the token came from: `sid`." },
     { "group_claims", GH_ROW_TEXTS, PROFILE(group_claims), .max = 8, BY_PROFILE, .doc = "Where groups are." },
+    { "role_claims", GH_ROW_TEXTS, PROFILE(role_claims), .max = 8, BY_PROFILE,
+      .doc = "Where roles are, for conditions of `rules`: `roles`, `realm_access.roles`." },
     { "tenant_claims", GH_ROW_TEXTS, PROFILE(tenant_claims), .max = 8, BY_PROFILE,
       .doc = "Where the tenant is: `org_id`, `tid`." },
     { "leeway", GH_ROW_SECONDS, PROFILE(leeway), .min = 0, .max = 120, BY_PROFILE,

@@ -131,6 +131,10 @@ static const struct gh_section revocation_section = { .title = "routes[].revocat
                                                           "needs a `store`.",
                                                       .rows = revocation_rows };
 
+static const struct gh_choice lists[] = { { "callable", GH_LISTS_CALLABLE },
+                                          { "grantable", GH_LISTS_GRANTABLE },
+                                          { NULL, 0 } };
+
 static const struct gh_row route_rows[] = {
     { "name", GH_ROW_TEXT, AT(name), GH_ROW_REQUIRED | GH_ROW_LABEL,
       .doc = "For logs, metrics and the audit log." },
@@ -157,7 +161,7 @@ static const struct gh_row route_rows[] = {
     { "scopes", GH_ROW_SCOPES, AT(policy.scopes), .max = 64, .unset = "none",
       .doc = "Every request needs all of these." },
     { "scopes_supported", GH_ROW_SCOPES, AT(policy.scopes_supported), .max = 256,
-      .unset = "`scopes`, and those of `tools`, `prompts` and `resources`",
+      .unset = "`scopes`, and those of `tools`, `prompts`, `resources` and `rules`",
       .doc = "Published in the metadata; a managed issuer grants no others." },
     { "scope_hierarchy", GH_ROW_TEXTS, AT(policy.scope_hierarchy), .max = 256, .unset = "none",
       .doc = "Pairs `broad>narrow`: the broad scope satisfies the narrow one." },
@@ -189,6 +193,18 @@ static const struct gh_row route_rows[] = {
       .doc = "The same of prompts, and of completions for them." },
     { "resources", GH_ROW_CALLS, AT(resources), .unset = "all may be read",
       .doc = "The same of resources by their whole URI, which is compared byte for byte." },
+    { "rules", GH_ROW_SECTIONS, AT(rules), .section = &gh_rule_section, .max = 4096, .unset = "none",
+      .doc =
+          "Further rules for calls, in order, before those of `tools`, `prompts` and `resources`: the first "
+          "one that is about a call and whose conditions hold decides. Where a kind has rules, what none of "
+          "them allows is denied; methods of MCP need none, other methods one that allows them." },
+    { "lists", GH_ROW_CHOICE, AT(lists), .fallback = "callable", .choices = lists,
+      .doc = "What lists of tools, prompts and resources show where there are rules. `callable`: what the "
+             "token allows. `grantable`: also what it would allow with more scopes, so that clients learn of "
+             "what they may ask for." },
+    { "audit_arguments", GH_ROW_BOOL, AT(audit_arguments), .fallback = "false",
+      .doc = "Where there are rules: the audit log has the SHA-256 of the arguments of a call, as they were "
+             "written, in `mcp_arguments`. Who can guess them can find them." },
     { "rate_limits", GH_ROW_SECTIONS, AT(rate_limits), .section = &gh_route_rate_section, .max = 8,
       .unset = "none", .doc = "How many requests pass, by whom." },
     { "revocation", GH_ROW_SECTION, 0, .section = &revocation_section,

@@ -101,6 +101,27 @@ struct gh_settings_route {
     bool body_whole, step_up;
     struct gh_elements rate_limits;
     struct gh_claim_rules tools, prompts, resources;
+    struct gh_elements rules; /* of gh_settings_rule */
+    int lists;                /* enum gh_lists */
+    bool audit_arguments;
+};
+enum gh_lists { GH_LISTS_CALLABLE, GH_LISTS_GRANTABLE };
+
+/* One rule of `rules`. */
+enum gh_effect { GH_EFFECT_ALLOW, GH_EFFECT_DENY };
+struct gh_settings_argument {
+    struct gh_element at; /* its name is the pointer */
+    struct gh_settings_values equals;
+    struct gh_strs patterns;
+    struct gh_rpc_value min, max;
+};
+struct gh_settings_rule {
+    struct gh_element at;
+    gh_str name;
+    enum gh_effect effect;
+    struct gh_strs tools, prompts, resources, methods, scopes;
+    struct gh_claim_tests claims;
+    struct gh_elements arguments; /* of gh_settings_argument */
 };
 
 /* The root. */
@@ -113,7 +134,8 @@ struct gh_settings {
 
 /* The sections that stand in tables of their own. */
 extern const struct gh_section gh_issuer_section, gh_tenant_section, gh_route_section, gh_limits_section,
-    gh_listen_section, gh_managed_section, gh_login_section, gh_tenant_rate_section, gh_route_rate_section;
+    gh_listen_section, gh_managed_section, gh_login_section, gh_tenant_rate_section, gh_route_rate_section,
+    gh_rule_section;
 /* Of a connection: the name for gh_login_profile. */
 gh_str gh_settings_login_profile(const struct gh_settings_login *login);
 

@@ -25,6 +25,9 @@ static bool put_entries(struct gh_fill *fill, const struct gh_row *row, const st
                         size_t count, void *at);
 static void fill_rules(struct gh_fill *fill, const struct gh_row *row, const struct gh_node *node,
                        struct gh_claim_rules *at);
+static void fill_values(struct gh_fill *fill, const struct gh_row *row, const struct gh_node *node,
+                        struct gh_settings_values *at);
+static bool put_json(struct gh_fill *fill, const struct gh_node *node, struct gh_rpc_value *at);
 
 static bool is_list(enum gh_row_type type)
 {
@@ -48,6 +51,10 @@ void gh_fill_value(struct gh_fill *fill, const struct gh_row *row, const struct 
         fill_rules(fill, row, node, at);
         return;
     }
+    if (row->type == GH_ROW_VALUES) {
+        fill_values(fill, row, node, at);
+        return;
+    }
     bool good = node->kind == GH_NODE_SCALAR && !is_null(node);
     bool is_off = good && (row->flags & GH_ROW_OFF) != 0 && gh_str_eq(node->text, GH_STR("off"));
     if (is_off)
@@ -64,6 +71,8 @@ void gh_fill_value(struct gh_fill *fill, const struct gh_row *row, const struct 
         good = put_size(row, node->text, at);
     else if (good && row->type == GH_ROW_CHOICE)
         good = put_choice(row, node->text, at);
+    else if (good && row->type == GH_ROW_NUMBER)
+        good = put_json(fill, node, at) && ((struct gh_rpc_value *)at)->what == GH_RPC_NUMBER;
     else if (good)
         good = put_text(fill, row, node->text, at);
     if (!good)
@@ -392,4 +401,49 @@ static void fill_rules(struct gh_fill *fill, const struct gh_row *row, const str
         gh_fill_value(fill, values_row, child, &rules[i].values);
     }
     *at = (struct gh_claim_rules){ .at = rules, .count = node->count };
+}
+
+/* ---- values of JSON ---- */
+
+/* RFC 8259 section 6: does it begin as a number does? YAML's other spellings stay texts. */
+static bool begins_a_number(gh_str text)
+{
+    size_t first = text.len > 1 && text.ptr[0] == '-' ? 1 : 0;
+    return text.len > first && isdigit((unsigned char)text.ptr[first]);
+}
+
+/* What a plain scalar means in JSON; in quotes it is a text. */
+static bool put_json(struct gh_fill *fill, const struct gh_node *node, struct gh_rpc_value *at)
+{
+    double number;
+    at->what = GH_RPC_STRING;
+    if (node->kind != GH_NODE_SCALAR)
+        return false;
+    if (node->plain && gh_str_eq(node->text, GH_STR("null")))
+        at->what = GH_RPC_NULL;
+    else if (node->plain && (gh_str_eq(node->text, GH_STR("true")) || gh_str_eq(node->text, GH_STR("false"))))
+        at->what = GH_RPC_BOOL;
+    else if (node->plain && begins_a_number(node->text))
+        at->what = GH_RPC_NUMBER;
+    else if (is_null(node))
+        return false;
+    if (at->what == GH_RPC_NUMBER && !gh_number_read(node->text, &number))
+        return false;
+    at->text = gh_fill_copy(fill, node->text);
+    return true;
+}
+
+static void fill_values(struct gh_fill *fill, const struct gh_row *row, const struct gh_node *node,
+                        struct gh_settings_values *at)
+{
+    bool is_list = node->kind == GH_NODE_LIST;
+    size_t count = is_list ? node->count : 1;
+    struct gh_rpc_value *values = gh_fill_alloc(fill, count, sizeof(*values));
+    const struct gh_node *entry = is_list ? node->children : node;
+    for (size_t i = 0; values != NULL && i < count; i++, entry = entry->next)
+        if (!put_json(fill, entry, &values[i]))
+            gh_tell_wrong(fill->teller, entry, NULL, gh_row_allowed(fill->teller->errors->arena, row));
+    if (count == 0)
+        gh_tell_wrong(fill->teller, node, NULL, gh_row_allowed(fill->teller->errors->arena, row));
+    *at = (struct gh_settings_values){ values, count };
 }

@@ -98,6 +98,8 @@ static void write_audit(struct gh_exchange *x, int64_t total_us)
         .act = x->act,
         .rpc_method = x->rpc_method,
         .rpc_name = x->rpc_name,
+        .rpc_rule = x->rpc_rule,
+        .rpc_arguments = x->rpc_arguments,
         .method = gh_method_text(x->method),
         .host = x->authority.host,
         .path = x->target.path,

@@ -94,6 +94,7 @@ struct gh_exchange {
     bool is_quiet; /* no audit line: health, metrics, and refusals of which one has been written down */
     struct gh_strs needed;               /* scopes of the call, beside the route's; of the policy */
     gh_str rpc_id, rpc_method, rpc_name; /* of the message, where its body was read; in the arena */
+    gh_str rpc_rule, rpc_arguments;      /* what decided about it, and a digest, where one is wanted */
     gh_str by;                           /* who asked at the admin listener, or empty */
     enum gh_reason reason;
     const char *stage;

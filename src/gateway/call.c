@@ -6,6 +6,7 @@
 #include "base/base64.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "gatehouse/client.h"
 #include "gateway/request.h"
 
 /* What the audit log and an error repeat of a message. */
@@ -39,22 +40,42 @@ static bool keep(struct gh_request *r, gh_str text, size_t max, gh_str *ret_copy
     return ret_copy->ptr != NULL;
 }
 
+static bool keep_arguments(struct gh_request *r, const struct gh_rpc_message *message)
+{
+    if (!r->route->audit_arguments || message->arguments.ptr == NULL)
+        return true;
+    r->x->rpc_arguments = gh_secret_hash(r->x->arena, message->arguments);
+    return r->x->rpc_arguments.ptr != NULL;
+}
+
 /* They lie in the body and in the scanner; the log wants them later. */
 static bool keep_facts(struct gh_request *r, const struct gh_rpc_message *message)
 {
     struct gh_exchange *x = r->x;
     return keep(r, message->method, METHOD_MAX, &x->rpc_method) &&
            keep(r, message->name, NAME_MAX, &x->rpc_name) &&
-           (message->id.len > ID_MAX || keep(r, message->id, ID_MAX, &x->rpc_id));
+           (message->id.len > ID_MAX || keep(r, message->id, ID_MAX, &x->rpc_id)) &&
+           keep_arguments(r, message);
+}
+
+/* The rule about what is named, or else about the method; rules live with the site. */
+static void keep_rule(struct gh_request *r, const struct gh_call_verdict *verdict)
+{
+    const struct gh_call_rule *rule = verdict->name != NULL ? verdict->name : verdict->method;
+    if (rule != NULL)
+        (void)!keep(r, rule->name, NAME_MAX, &r->x->rpc_rule);
+    r->x->needed = verdict->needed;
 }
 
 enum gh_reason gh_call_decide(struct gh_request *r)
 {
+    const struct gh_policy *policy = &r->route->policy;
     struct gh_rpc_message message;
+    struct gh_call_verdict verdict;
     struct gh_rpc_scanner *scanner = scanner_of(r);
     if (scanner == NULL)
         return GH_OUT_OF_MEMORY;
-    enum gh_reason reason = gh_rpc_scan(scanner, gh_buf_peek(&r->body), &message);
+    enum gh_reason reason = gh_rpc_scan(scanner, policy->paths, gh_buf_peek(&r->body), &message);
     if (reason != GH_OK)
         return reason;
     if (!keep_facts(r, &message))
@@ -63,8 +84,12 @@ enum gh_reason gh_call_decide(struct gh_request *r)
     if (message.kind == GH_RPC_RESPONSE && gh_headers_find(&r->x->headers, GH_STR("mcp-session-id")) == NULL)
         return GH_RPC_MESSAGE;
     reason = check_headers(r, &message);
-    return reason == GH_OK ? gh_policy_call(&r->route->policy, r->x->principal, &message, &r->x->needed)
-                           : reason;
+    if (reason != GH_OK)
+        return reason;
+    reason =
+        gh_policy_call(policy, r->x->principal, gh_loop_wall_s(r->gateway->with.loop), &message, &verdict);
+    keep_rule(r, &verdict);
+    return reason;
 }
 
 /* ---- headers that repeat the body ---- */

@@ -49,6 +49,7 @@ struct gh_route {
     struct gh_strs forward_headers;    /* further request headers that pass, lower case */
     int64_t body_max;                  /* bytes of a request body; 0: no bound */
     bool body_whole;                   /* hold the body before forwarding (body stage) */
+    bool audit_arguments;              /* the audit log has a digest of a call's arguments */
     bool step_up;                      /* who lacks a scope is sent back by a refresh that fails */
     int64_t max_stale_ms;              /* how long revocations may not have been heard of ... */
     bool fails_open;                   /* ... unless they are then done without */

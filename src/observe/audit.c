@@ -186,6 +186,8 @@ size_t gh_audit_write(const struct gh_audit_record *record, char out[GH_AUDIT_LI
         what(&line, record->act);
     text(&line, KEY("mcp_method"), record->rpc_method, 128);
     text(&line, KEY("mcp_name"), record->rpc_name, 1024);
+    text(&line, KEY("mcp_rule"), record->rpc_rule, 128);
+    text(&line, KEY("mcp_arguments"), record->rpc_arguments, 64);
     text(&line, KEY("method"), record->method, 32);
     text(&line, KEY("host"), record->host, 256);
     text(&line, KEY("path"), record->path, 1024);

@@ -60,6 +60,7 @@ struct gh_audit_record {
     gh_str by;                            /* who asked at the admin listener; may be empty */
     const struct gh_audit_act *act;       /* NULL: no issuer's */
     gh_str rpc_method, rpc_name;          /* of a message whose body was read; may be empty */
+    gh_str rpc_rule, rpc_arguments;       /* the rule that decided, and a digest; may be empty */
     gh_str method, host, path;            /* path without query; empty host when it was not a name of ours */
     gh_str client_ip, http_version;
     uint64_t bytes_in, bytes_out;

@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct gh_rpc_message found;
     json_error_t error;
     scanner = scanner != NULL ? scanner : gh_rpc_scanner_new(&limits, seed);
-    if (gh_rpc_scan(scanner, gh_str_of(data, size), &found) != GH_OK)
+    if (gh_rpc_scan(scanner, NULL, gh_str_of(data, size), &found) != GH_OK)
         return 0;
     json_t *theirs = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
     if (theirs == NULL) /* a number that is a number, and too large for a double */

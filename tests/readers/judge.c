@@ -20,7 +20,7 @@ static void judge(struct gh_rpc_scanner *scanner, gh_str body)
 {
     static const char *const kinds[] = { "nothing", "tool", "prompt", "resource", "unknown" };
     struct gh_rpc_message message;
-    enum gh_reason reason = gh_rpc_scan(scanner, body, &message);
+    enum gh_reason reason = gh_rpc_scan(scanner, NULL, body, &message);
     if (reason != GH_OK) {
         printf("refused %s\n", gh_reason_row(reason)->slug);
         return;

@@ -4,7 +4,7 @@
 
 struct reading {
     struct gh_rpc_scanner *scanner;
-    const struct gh_rpc_part *parts; /* by place */
+    const struct gh_rpc_found *found;
     struct gh_rpc_message *message;
 };
 
@@ -12,17 +12,22 @@ static enum gh_reason read_kind(struct reading *reading);
 static enum gh_reason read_call(struct reading *reading);
 static enum gh_reason read_named(struct reading *reading, enum gh_rpc_place place, enum gh_rpc_names names);
 static enum gh_reason read_reference(struct reading *reading);
+static enum gh_reason read_listening(struct reading *reading);
+static enum gh_reason read_values(struct reading *reading, size_t count);
 
-enum gh_reason gh_rpc_scan(struct gh_rpc_scanner *scanner, gh_str text, struct gh_rpc_message *ret_message)
+enum gh_reason gh_rpc_scan(struct gh_rpc_scanner *scanner, const struct gh_rpc_paths *paths, gh_str text,
+                           struct gh_rpc_message *ret_message)
 {
-    struct gh_rpc_part parts[GH_RPC_PLACES] = { 0 };
+    struct gh_rpc_found found = { 0 };
     struct gh_rpc_message message = { .kind = GH_RPC_REQUEST };
-    struct reading reading = { scanner, parts, &message };
-    enum gh_reason reason = gh_rpc_walk(scanner, text, parts);
+    struct reading reading = { scanner, &found, &message };
+    enum gh_reason reason = gh_rpc_walk(scanner, paths, text, &found);
     if (reason == GH_OK)
         reason = read_kind(&reading);
     if (reason == GH_OK && message.kind != GH_RPC_RESPONSE)
         reason = read_call(&reading);
+    if (reason == GH_OK && paths != NULL)
+        reason = read_values(&reading, paths->count);
     if (reason == GH_OK)
         *ret_message = message;
     return reason;
@@ -30,15 +35,14 @@ enum gh_reason gh_rpc_scan(struct gh_rpc_scanner *scanner, gh_str text, struct g
 
 static enum gh_rpc_what what(const struct reading *reading, enum gh_rpc_place place)
 {
-    return reading->parts[place].what;
+    return reading->found->parts[place].what;
 }
 
 static enum gh_reason text_at(struct reading *reading, enum gh_rpc_place place, gh_str *ret_text)
 {
     if (what(reading, place) != GH_RPC_STRING)
         return GH_RPC_MESSAGE;
-    *ret_text = gh_rpc_meaning(reading->scanner, &reading->parts[place]);
-    return ret_text->ptr != NULL ? GH_OK : GH_RPC_JSON;
+    return gh_rpc_meaning(reading->scanner, &reading->found->parts[place], ret_text);
 }
 
 /* JSON-RPC 2.0 sections 4 and 5. A null id is none that MCP knows ("the ID MUST NOT be null"). */
@@ -51,11 +55,13 @@ static enum gh_reason read_kind(struct reading *reading)
     bool has_error = what(reading, GH_RPC_AT_ERROR) != GH_RPC_ABSENT;
     bool is_call = what(reading, GH_RPC_AT_METHOD) != GH_RPC_ABSENT;
     enum gh_reason reason = text_at(reading, GH_RPC_AT_JSONRPC, &version);
-    if (reason != GH_OK || !gh_str_eq(version, GH_STR("2.0")))
+    if (reason != GH_OK)
+        return reason;
+    if (!gh_str_eq(version, GH_STR("2.0")))
         return GH_RPC_MESSAGE;
     if (id != GH_RPC_ABSENT && id != GH_RPC_STRING && id != GH_RPC_NUMBER)
         return GH_RPC_MESSAGE;
-    const struct gh_rpc_part *part = &reading->parts[GH_RPC_AT_ID];
+    const struct gh_rpc_part *part = &reading->found->parts[GH_RPC_AT_ID];
     if (id == GH_RPC_STRING) /* with its quotes */
         message->id = gh_str_of(part->raw.ptr - 1, part->raw.len + 2);
     else if (id == GH_RPC_NUMBER)
@@ -73,21 +79,19 @@ static enum gh_reason read_kind(struct reading *reading)
 static enum gh_reason read_call(struct reading *reading)
 {
     struct gh_rpc_message *message = reading->message;
-    bool by_ref;
     enum gh_rpc_what params = what(reading, GH_RPC_AT_PARAMS);
     if (params != GH_RPC_ABSENT && params != GH_RPC_OBJECT)
         return GH_RPC_MESSAGE;
     enum gh_reason reason = text_at(reading, GH_RPC_AT_METHOD, &message->method);
     if (reason != GH_OK)
         return reason;
-    message->names = gh_rpc_method_names(message->method, &by_ref);
-    if (by_ref)
+    message->names = gh_rpc_method(message->method);
+    if (what(reading, GH_RPC_AT_ARGUMENTS) != GH_RPC_ABSENT)
+        message->arguments = reading->found->parts[GH_RPC_AT_ARGUMENTS].raw;
+    if (gh_str_eq(message->method, GH_STR("completion/complete")))
         return read_reference(reading);
-    if (gh_str_eq(message->method, GH_STR("subscriptions/listen"))) {
-        message->names = GH_RPC_NAMES_RESOURCE;
-        message->name = GH_STR("*"); /* which they are is not read: whoever may read any may listen */
-        return GH_OK;
-    }
+    if (gh_str_eq(message->method, GH_STR("subscriptions/listen")))
+        return read_listening(reading);
     switch (message->names) {
     case GH_RPC_NAMES_TOOL:
     case GH_RPC_NAMES_PROMPT:
@@ -121,4 +125,34 @@ static enum gh_reason read_reference(struct reading *reading)
     if (gh_str_eq(type, GH_STR("ref/resource")))
         return read_named(reading, GH_RPC_AT_REF_URI, GH_RPC_NAMES_RESOURCE);
     return GH_RPC_MESSAGE;
+}
+
+/* MCP 2026-07-28 "Subscriptions": of changes to lists, which name nothing, and of resources. Which those are
+ * is not read: whoever may read any may listen to them. */
+static enum gh_reason read_listening(struct reading *reading)
+{
+    enum gh_rpc_what notifications = what(reading, GH_RPC_AT_NOTIFICATIONS);
+    if (notifications != GH_RPC_OBJECT)
+        return GH_RPC_MESSAGE;
+    bool to_resources = what(reading, GH_RPC_AT_SUBSCRIPTIONS) != GH_RPC_ABSENT;
+    reading->message->names = to_resources ? GH_RPC_NAMES_RESOURCE : GH_RPC_NAMES_NOTHING;
+    reading->message->name = to_resources ? GH_STR("*") : GH_STR_NONE;
+    return GH_OK;
+}
+
+/* What stands at the paths. */
+static enum gh_reason read_values(struct reading *reading, size_t count)
+{
+    struct gh_rpc_value *values = gh_rpc_values(reading->scanner);
+    enum gh_reason reason = GH_OK;
+    for (size_t i = 0; i < count && reason == GH_OK; i++) {
+        const struct gh_rpc_part *part = &reading->found->values[i];
+        values[i] = (struct gh_rpc_value){ part->what, GH_STR("") };
+        if (part->what == GH_RPC_STRING)
+            reason = gh_rpc_meaning(reading->scanner, part, &values[i].text);
+        else if (part->what != GH_RPC_OBJECT && part->what != GH_RPC_ARRAY)
+            values[i].text = part->raw;
+    }
+    reading->message->values = values;
+    return reason;
 }

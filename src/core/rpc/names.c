@@ -24,20 +24,24 @@ static const struct gh_rpc_member envelope[] = {
 /* Of all that clients send in any revision. */
 static const struct gh_rpc_member params[] = {
     KEPT("name", NAME), KEPT("uri", URI), OPENED("ref", REF, REF),
-    GUARDED("_meta"), GUARDED("argument"), GUARDED("arguments"), GUARDED("capabilities"), GUARDED("clientInfo"),
+    OPENED("arguments", ARGUMENTS, ARGUMENTS), GUARDED("_meta"), GUARDED("argument"), GUARDED("capabilities"), GUARDED("clientInfo"),
     GUARDED("context"), GUARDED("cursor"), GUARDED("inputResponses"), GUARDED("level"), GUARDED("message"),
-    GUARDED("notifications"), GUARDED("progress"), GUARDED("progressToken"), GUARDED("protocolVersion"),
-    GUARDED("reason"), GUARDED("requestId"), GUARDED("requestState"), GUARDED("resourceSubscriptions"),
+    OPENED("notifications", NOTIFICATIONS, NOTIFICATIONS), GUARDED("progress"), GUARDED("progressToken"), GUARDED("protocolVersion"),
+    GUARDED("reason"), GUARDED("requestId"), GUARDED("requestState"), KEPT("resourceSubscriptions", SUBSCRIPTIONS),
     GUARDED("status"), GUARDED("task"), GUARDED("taskId"), GUARDED("total"), GUARDED("uris"), { .name = NULL },
 };
 static const struct gh_rpc_member ref[] = {
     KEPT("type", REF_TYPE), KEPT("name", REF_NAME), KEPT("uri", REF_URI), { .name = NULL },
 };
+static const struct gh_rpc_member notifications[] = {
+    KEPT("resourceSubscriptions", SUBSCRIPTIONS), { .name = NULL },
+};
 static const struct gh_rpc_member none[] = { { .name = NULL } };
 /* clang-format on */
 
 static const struct gh_rpc_member *const members[GH_RPC_ROLES] = {
-    [GH_RPC_FREE] = none, [GH_RPC_ENVELOPE] = envelope, [GH_RPC_PARAMS] = params, [GH_RPC_REF] = ref
+    [GH_RPC_FREE] = none, [GH_RPC_ENVELOPE] = envelope,           [GH_RPC_PARAMS] = params,
+    [GH_RPC_REF] = ref,   [GH_RPC_NOTIFICATIONS] = notifications, [GH_RPC_ARGUMENTS] = none
 };
 
 const struct gh_rpc_member *gh_rpc_member_find(enum gh_rpc_role role, gh_str name, bool *ret_is_twin)
@@ -85,9 +89,8 @@ static const struct {
     { "tools/list", GH_RPC_NAMES_NOTHING },
 };
 
-enum gh_rpc_names gh_rpc_method_names(gh_str method, bool *ret_by_ref)
+enum gh_rpc_names gh_rpc_method(gh_str method)
 {
-    *ret_by_ref = gh_str_eq(method, GH_STR("completion/complete"));
     for (size_t i = 0; i < GH_ARRAY_LEN(methods); i++)
         if (gh_str_eq(method, gh_str_from(methods[i].method)))
             return methods[i].names;

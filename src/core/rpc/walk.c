@@ -21,19 +21,27 @@ struct gh_rpc_scanner {
     size_t taken_count;
     char meanings[MEANINGS_MAX];
     size_t meant;
+    struct gh_rpc_value values[GH_RPC_VALUES_MAX];
 };
 
 struct walk {
     const char *at, *end;
     struct gh_rpc_scanner *scanner;
-    struct gh_rpc_part *parts;
+    const struct gh_rpc_paths *paths;
+    struct gh_rpc_found *found;
     int64_t depth;
     int64_t members;
     uint64_t objects; /* whose names lie in the table: each has a number */
     enum gh_reason why;
 };
 
-static bool read_value(struct walk *walk, enum gh_rpc_role role, struct gh_rpc_part *ret_part);
+/* What a value is to us. */
+struct spot {
+    enum gh_rpc_role role;
+    const struct gh_rpc_path *path; /* NULL: nobody reads on from here */
+};
+
+static bool read_value(struct walk *walk, struct spot spot, struct gh_rpc_part *ret_part);
 
 /* ---- the scanner ---- */
 
@@ -72,21 +80,30 @@ static void forget_names(struct gh_rpc_scanner *scanner)
         scanner->slots[scanner->taken[--scanner->taken_count]] = 0;
 }
 
-gh_str gh_rpc_meaning(struct gh_rpc_scanner *scanner, const struct gh_rpc_part *part)
+struct gh_rpc_value *gh_rpc_values(struct gh_rpc_scanner *scanner)
 {
-    if (!part->is_escaped)
-        return part->raw;
+    return scanner->values;
+}
+
+enum gh_reason gh_rpc_meaning(struct gh_rpc_scanner *scanner, const struct gh_rpc_part *part,
+                              gh_str *ret_meaning)
+{
+    if (!part->is_escaped) {
+        *ret_meaning = part->raw;
+        return GH_OK;
+    }
     /* The reader wants the closing quote. */
     if (part->raw.len + 1 > MEANINGS_MAX - scanner->meant)
-        return GH_STR_NONE;
+        return GH_RPC_LIMITS;
     char *at = scanner->meanings + scanner->meant;
     memcpy(at, part->raw.ptr, part->raw.len + 1);
     gh_str meaning;
     const char *end = at + part->raw.len + 1;
     if (!gh_json_string_read(&at, end, &meaning))
-        return GH_STR_NONE;
+        return GH_RPC_JSON;
     scanner->meant += meaning.len;
-    return meaning;
+    *ret_meaning = meaning;
+    return GH_OK;
 }
 
 /* ---- the text ---- */
@@ -112,18 +129,21 @@ static bool take(struct walk *walk, char c)
     return true;
 }
 
-enum gh_reason gh_rpc_walk(struct gh_rpc_scanner *scanner, gh_str text,
-                           struct gh_rpc_part parts[GH_RPC_PLACES])
+enum gh_reason gh_rpc_walk(struct gh_rpc_scanner *scanner, const struct gh_rpc_paths *paths, gh_str text,
+                           struct gh_rpc_found *found)
 {
     if (text.len == 0)
         return GH_RPC_JSON;
-    struct walk walk = {
-        .at = text.ptr, .end = text.ptr + text.len, .scanner = scanner, .parts = parts, .why = GH_OK
-    };
+    struct walk walk = { .at = text.ptr,
+                         .end = text.ptr + text.len,
+                         .scanner = scanner,
+                         .paths = paths,
+                         .found = found,
+                         .why = GH_OK };
     struct gh_rpc_part whole;
     scanner->meant = 0;
     skip_space(&walk);
-    bool ok = read_value(&walk, GH_RPC_ENVELOPE, &whole);
+    bool ok = read_value(&walk, (struct spot){ GH_RPC_ENVELOPE, NULL }, &whole);
     skip_space(&walk);
     forget_names(scanner);
     if (!ok)
@@ -253,20 +273,31 @@ static bool read_literal(struct walk *walk, gh_str literal, struct gh_rpc_part *
     if (!gh_str_starts(rest, literal))
         return fail(walk, GH_RPC_JSON);
     walk->at += literal.len;
-    *part = (struct gh_rpc_part){ .what = GH_RPC_LITERAL };
+    *part = (struct gh_rpc_part){ .what = literal.ptr[0] == 'n' ? GH_RPC_NULL : GH_RPC_BOOL, .raw = literal };
     return true;
 }
 
-static bool read_array(struct walk *walk, struct gh_rpc_part *part)
+/* What stands there is kept where somebody asked for it. */
+static bool read_step(struct walk *walk, struct spot spot, struct gh_rpc_part *part)
+{
+    if (!read_value(walk, spot, part))
+        return false;
+    if (spot.path != NULL && spot.path->slot < GH_RPC_VALUES_MAX)
+        walk->found->values[spot.path->slot] = *part;
+    return true;
+}
+
+static bool read_array(struct walk *walk, const struct gh_rpc_path *path)
 {
     struct gh_rpc_part item;
-    *part = (struct gh_rpc_part){ .what = GH_RPC_ARRAY };
+    size_t index = 0;
     skip_space(walk);
     if (take(walk, ']'))
         return true;
     do {
         skip_space(walk);
-        if (!read_value(walk, GH_RPC_FREE, &item))
+        const struct spot spot = { GH_RPC_FREE, path != NULL ? gh_rpc_path_item(path, index++) : NULL };
+        if (!read_step(walk, spot, &item))
             return false;
         skip_space(walk);
     } while (take(walk, ','));
@@ -278,7 +309,7 @@ static bool read_array(struct walk *walk, struct gh_rpc_part *part)
 /* Most objects have few members: those are compared one by one. */
 #define FEW 8u
 struct object {
-    enum gh_rpc_role role;
+    struct spot spot;
     uint64_t number; /* 0: its names do not lie in the table */
     unsigned count;
     gh_str few[FEW];
@@ -326,23 +357,38 @@ static bool remember_name(struct walk *walk, struct object *object, gh_str name,
     return true;
 }
 
-/* Up to the colon. *ret_member NULL: it means nothing here. */
-static bool read_name(struct walk *walk, struct object *object, const struct gh_rpc_member **ret_member)
+/* What the member of that name is to us. */
+struct meant {
+    const struct gh_rpc_member *member; /* NULL: nothing of the protocol */
+    const struct gh_rpc_path *path;
+};
+
+static bool look_up(const struct object *object, gh_str name, struct meant *ret_meant)
+{
+    bool is_twin, is_twin_on_path = false;
+    ret_meant->member = gh_rpc_member_find(object->spot.role, name, &is_twin);
+    ret_meant->path = NULL;
+    if (object->spot.path != NULL)
+        ret_meant->path = gh_rpc_path_member(object->spot.path, name, &is_twin_on_path);
+    return (ret_meant->member != NULL || !is_twin) && (ret_meant->path != NULL || !is_twin_on_path);
+}
+
+/* Up to the colon. */
+static bool read_name(struct walk *walk, struct object *object, struct meant *ret_meant)
 {
     struct gh_rpc_part part;
-    bool is_twin;
+    gh_str name;
     skip_space(walk);
     if (!take(walk, '"'))
         return fail(walk, GH_RPC_JSON);
     if (!read_string(walk, &part))
         return false;
     size_t meant = walk->scanner->meant;
-    gh_str name = gh_rpc_meaning(walk->scanner, &part);
+    enum gh_reason reason = gh_rpc_meaning(walk->scanner, &part, &name);
     walk->scanner->meant = meant;
-    if (name.ptr == NULL)
-        return fail(walk, part.raw.len < MEANINGS_MAX ? GH_RPC_JSON : GH_RPC_LIMITS);
-    *ret_member = gh_rpc_member_find(object->role, name, &is_twin);
-    if (*ret_member == NULL && is_twin)
+    if (reason != GH_OK)
+        return fail(walk, reason);
+    if (!look_up(object, name, ret_meant))
         return fail(walk, GH_RPC_DUPLICATE);
     if (!remember_name(walk, object, name, !part.is_escaped))
         return false;
@@ -352,26 +398,28 @@ static bool read_name(struct walk *walk, struct object *object, const struct gh_
 
 static bool read_member(struct walk *walk, struct object *object)
 {
-    const struct gh_rpc_member *member;
+    struct meant meant;
     struct gh_rpc_part part;
-    if (!read_name(walk, object, &member))
+    if (!read_name(walk, object, &meant))
         return false;
+    struct spot spot = { meant.member != NULL ? meant.member->role : GH_RPC_FREE, meant.path };
+    if (spot.role == GH_RPC_ARGUMENTS && walk->paths != NULL)
+        spot.path = &walk->paths->root;
     skip_space(walk);
-    if (!read_value(walk, member != NULL ? member->role : GH_RPC_FREE, &part))
+    if (!read_step(walk, spot, &part))
         return false;
-    if (member != NULL && member->place != GH_RPC_AT_NONE)
-        walk->parts[member->place] = part;
+    if (meant.member != NULL && meant.member->place != GH_RPC_AT_NONE)
+        walk->found->parts[meant.member->place] = part;
     skip_space(walk);
     return true;
 }
 
-static bool read_object(struct walk *walk, enum gh_rpc_role role, struct gh_rpc_part *part)
+static bool read_object(struct walk *walk, struct spot spot)
 {
     struct object object;
-    object.role = role;
+    object.spot = spot;
     object.number = 0;
     object.count = 0;
-    *part = (struct gh_rpc_part){ .what = GH_RPC_OBJECT };
     skip_space(walk);
     if (take(walk, '}'))
         return true;
@@ -382,25 +430,28 @@ static bool read_object(struct walk *walk, enum gh_rpc_role role, struct gh_rpc_
     return take(walk, '}') || fail(walk, GH_RPC_JSON);
 }
 
-static bool read_nested(struct walk *walk, enum gh_rpc_role role, struct gh_rpc_part *part)
+static bool read_nested(struct walk *walk, struct spot spot, struct gh_rpc_part *part)
 {
+    const char *start = walk->at;
     bool is_object = *walk->at++ == '{';
     if (++walk->depth > walk->scanner->limits.depth)
         return fail(walk, GH_RPC_LIMITS);
-    bool ok = is_object ? read_object(walk, role, part) : read_array(walk, part);
+    bool ok = is_object ? read_object(walk, spot) : read_array(walk, spot.path);
     walk->depth--;
+    *part = (struct gh_rpc_part){ .what = is_object ? GH_RPC_OBJECT : GH_RPC_ARRAY,
+                                  .raw = gh_str_of(start, (size_t)(walk->at - start)) };
     return ok;
 }
 
-/* At its first byte. `role` is of an object. */
-static bool read_value(struct walk *walk, enum gh_rpc_role role, struct gh_rpc_part *ret_part)
+/* At its first byte. */
+static bool read_value(struct walk *walk, struct spot spot, struct gh_rpc_part *ret_part)
 {
     if (walk->at == walk->end)
         return fail(walk, GH_RPC_JSON);
     switch (*walk->at) {
     case '{':
     case '[':
-        return read_nested(walk, role, ret_part);
+        return read_nested(walk, spot, ret_part);
     case '"':
         walk->at++;
         return read_string(walk, ret_part);

@@ -7,6 +7,8 @@
 
 static enum gh_reason read_subject(const struct gh_judging *judging, struct gh_principal *principal);
 static enum gh_reason read_groups(const struct gh_judging *judging, struct gh_principal *principal);
+static enum gh_reason read_roles(const struct gh_judging *judging, struct gh_principal *principal);
+static void read_sign_in(const struct gh_judging *judging, struct gh_principal *principal);
 static enum gh_principal_kind kind_of(const struct gh_judging *judging, const struct gh_principal *principal);
 static gh_str strip(const struct gh_profile *profile, gh_str scope);
 static bool keep(struct gh_arena *arena, struct gh_principal *principal);
@@ -28,9 +30,12 @@ enum gh_reason gh_judge_principal(const struct gh_judging *judging, struct gh_pr
     if (reason == GH_OK)
         reason = read_groups(judging, principal);
     if (reason == GH_OK)
+        reason = read_roles(judging, principal);
+    if (reason == GH_OK)
         reason = read_subject(judging, principal);
     if (reason != GH_OK)
         return reason;
+    read_sign_in(judging, principal);
     principal->kind = kind_of(judging, principal);
     return keep(judging->arena, principal) && hash_jti(judging->arena, principal) ? GH_OK : GH_OUT_OF_MEMORY;
 }
@@ -112,6 +117,37 @@ static enum gh_reason read_groups(const struct gh_judging *judging, struct gh_pr
     return GH_OK;
 }
 
+/* One text or a list of them; anything else says nothing. */
+static enum gh_reason read_roles(const struct gh_judging *judging, struct gh_principal *principal)
+{
+    const struct gh_json *value = gh_claim_first(judging->claims, judging->profile->role_claims);
+    bool is_list = value != NULL && value->type == GH_JSON_ARRAY;
+    size_t count = value == NULL ? 0 : is_list ? value->count : 1;
+    if (count > GH_GROUPS_MAX)
+        return GH_TOKEN_CLAIMS;
+    gh_str *at = gh_arena_calloc(judging->arena, count, sizeof(*at));
+    if (at == NULL)
+        return GH_OUT_OF_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        const struct gh_json *item = is_list ? &value->items[i] : value;
+        principal->roles_unknown = principal->roles_unknown || item->type != GH_JSON_STRING;
+        at[i] = gh_json_text(item);
+    }
+    principal->roles = (struct gh_strs){ at, principal->roles_unknown ? 0 : count };
+    return GH_OK;
+}
+
+/* RFC 9068 section 2.2.1. */
+static void read_sign_in(const struct gh_judging *judging, struct gh_principal *principal)
+{
+    const struct gh_json *acr = gh_json_get(judging->claims, GH_STR("acr"));
+    const struct gh_json *time = gh_json_get(judging->claims, GH_STR("auth_time"));
+    if (acr != NULL && acr->type == GH_JSON_STRING)
+        principal->acr = acr->string;
+    if (time != NULL && time->type == GH_JSON_NUMBER && time->number > 0 && time->number < 1e11)
+        principal->auth_time = (int64_t)time->number;
+}
+
 static enum gh_reason read_subject(const struct gh_judging *judging, struct gh_principal *principal)
 {
     const struct gh_profile *profile = judging->profile;
@@ -178,7 +214,7 @@ static bool keep(struct gh_arena *arena, struct gh_principal *principal)
 {
     gh_str *const texts[] = { &principal->issuer_name, &principal->issuer, &principal->subject,
                               &principal->client,      &principal->jti,    &principal->grant,
-                              &principal->tenant_id };
+                              &principal->tenant_id,   &principal->acr };
     for (size_t i = 0; i < GH_ARRAY_LEN(texts); i++) {
         if (!keep_text(arena, texts[i]))
             return false;
@@ -189,5 +225,6 @@ static bool keep(struct gh_arena *arena, struct gh_principal *principal)
             !keep_text(arena, &actor->profile))
             return false;
     }
-    return keep_list(arena, &principal->scopes) && keep_list(arena, &principal->groups);
+    return keep_list(arena, &principal->scopes) && keep_list(arena, &principal->groups) &&
+           keep_list(arena, &principal->roles);
 }

@@ -20,7 +20,7 @@
 
 #define NO_TYP S("")
 #define AT_JWT S("at+jwt"), S("application/at+jwt")
-#define COMMON .leeway = 30, .scope_prefix = S("")
+#define COMMON .leeway = 30, .scope_prefix = S(""), .role_claims = LIST(S("roles"))
 
 static const struct gh_profile profiles[] = {
     { COMMON, /* RFC 9068, nothing assumed beyond it */

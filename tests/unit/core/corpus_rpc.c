@@ -63,7 +63,7 @@ int main(void)
         struct gh_rpc_message message;
         gh_str path = gh_arena_printf(scratch, "%s/%s", folder.ptr, entry->d_name);
         gh_str text = wrap(scratch, gh_file_read(scratch, path));
-        enum gh_reason found = gh_rpc_scan(scanner, text, &message);
+        enum gh_reason found = gh_rpc_scan(scanner, NULL, text, &message);
         bool right = (found == GH_OK) == is_expected(entry->d_name);
         (void)printf("%s %u - %s %s\n", right ? "ok" : "not ok", ++cases, entry->d_name,
                      gh_reason_row(found)->slug);

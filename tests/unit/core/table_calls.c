@@ -28,13 +28,16 @@ static void read_rules(struct gh_arena *arena, gh_str text, struct gh_policy *po
     for (size_t i = 0; i < list.count; i++) {
         gh_str rule = list.at[i];
         struct gh_call_rules *rules = &policy->calls[kind_of(gh_table_word(&rule))];
-        struct gh_call_rule *at = gh_arena_calloc(arena, rules->count + 1, sizeof(*at));
-        for (size_t j = 0; j < rules->count; j++)
-            at[j] = rules->at[j];
-        at[rules->count].name = gh_str_cut(&rule, '=');
-        at[rules->count].scopes = scopes_of(arena, rule);
-        gh_call_rules_sort(at, rules->count + 1);
-        *rules = (struct gh_call_rules){ true, at, rules->count + 1 };
+        size_t count = rules->exact_count + rules->pattern_count;
+        struct gh_call_target *at = gh_arena_calloc(arena, count + 1, sizeof(*at));
+        struct gh_call_rule *made = gh_arena_calloc(arena, 1, sizeof(*made));
+        for (size_t j = 0; j < count; j++)
+            at[j] = rules->exact[j]; /* the patterns stand behind */
+        gh_str name = gh_str_cut(&rule, '=');
+        made->denies = gh_str_eq(rule, GH_STR("no"));
+        made->scopes = made->denies ? (struct gh_strs){ 0 } : scopes_of(arena, rule);
+        at[count] = (struct gh_call_target){ name, made, (unsigned)i };
+        gh_call_rules_sort(at, count + 1, rules == &policy->calls[GH_RPC_NAMES_RESOURCE], rules);
     }
 }
 
@@ -47,11 +50,11 @@ static void answer(struct gh_arena *arena, gh_str line, struct gh_buf *out)
     struct gh_rpc_message message = { .names = kind_of(kind), .name = gh_table_word(&line) };
     if (gh_str_eq(kind, GH_STR("response")))
         message.kind = GH_RPC_RESPONSE;
-    struct gh_strs needed = { 0 };
-    bool ok =
-        gh_buf_printf(out, "%s", gh_reason_row(gh_policy_call(&policy, &principal, &message, &needed))->slug);
-    for (size_t i = 0; ok && i < needed.count; i++)
-        ok = gh_buf_printf(out, " %.*s", GH_STR_FMT(needed.at[i]));
+    struct gh_call_verdict verdict;
+    enum gh_reason reason = gh_policy_call(&policy, &principal, 0, &message, &verdict);
+    bool ok = gh_buf_printf(out, "%s", gh_reason_row(reason)->slug);
+    for (size_t i = 0; ok && i < verdict.needed.count; i++)
+        ok = gh_buf_printf(out, " %.*s", GH_STR_FMT(verdict.needed.at[i]));
 }
 
 int main(void)

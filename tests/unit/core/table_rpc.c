@@ -12,9 +12,9 @@ static void answer(struct gh_arena *arena, gh_str line, struct gh_buf *out)
     static const uint64_t seed[2] = { 1, 2 };
     struct gh_rpc_scanner *scanner = gh_rpc_scanner_new(&limits, seed);
     struct gh_rpc_message found;
-    enum gh_reason reason = gh_rpc_scan(scanner, line, &found);
+    enum gh_reason reason = gh_rpc_scan(scanner, NULL, line, &found);
     /* A scan leaves nothing behind that the next one would meet. */
-    bool ok = reason == gh_rpc_scan(scanner, line, &found);
+    bool ok = reason == gh_rpc_scan(scanner, NULL, line, &found);
     if (ok && reason != GH_OK)
         ok = gh_buf_printf(out, "%s", gh_reason_row(reason)->slug);
     else if (ok)

@@ -327,6 +327,8 @@ static enum gh_reason call(void)
     static const uint64_t seed[2] = { 1, 2 };
     const struct gh_principal principal = { .issuer_name = GH_STR("i"), .subject = GH_STR("s") };
     const struct gh_rate_limit limit = { .per = GH_RATE_USER, .requests = 1, .window_s = 1 };
+    const gh_str pointers[] = { GH_STR("/a"), GH_STR("/b/0") };
+    const struct gh_rpc_paths *paths;
     struct gh_rpc_message message;
     struct gh_rpc_scanner *scanner = gh_rpc_scanner_new(&limits, seed);
     struct gh_arena *scratch = gh_arena_new(64);
@@ -334,8 +336,10 @@ static enum gh_reason call(void)
     if (scanner != NULL && scratch != NULL &&
         gh_rate_key(scratch, &limit, GH_STR("t"), GH_STR("r"), &principal).ptr != NULL &&
         gh_reason_body(scratch, GH_RPC_HEADERS, GH_STR("1")).ptr != NULL)
-        reason = gh_rpc_scan(scanner, GH_STR("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"p\\u0069ng\"}"),
-                             &message);
+        reason = gh_rpc_paths_read(scratch, (struct gh_strs){ pointers, 2 }, &paths);
+    if (reason == GH_OK)
+        reason = gh_rpc_scan(scanner, paths,
+                             GH_STR("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"p\\u0069ng\"}"), &message);
     gh_arena_free(scratch);
     gh_rpc_scanner_free(scanner);
     return reason;
