@@ -43,6 +43,11 @@ GH_MUST_USE enum gh_reason gh_policy_call(const struct gh_policy *policy,
                                           const struct gh_principal *principal, int64_t now,
                                           const struct gh_rpc_message *message,
                                           struct gh_call_verdict *ret_verdict);
+/* Tells, for those who ask why, of each rule about the method and then about the name, until one decides. */
+typedef void (*gh_call_tell)(void *ctx, const struct gh_call_rule *rule, enum gh_truth claims,
+                             enum gh_truth arguments);
+void gh_policy_call_tell(const struct gh_policy *policy, const struct gh_principal *principal, int64_t now,
+                         const struct gh_rpc_message *message, gh_call_tell tell, void *ctx);
 /* The same of all calls of a name together, as a list has it: GH_OK when some call is allowed, as far as each
  * rule by itself can tell; GH_SCOPE_MISSING when one would be with more scopes. `is_template`: the name is a
  * URI template (RFC 6570), and stands for all that it may become. */

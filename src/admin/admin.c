@@ -107,7 +107,8 @@ static void serve_assertion_keys(struct gh_exchange *x, struct gh_admin *admin, 
         answer_cached(x, 200, GH_STR("application/jwk-set+json"), GH_STR("max-age=300"), keys);
 }
 
-/* The body is the token, the route stands in the query: a token in a URL would end up in logs. */
+/* The body is the token, and on further lines what it would call; the route stands in the query: a token in a
+ * URL would end up in logs. */
 static void serve_explain(struct gh_exchange *x, struct gh_admin *admin, gh_str body)
 {
     gh_str route = x->target.query;
@@ -116,8 +117,9 @@ static void serve_explain(struct gh_exchange *x, struct gh_admin *admin, gh_str 
                              GH_STR("{\"error\":\"the query is route=NAME, the body is the token\"}\n"));
         return;
     }
-    gh_str text =
-        admin->control->explain(admin->control->ctx, x->arena, gh_str_skip(route, 6), gh_str_trim(body));
+    gh_str call = body, token = gh_str_trim(gh_str_cut(&call, '\n'));
+    gh_str text = admin->control->explain(admin->control->ctx, x->arena, gh_str_skip(route, 6), token,
+                                          gh_str_trim(call));
     if (text.ptr == NULL)
         gh_exchange_refuse(x, GH_OUT_OF_MEMORY, NULL);
     else

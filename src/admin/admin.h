@@ -22,7 +22,7 @@ struct gh_control_table {
     /* GH_OK, or why the old settings stay; the text (lent until the next call) is for the operator. */
     enum gh_reason (*reload)(void *ctx, gh_str *ret_text);
     /* Which check decides about this token at that route, as one JSON object in the arena. */
-    gh_str (*explain)(void *ctx, struct gh_arena *arena, gh_str route, gh_str token);
+    gh_str (*explain)(void *ctx, struct gh_arena *arena, gh_str route, gh_str token, gh_str call);
     bool (*is_draining)(void *ctx);
     /* The JWK set of the keys that sign assertions, lent for this turn; ptr NULL: nothing is signed here. */
     gh_str (*assertion_keys)(void *ctx);

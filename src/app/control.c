@@ -34,14 +34,14 @@ static enum gh_reason table_reload(void *ctx, gh_str *ret_text)
     return reason;
 }
 
-static gh_str table_explain(void *ctx, struct gh_arena *arena, gh_str route, gh_str token)
+static gh_str table_explain(void *ctx, struct gh_arena *arena, gh_str route, gh_str token, gh_str call)
 {
     struct gh_control *control = ctx;
     const struct gh_explain_with with = { .site = control->snapshot->conf->site,
                                           .rings = control->rings,
                                           .revocations = control->revocations.index,
                                           .now = gh_clock_wall_us() / 1000000 };
-    return gh_explain(arena, &with, route, token);
+    return gh_explain(arena, &with, route, token, call);
 }
 
 static bool table_is_draining(void *ctx)

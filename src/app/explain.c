@@ -11,7 +11,7 @@
 
 #define JWKS_FILE_MAX ((size_t)256 * 1024)
 
-static gh_str quoted(struct gh_arena *arena, gh_str value)
+gh_str gh_explain_quoted(struct gh_arena *arena, gh_str value)
 {
     size_t cap = 6 * value.len + 1;
     char *out = gh_arena_alloc(arena, cap);
@@ -161,6 +161,12 @@ static bool explain_scope(struct gh_story *story)
                 gh_explain_scopes(story));
 }
 
+static bool explain_call(struct gh_story *story, gh_str call)
+{
+    enum gh_reason reason = call.len > 0 ? gh_explain_call(story, call) : GH_OK;
+    return reason == GH_OK || stop(story, "call", reason, story->detail);
+}
+
 /* What was not checked is not accepted. */
 static void end_unsigned(struct gh_story *story)
 {
@@ -189,24 +195,27 @@ static gh_str tell_who(const struct gh_story *story)
     gh_str token = gh_token_id(principal, story->token.signed_part, buffer);
     return gh_arena_printf(
         arena, ",\"user\":\"%.*s\",\"client\":\"%.*s\",\"grant\":\"%.*s\",\"token\":\"%.*s\"",
-        GH_STR_FMT(quoted(arena, principal->subject)), GH_STR_FMT(quoted(arena, principal->client)),
-        GH_STR_FMT(quoted(arena, principal->grant)), GH_STR_FMT(quoted(arena, token)));
+        GH_STR_FMT(gh_explain_quoted(arena, principal->subject)),
+        GH_STR_FMT(gh_explain_quoted(arena, principal->client)),
+        GH_STR_FMT(gh_explain_quoted(arena, principal->grant)), GH_STR_FMT(gh_explain_quoted(arena, token)));
 }
 
 static gh_str tell(const struct gh_story *story, gh_str route)
 {
     struct gh_arena *arena = story->arena;
-    gh_str issuer = story->issuer != NULL ? quoted(arena, story->issuer->conf.profile.name) : GH_STR("");
+    gh_str issuer =
+        story->issuer != NULL ? gh_explain_quoted(arena, story->issuer->conf.profile.name) : GH_STR("");
     return gh_arena_printf(arena,
                            "{\"route\":\"%.*s\",\"verdict\":\"%s\",\"step\":\"%s\",\"detail\":\"%.*s\","
-                           "\"signature\":\"%s\",\"issuer\":\"%.*s\"%.*s}\n",
-                           GH_STR_FMT(quoted(arena, route)),
+                           "\"signature\":\"%s\",\"issuer\":\"%.*s\"%.*s%.*s}\n",
+                           GH_STR_FMT(gh_explain_quoted(arena, route)),
                            story->undecided ? "undecided" : gh_reason_row(story->reason)->slug, story->step,
-                           GH_STR_FMT(quoted(arena, story->detail)), story->signature, GH_STR_FMT(issuer),
-                           GH_STR_FMT(tell_who(story)));
+                           GH_STR_FMT(gh_explain_quoted(arena, story->detail)), story->signature,
+                           GH_STR_FMT(issuer), GH_STR_FMT(tell_who(story)), GH_STR_FMT(story->called));
 }
 
-gh_str gh_explain(struct gh_arena *arena, const struct gh_explain_with *with, gh_str route, gh_str token)
+gh_str gh_explain(struct gh_arena *arena, const struct gh_explain_with *with, gh_str route, gh_str token,
+                  gh_str call)
 {
     struct gh_story story = {
         .arena = arena, .with = with, .route = route_named(with->site, route), .signature = "not checked"
@@ -214,7 +223,7 @@ gh_str gh_explain(struct gh_arena *arena, const struct gh_explain_with *with, gh
     if (story.route == NULL)
         (void)stop(&story, "route", GH_ROUTE_UNKNOWN, GH_STR("no route of that name is in the settings"));
     else if (explain_open(&story, token) && explain_signature(&story) && explain_claims(&story) &&
-             explain_revocation(&story) && explain_scope(&story) &&
+             explain_revocation(&story) && explain_scope(&story) && explain_call(&story, call) &&
              !gh_str_eq(gh_str_from(story.signature), GH_STR("good")))
         end_unsigned(&story);
     return tell(&story, route);

@@ -22,11 +22,18 @@ static gh_str read_token(const char *word, char *buffer)
     return gh_str_trim(gh_str_take(gh_str_of(buffer, len), gh_str_find(gh_str_of(buffer, len), '\n')));
 }
 
-static bool ask_running(const struct gh_conf *conf, gh_str route, gh_str token)
+/* A token, for which route, and what it would call (may be empty). */
+struct question {
+    gh_str route, token, call;
+};
+
+static bool ask_running(const struct gh_conf *conf, const struct question *question)
 {
-    gh_str path = gh_arena_printf(conf->arena, "/admin/v1/explain?route=%.*s", GH_STR_FMT(route));
+    gh_str path = gh_arena_printf(conf->arena, "/admin/v1/explain?route=%.*s", GH_STR_FMT(question->route));
+    gh_str body =
+        gh_arena_printf(conf->arena, "%.*s\n%.*s", GH_STR_FMT(question->token), GH_STR_FMT(question->call));
     struct gh_admin_answer answer;
-    if (path.ptr == NULL || !gh_admin_post(conf, path, token, &answer))
+    if (path.ptr == NULL || body.ptr == NULL || !gh_admin_post(conf, path, body, &answer))
         (void)fprintf(stderr, "gatehouse explain: no running gateway at %.*s; going on offline\n",
                       GH_STR_FMT(conf->admin.address_text));
     else if (answer.status != 200)
@@ -37,14 +44,14 @@ static bool ask_running(const struct gh_conf *conf, gh_str route, gh_str token)
     return false;
 }
 
-static int explain(const char *file, gh_str route, gh_str token)
+static int explain(const char *file, const struct question *question)
 {
     struct gh_conf *conf = gh_admin_settings(file);
     if (conf == NULL)
         return 1;
-    if (conf->admin.address_text.len == 0 || !ask_running(conf, route, token)) {
+    if (conf->admin.address_text.len == 0 || !ask_running(conf, question)) {
         const struct gh_explain_with with = { .site = conf->site, .now = gh_clock_wall_us() / 1000000 };
-        gh_str text = gh_explain(conf->arena, &with, route, token);
+        gh_str text = gh_explain(conf->arena, &with, question->route, question->token, question->call);
         (void)printf("%.*s", GH_STR_FMT(text));
     }
     gh_conf_free(conf);
@@ -53,10 +60,12 @@ static int explain(const char *file, gh_str route, gh_str token)
 
 int gh_command_explain(int argc, char **argv)
 {
-    const char *file = NULL, *route = NULL, *word = NULL;
+    const char *file = NULL, *route = NULL, *call = "", *word = NULL;
     const struct gh_option rows[] = {
         { "-c", "FILE", "settings file", &file },
         { "--route", "NAME", "the route the token would be used at", &route },
+        { "--call", "CALL",
+          "what it would call: \"METHOD [NAME [ARGUMENTS]]\", or a whole message of JSON-RPC", &call },
     };
     const struct gh_options options = {
         .command = "explain",
@@ -79,7 +88,9 @@ int gh_command_explain(int argc, char **argv)
         return 2;
     }
     static char buffer[TOKEN_MAX];
-    int status = explain(file, gh_str_from(route), read_token(word, buffer));
+    const struct question question = { gh_str_from(route), read_token(word, buffer),
+                                       gh_str_trim(gh_str_from(call)) };
+    int status = explain(file, &question);
     gh_wipe(buffer, sizeof(buffer));
     return status;
 }

@@ -16,7 +16,13 @@ struct gh_story {
     enum gh_reason reason;
     bool undecided;
     gh_str detail;
+    gh_str called; /* what explain_call.c found out, as members of JSON; may be empty */
 };
+
+/* explain_call.c: a call that the token would make, `{...}` as a body has it or METHOD [NAME [ARGUMENTS]]. */
+enum gh_reason gh_explain_call(struct gh_story *story, gh_str call);
+/* explain.c: as the inside of a JSON string. */
+gh_str gh_explain_quoted(struct gh_arena *arena, gh_str value);
 
 gh_str gh_explain_claims(const struct gh_story *story, enum gh_reason reason);
 gh_str gh_explain_scopes(const struct gh_story *story);

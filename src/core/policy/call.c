@@ -14,8 +14,12 @@ struct calling {
     const struct gh_principal *principal;
     int64_t now;
     const struct gh_rpc_value *values; /* NULL: of any arguments */
+    gh_call_tell tell;                 /* NULL: nobody asks why */
+    void *ctx;
 };
 
+static enum gh_reason decide(const struct calling *calling, const struct gh_rpc_message *message,
+                             struct gh_call_verdict *verdict);
 static enum gh_reason decide_method(const struct calling *calling, const struct gh_rpc_message *message,
                                     struct gh_call_verdict *verdict);
 static enum gh_reason decide_name(const struct calling *calling, const struct gh_rpc_message *message,
@@ -25,12 +29,26 @@ enum gh_reason gh_policy_call(const struct gh_policy *policy, const struct gh_pr
                               int64_t now, const struct gh_rpc_message *message,
                               struct gh_call_verdict *ret_verdict)
 {
-    const struct calling calling = { policy, principal, now, message->values };
+    const struct calling calling = { policy, principal, now, message->values, NULL, NULL };
     *ret_verdict = (struct gh_call_verdict){ 0 };
+    return decide(&calling, message, ret_verdict);
+}
+
+void gh_policy_call_tell(const struct gh_policy *policy, const struct gh_principal *principal, int64_t now,
+                         const struct gh_rpc_message *message, gh_call_tell tell, void *ctx)
+{
+    const struct calling calling = { policy, principal, now, message->values, tell, ctx };
+    struct gh_call_verdict verdict = { 0 };
+    (void)decide(&calling, message, &verdict);
+}
+
+static enum gh_reason decide(const struct calling *calling, const struct gh_rpc_message *message,
+                             struct gh_call_verdict *verdict)
+{
     if (message->kind == GH_RPC_RESPONSE)
         return GH_OK;
-    enum gh_reason reason = decide_method(&calling, message, ret_verdict);
-    return reason == GH_OK ? decide_name(&calling, message, ret_verdict) : reason;
+    enum gh_reason reason = decide_method(calling, message, verdict);
+    return reason == GH_OK ? decide_name(calling, message, verdict) : reason;
 }
 
 /* ---- one rule ---- */
@@ -70,6 +88,8 @@ static const struct gh_call_rule *rule_for(const struct calling *calling, const 
     while ((rule = gh_call_search_next(&search)) != NULL) {
         enum gh_truth claims = gh_claims_hold(rule->claims, calling->principal, calling->now);
         enum gh_truth arguments = claims != GH_FALSE ? arguments_hold(calling, rule) : GH_TRUE;
+        if (calling->tell != NULL)
+            calling->tell(calling->ctx, rule, claims, arguments);
         if (applies(rule, arguments < claims ? arguments : claims))
             return rule;
     }
@@ -235,7 +255,7 @@ static gh_str method_of(enum gh_rpc_names names)
 enum gh_reason gh_policy_listed(const struct gh_policy *policy, const struct gh_principal *principal,
                                 int64_t now, enum gh_rpc_names names, gh_str name, bool is_template)
 {
-    const struct calling calling = { policy, principal, now, NULL };
+    const struct calling calling = { policy, principal, now, NULL, NULL, NULL };
     const struct gh_rpc_message message = { .method = method_of(names), .names = names, .name = name };
     struct gh_call_verdict verdict;
     enum gh_reason of_method = decide_method(&calling, &message, &verdict);
