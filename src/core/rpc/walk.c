@@ -367,7 +367,6 @@ static bool look_up(const struct object *object, gh_str name, struct meant *ret_
 {
     bool is_twin, is_twin_on_path = false;
     ret_meant->member = gh_rpc_member_find(object->spot.role, name, &is_twin);
-    ret_meant->path = NULL;
     if (object->spot.path != NULL)
         ret_meant->path = gh_rpc_path_member(object->spot.path, name, &is_twin_on_path);
     return (ret_meant->member != NULL || !is_twin) && (ret_meant->path != NULL || !is_twin_on_path);
@@ -377,18 +376,22 @@ static bool look_up(const struct object *object, gh_str name, struct meant *ret_
 static bool read_name(struct walk *walk, struct object *object, struct meant *ret_meant)
 {
     struct gh_rpc_part part;
-    gh_str name;
     skip_space(walk);
     if (!take(walk, '"'))
         return fail(walk, GH_RPC_JSON);
     if (!read_string(walk, &part))
         return false;
-    size_t meant = walk->scanner->meant;
-    enum gh_reason reason = gh_rpc_meaning(walk->scanner, &part, &name);
-    walk->scanner->meant = meant;
-    if (reason != GH_OK)
-        return fail(walk, reason);
-    if (!look_up(object, name, ret_meant))
+    gh_str name = part.raw;
+    if (part.is_escaped) {
+        size_t meant = walk->scanner->meant; /* what names mean is not kept */
+        enum gh_reason reason = gh_rpc_meaning(walk->scanner, &part, &name);
+        walk->scanner->meant = meant;
+        if (reason != GH_OK)
+            return fail(walk, reason);
+    }
+    bool is_free = object->spot.role == GH_RPC_FREE && object->spot.path == NULL;
+    *ret_meant = (struct meant){ NULL, NULL };
+    if (!is_free && !look_up(object, name, ret_meant))
         return fail(walk, GH_RPC_DUPLICATE);
     if (!remember_name(walk, object, name, !part.is_escaped))
         return false;
