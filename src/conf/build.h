@@ -47,10 +47,22 @@ void gh_check_header(struct gh_build *build, const struct gh_node *node, const c
 struct gh_strs gh_build_origins(struct gh_build *build, const struct gh_node *node, gh_str own,
                                 struct gh_strs origins);
 /* What ties tokens to one route: audiences, issuers beside each other, edge issuers and listeners. */
-/* check_rules.c: `rules` as rules, with the pointers to arguments that they read; NULL notes that memory ran
- * out. */
+/* The pointers to arguments that a route reads, each once. */
+struct gh_pointers {
+    gh_str at[GH_RPC_VALUES_MAX];
+    size_t count;
+};
+/* check_rules.c: `rules` as rules; NULL notes that memory ran out. */
 struct gh_call_rule *gh_build_rules(struct gh_build *build, const struct gh_settings_route *from,
-                                    struct gh_policy *policy);
+                                    struct gh_pointers *pointers);
+/* Its place among the values of a message. */
+size_t gh_build_pointer(struct gh_build *build, const struct gh_node *node, const char *key, gh_str pointer,
+                        struct gh_pointers *pointers);
+void gh_build_paths(struct gh_build *build, const struct gh_settings_route *from,
+                    const struct gh_pointers *pointers, struct gh_policy *policy);
+/* check_mirror.c */
+void gh_build_mirrors(struct gh_build *build, const struct gh_settings_route *from,
+                      struct gh_pointers *pointers, struct gh_route *route);
 /* Tells of targets, in order, that others before them leave nothing; `nodes` are theirs. */
 void gh_check_reach(struct gh_build *build, const struct gh_call_target *targets,
                     const struct gh_node *const *nodes, size_t count, const char *kind, bool are_paths);

@@ -177,9 +177,12 @@ static void publish_all(struct gh_build *build, const struct gh_settings_route *
 void gh_build_calls(struct gh_build *build, const struct gh_settings_route *from, struct gh_route *route)
 {
     struct gh_policy *policy = &route->policy;
-    const struct gh_call_rule *rules = gh_build_rules(build, from, policy);
+    struct gh_pointers pointers = { .count = 0 };
+    const struct gh_call_rule *rules = gh_build_rules(build, from, &pointers);
     if (rules == NULL)
         return;
+    gh_build_mirrors(build, from, &pointers, route);
+    gh_build_paths(build, from, &pointers, policy);
     for (size_t i = 0; i < GH_ARRAY_LEN(kinds); i++)
         build_kind(build, from, &kinds[i], rules, route);
     publish_all(build, from, rules, policy);

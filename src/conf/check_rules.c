@@ -2,43 +2,27 @@
 #include "base/str.h"
 #include "conf/build.h"
 
-/* The pointers that the rules of a route read, each once. */
-struct pointers {
-    gh_str at[GH_RPC_VALUES_MAX];
-    size_t count;
-};
-
-static void build_rule(struct gh_build *build, struct gh_settings_rule *from, struct pointers *pointers,
+static void build_rule(struct gh_build *build, struct gh_settings_rule *from, struct gh_pointers *pointers,
                        struct gh_call_rule *rule);
 static void build_arguments(struct gh_build *build, const struct gh_settings_rule *from,
-                            struct pointers *pointers, struct gh_call_rule *rule);
+                            struct gh_pointers *pointers, struct gh_call_rule *rule);
 static void check_claims(struct gh_build *build, const struct gh_settings_rule *from);
 
 struct gh_call_rule *gh_build_rules(struct gh_build *build, const struct gh_settings_route *from,
-                                    struct gh_policy *policy)
+                                    struct gh_pointers *pointers)
 {
-    struct pointers pointers = { .count = 0 };
     struct gh_call_rule *rules = gh_build_alloc(build, from->rules.count, sizeof(*rules));
     for (size_t i = 0; rules != NULL && i < from->rules.count; i++) {
-        build_rule(build, gh_rule_at(from, i), &pointers, &rules[i]);
+        build_rule(build, gh_rule_at(from, i), pointers, &rules[i]);
         for (size_t j = 0; j < i; j++)
             if (gh_str_eq(rules[j].name, rules[i].name))
                 gh_tell_wrong(build->teller, gh_rule_at(from, i)->at.node, "name",
                               GH_STR("a name no other rule of the route has"));
     }
-    if (pointers.count == 0)
-        return rules;
-    enum gh_reason reason = gh_rpc_paths_read(
-        build->site->arena, (struct gh_strs){ pointers.at, pointers.count }, &policy->paths);
-    build->teller->out_of_memory |= reason == GH_OUT_OF_MEMORY;
-    if (reason == GH_RPC_DUPLICATE)
-        gh_tell_error(build->teller, from->at.node, "rules",
-                      GH_STR("two arguments whose names differ by letter case alone"),
-                      GH_STR("one of them: calls that have both are refused"));
     return rules;
 }
 
-static void build_rule(struct gh_build *build, struct gh_settings_rule *from, struct pointers *pointers,
+static void build_rule(struct gh_build *build, struct gh_settings_rule *from, struct gh_pointers *pointers,
                        struct gh_call_rule *rule)
 {
     const struct gh_node *node = from->at.node;
@@ -78,26 +62,39 @@ static void check_claims(struct gh_build *build, const struct gh_settings_rule *
 
 /* ---- arguments ---- */
 
-static size_t place_of(struct gh_build *build, const struct gh_settings_argument *from,
-                       struct pointers *pointers)
+size_t gh_build_pointer(struct gh_build *build, const struct gh_node *node, const char *key, gh_str pointer,
+                        struct gh_pointers *pointers)
 {
     const struct gh_rpc_paths *alone;
     for (size_t i = 0; i < pointers->count; i++)
-        if (gh_str_eq(pointers->at[i], from->at.name))
+        if (gh_str_eq(pointers->at[i], pointer))
             return i;
-    enum gh_reason reason =
-        gh_rpc_paths_read(build->site->arena, (struct gh_strs){ &from->at.name, 1 }, &alone);
+    enum gh_reason reason = gh_rpc_paths_read(build->site->arena, (struct gh_strs){ &pointer, 1 }, &alone);
     build->teller->out_of_memory |= reason == GH_OUT_OF_MEMORY;
     if (reason != GH_OK)
         gh_tell_error(
-            build->teller, from->at.node, NULL, gh_tell_quoted(build->teller, from->at.name),
+            build->teller, node, key, gh_tell_quoted(build->teller, pointer),
             GH_STR("a JSON pointer into the arguments, of ASCII, such as /amount or /to/0/account"));
     else if (pointers->count == GH_RPC_VALUES_MAX)
-        gh_tell_error(build->teller, from->at.node, NULL, gh_tell_quoted(build->teller, from->at.name),
+        gh_tell_error(build->teller, node, key, gh_tell_quoted(build->teller, pointer),
                       GH_STR("at most 32 different pointers on a route"));
     else
-        pointers->at[pointers->count++] = from->at.name;
+        pointers->at[pointers->count++] = pointer;
     return pointers->count > 0 ? pointers->count - 1 : 0;
+}
+
+void gh_build_paths(struct gh_build *build, const struct gh_settings_route *from,
+                    const struct gh_pointers *pointers, struct gh_policy *policy)
+{
+    if (pointers->count == 0)
+        return;
+    enum gh_reason reason = gh_rpc_paths_read(
+        build->site->arena, (struct gh_strs){ pointers->at, pointers->count }, &policy->paths);
+    build->teller->out_of_memory |= reason == GH_OUT_OF_MEMORY;
+    if (reason == GH_RPC_DUPLICATE)
+        gh_tell_error(build->teller, from->at.node, "rules",
+                      GH_STR("two arguments whose names differ by letter case alone"),
+                      GH_STR("one of them: calls that have both are refused"));
 }
 
 static void check_argument(struct gh_build *build, const struct gh_settings_argument *from,
@@ -116,13 +113,14 @@ static void check_argument(struct gh_build *build, const struct gh_settings_argu
 }
 
 static void build_arguments(struct gh_build *build, const struct gh_settings_rule *from,
-                            struct pointers *pointers, struct gh_call_rule *rule)
+                            struct gh_pointers *pointers, struct gh_call_rule *rule)
 {
     const struct gh_settings_argument *all = from->arguments.at;
     struct gh_argument_test *tests = gh_build_alloc(build, from->arguments.count, sizeof(*tests));
     for (size_t i = 0; tests != NULL && i < from->arguments.count; i++) {
         struct gh_argument_test *test = &tests[i];
-        *test = (struct gh_argument_test){ .value = place_of(build, &all[i], pointers),
+        *test = (struct gh_argument_test){ .value = gh_build_pointer(build, all[i].at.node, NULL,
+                                                                     all[i].at.name, pointers),
                                            .one_of = all[i].equals.at,
                                            .one_of_count = all[i].equals.count,
                                            .patterns = all[i].patterns,

@@ -202,6 +202,11 @@ static const struct gh_row route_rows[] = {
       .doc = "What lists of tools, prompts and resources show where there are rules. `callable`: what the "
              "token allows. `grantable`: also what it would allow with more scopes, so that clients learn of "
              "what they may ask for." },
+    { "param_headers", GH_ROW_SECTIONS, AT(param_headers), .section = &gh_mirror_section, .max = 1024,
+      .unset = "`Mcp-Param-*` is passed on, and compared with nothing",
+      .doc = "Which `Mcp-Param-*` fields repeat which arguments (MCP 2026-07-28): they must agree, or the "
+             "call is "
+             "refused. Bodies are then held whole and read." },
     { "audit_arguments", GH_ROW_BOOL, AT(audit_arguments), .fallback = "false",
       .doc = "Where there are rules: the audit log has the SHA-256 of the arguments of a call, as they were "
              "written, in `mcp_arguments`. Who can guess them can find them." },

@@ -1,4 +1,4 @@
-/* conf/schema_rule.c: the rows of one of a route's `rules`. */
+/* conf/schema_rule.c: the rows of one of a route's `rules`, and of `param_headers`. */
 #include "conf/settings.h"
 
 #define AT(field)    offsetof(struct gh_settings_rule, field)
@@ -88,4 +88,21 @@ const struct gh_section gh_rule_section = {
     .doc = "One rule for calls. Needs at least one of `tools`, `prompts`, `resources` and `methods`.",
     .rows = rule_rows,
     .size = sizeof(struct gh_settings_rule),
+};
+
+#define MIRROR(field) offsetof(struct gh_settings_mirror, field)
+
+static const struct gh_row mirror_rows[] = {
+    { "tool", GH_ROW_TEXT, MIRROR(tool), GH_ROW_REQUIRED, .doc = "Name of the tool." },
+    { "header", GH_ROW_HEADER, MIRROR(header), GH_ROW_REQUIRED,
+      .doc = "Its `x-mcp-header`: the field is `Mcp-Param-` and this." },
+    { "argument", GH_ROW_TEXT, MIRROR(argument), GH_ROW_REQUIRED,
+      .doc = "JSON pointer to the argument: `/region`." },
+    { .key = NULL }
+};
+const struct gh_section gh_mirror_section = {
+    .title = "routes[].param_headers[]",
+    .doc = "An argument that its tool's `inputSchema` marks with `x-mcp-header`.",
+    .rows = mirror_rows,
+    .size = sizeof(struct gh_settings_mirror),
 };

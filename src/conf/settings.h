@@ -101,8 +101,9 @@ struct gh_settings_route {
     bool body_whole, step_up;
     struct gh_elements rate_limits;
     struct gh_claim_rules tools, prompts, resources;
-    struct gh_elements rules; /* of gh_settings_rule */
-    int lists;                /* enum gh_lists */
+    struct gh_elements rules;         /* of gh_settings_rule */
+    struct gh_elements param_headers; /* of gh_settings_mirror */
+    int lists;                        /* enum gh_lists */
     bool audit_arguments;
 };
 enum gh_lists { GH_LISTS_CALLABLE, GH_LISTS_GRANTABLE };
@@ -124,6 +125,12 @@ struct gh_settings_rule {
     struct gh_elements arguments; /* of gh_settings_argument */
 };
 
+/* A field that repeats an argument. */
+struct gh_settings_mirror {
+    struct gh_element at;
+    gh_str tool, header, argument;
+};
+
 /* The root. */
 struct gh_settings {
     struct gh_conf conf; /* listeners and site: filled later */
@@ -135,7 +142,7 @@ struct gh_settings {
 /* The sections that stand in tables of their own. */
 extern const struct gh_section gh_issuer_section, gh_tenant_section, gh_route_section, gh_limits_section,
     gh_listen_section, gh_managed_section, gh_login_section, gh_tenant_rate_section, gh_route_rate_section,
-    gh_rule_section;
+    gh_rule_section, gh_mirror_section;
 /* Of a connection: the name for gh_login_profile. */
 gh_str gh_settings_login_profile(const struct gh_settings_login *login);
 

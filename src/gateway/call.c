@@ -3,7 +3,6 @@
 #include "gatehouse/rpc.h"
 
 #include "base/arena.h"
-#include "base/base64.h"
 #include "base/clock.h"
 #include "base/str.h"
 #include "gatehouse/client.h"
@@ -13,11 +12,6 @@
 #define METHOD_MAX 128
 #define NAME_MAX   1024
 #define ID_MAX     256
-
-/* The first revision whose headers repeat what the body says. */
-#define MIRRORED GH_STR("2026-07-28")
-
-static enum gh_reason check_headers(struct gh_request *r, const struct gh_rpc_message *message);
 
 /* Made by the first that needs it: most gateways read no bodies. */
 static struct gh_rpc_scanner *scanner_of(struct gh_request *r)
@@ -83,54 +77,11 @@ enum gh_reason gh_call_decide(struct gh_request *r)
     /* An answer to a request of the server's belongs to a session. */
     if (message.kind == GH_RPC_RESPONSE && gh_headers_find(&r->x->headers, GH_STR("mcp-session-id")) == NULL)
         return GH_RPC_MESSAGE;
-    reason = check_headers(r, &message);
+    reason = gh_mirror_check(r, &message);
     if (reason != GH_OK)
         return reason;
     reason =
         gh_policy_call(policy, r->x->principal, gh_loop_wall_s(r->gateway->with.loop), &message, &verdict);
     keep_rule(r, &verdict);
     return reason;
-}
-
-/* ---- headers that repeat the body ---- */
-
-/* MCP 2026-07-28 "Value Encoding": what no field value can hold stands as =?base64?...?=, in the one form
- * that RFC 4648 section 4 has for it. */
-static bool says(struct gh_request *r, gh_str value, gh_str meant)
-{
-    static const gh_str before = GH_STR_INIT("=?base64?"), behind = GH_STR_INIT("?=");
-    bool is_coded =
-        gh_str_starts(value, before) && gh_str_ends(value, behind) && value.len >= before.len + behind.len;
-    if (!is_coded)
-        return gh_str_eq(value, meant);
-    size_t len = gh_base64_encoded_len(meant.len);
-    char *coded = gh_arena_alloc(r->x->arena, len + 1);
-    if (coded == NULL)
-        return false;
-    gh_base64_encode(meant, coded);
-    gh_str inner = gh_str_take(gh_str_skip(value, before.len), value.len - before.len - behind.len);
-    return gh_str_eq(inner, gh_str_of(coded, len));
-}
-
-static enum gh_reason check_field(struct gh_request *r, gh_str name, gh_str meant)
-{
-    const struct gh_header *field = gh_headers_find(&r->x->headers, name);
-    if (field == NULL || gh_headers_count(&r->x->headers, name) > 1)
-        return GH_RPC_HEADERS;
-    return says(r, gh_str_trim(field->value), meant) ? GH_OK : GH_RPC_HEADERS;
-}
-
-/* Of older revisions, and where none is named, they mean nothing: the body decides (threats.md R7, R8). */
-static enum gh_reason check_headers(struct gh_request *r, const struct gh_rpc_message *message)
-{
-    const struct gh_header *version = gh_headers_find(&r->x->headers, GH_STR("mcp-protocol-version"));
-    if (gh_headers_count(&r->x->headers, GH_STR("mcp-protocol-version")) > 1) /* which is it? */
-        return GH_RPC_HEADERS;
-    if (version == NULL || gh_str_cmp(version->value, MIRRORED) < 0 || message->kind == GH_RPC_RESPONSE)
-        return GH_OK;
-    enum gh_reason reason = check_field(r, GH_STR("mcp-method"), message->method);
-    bool has_name = gh_str_eq(message->method, GH_STR("tools/call")) ||
-                    gh_str_eq(message->method, GH_STR("prompts/get")) ||
-                    gh_str_eq(message->method, GH_STR("resources/read"));
-    return reason == GH_OK && has_name ? check_field(r, GH_STR("mcp-name"), message->name) : reason;
 }

@@ -155,6 +155,8 @@ void gh_check_free_turnstiles(struct gh_gateway *gateway);
 void gh_step_up(struct gh_request *r);
 /* call.c: GH_OK, or a GH_RPC_ reason; GH_SCOPE_MISSING with the exchange's `needed`. */
 GH_MUST_USE enum gh_reason gh_call_decide(struct gh_request *r);
+/* mirror.c: GH_OK, or GH_RPC_HEADERS: header fields that repeat the message say something else. */
+GH_MUST_USE enum gh_reason gh_mirror_check(struct gh_request *r, const struct gh_rpc_message *message);
 /* rate.c */
 void gh_rate_go_on(struct gh_rate_waiter *waiter);
 /* The cells that count r's principal at r's route; false when out of memory. */

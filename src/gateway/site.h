@@ -35,6 +35,13 @@ struct gh_issuer {
     uint32_t slot; /* in the key rings */
 };
 
+/* A header field that repeats an argument of a tool (MCP 2026-07-28 "Custom Headers from Tool Parameters").
+ */
+struct gh_mirror {
+    gh_str tool, field;
+    size_t value; /* which of the message's */
+};
+
 struct gh_route {
     struct gh_policy policy;
     const struct gh_issuer **issuers; /* trusted here, in order */
@@ -46,9 +53,11 @@ struct gh_route {
     const unsigned char (*endpoint_names)[GH_SESSION_ENDPOINT]; /* as sealed sessions call them, in order */
     struct gh_identity_headers identity;
     struct gh_identity_assertion assertion;
-    struct gh_strs forward_headers;    /* further request headers that pass, lower case */
-    int64_t body_max;                  /* bytes of a request body; 0: no bound */
-    bool body_whole;                   /* hold the body before forwarding (body stage) */
+    struct gh_strs forward_headers; /* further request headers that pass, lower case */
+    int64_t body_max;               /* bytes of a request body; 0: no bound */
+    bool body_whole;                /* hold the body before forwarding (body stage) */
+    const struct gh_mirror *mirrors;
+    size_t mirror_count;
     bool audit_arguments;              /* the audit log has a digest of a call's arguments */
     bool step_up;                      /* who lacks a scope is sent back by a refresh that fails */
     int64_t max_stale_ms;              /* how long revocations may not have been heard of ... */

@@ -144,6 +144,35 @@ def test_headers_that_repeat_the_body_must_agree(ruled):
         assert (told["id"], told["error"]["code"]) == (1, -32020)
 
 
+def test_fields_that_repeat_arguments_must_agree(site):
+    site.route["param_headers"] = [{"tool": "get", "header": "Region", "argument": "/region"},
+                                   {"tool": "get", "header": "Size", "argument": "/box/size"}]
+    site.start()
+    fields = mirrored("tools/call", "get")
+
+    def given(region=None, size=None, *more):
+        return fields + tuple((f"Mcp-Param-{name}", value) for name, value in (("Region", region), ("Size", size)) if value is not None) + more
+
+    good = [({"region": "eu", "box": {"size": 3}}, given("eu", "3")), ({"region": "eu", "box": {"size": 3}}, given(coded("eu"), "3.0")),
+            ({"region": "z\u00fcrich "}, given(coded("z\u00fcrich "))), ({"region": None}, given()), ({}, given()), ({"other": 1}, given()),
+            ({"region": True}, given("true")), ({"region": "SGVsbG8="}, given("SGVsbG8=")), ({"region": "=?base64?SGVs"}, given("=?base64?SGVs")),
+            ({"region": "eu"}, given("eu", None, ("Mcp-Param-Unknown", "x")))]
+    bad = [({"region": "eu"}, given("us")), ({"region": "eu"}, given()), ({}, given("eu")), ({"region": "eu"}, given("EU")),
+           ({"region": None}, given("null")), ({"region": ["eu"]}, given("eu")), ({"box": {"size": 3}}, given(None, "4")),
+           ({"box": {"size": 12345678901234567890}}, given(None, "12345678901234567891")), ({"region": "Hello"}, given("=?base64?SGVsbG8?=")),
+           ({"region": "Hello"}, given("=?base64?SGVs!!!bG8=?=")), ({"region": "eu"}, given("eu", None, ("Mcp-Param-Region", "eu"))),
+           ({"region": True}, given("True"))]
+    for arguments, those in good:
+        site.accepted(posted(site, tool("get", **arguments), None, *those))
+    for arguments, those in bad:
+        answer = site.send(posted(site, tool("get", **arguments), None, *those))
+        assert (answer.status, answer.audit["reason"], answer.contact) == (400, "rpc_headers", 0), (arguments, those)
+        assert json.loads(answer.body)["error"]["code"] == -32020
+    for those in (mirrored("tools/call", "put") + (("Mcp-Param-Region", "us"),),):  # another tool's
+        site.accepted(posted(site, tool("put", region="eu"), None, *those))
+    site.accepted(posted(site, tool("get", region="eu"), None, *mirrored("tools/call", "get", "2025-11-25")))
+
+
 def test_a_route_without_rules_reads_no_bodies(site):
     site.start()
     for body in (b"[]", tool("a").replace(b'"name"', b'"name":"b","name"'), call("tools/run")):
