@@ -15,6 +15,7 @@ export const paths = {
   demo: at('../../deploy/demo/server.mjs'),
   everything: at('node_modules/@modelcontextprotocol/server-everything/dist/index.js'),
   conformanceServer: at('conformance-server.mjs'),
+  laxServer: at('lax-server.mjs'),
   conformance: at('node_modules/@modelcontextprotocol/conformance/dist/index.js'),
   gatehouse: resolve(process.env.GATEHOUSE ?? at('../../build/gatehouse')),
   here: at('.'),
@@ -86,27 +87,37 @@ export async function certificates() {
   return { ca: join(run, 'ca.pem'), certificate: join(run, 'tls.crt'), key: join(run, 'tls.key') };
 }
 
+// What routes say beside scopes and upstream: one before the conformance server whose rules allow everything, and one before a
+// server that does not compare headers.
+const RULES = {
+  ruled: 'tools: { "*": [] }, prompts: { "*": [] }, resources: { "*": [] }, rules: [{ name: extensions, methods: "*" }]',
+  lax: 'param_headers: [{ tool: region, header: Region, argument: /region }]',
+};
+
 // Starts the issuer, the MCP servers and the gateway in front of them; `tls` puts gateway and issuer behind TLS.
 export async function house({ tls, issuerEnv = {} } = {}) {
   const [gatewayPort, adminPort, everythingPort] = await freePorts(0, 0, 0);
   const issuerFile = join(run, 'issuer.json');
   const demoFile = join(run, 'demo.json');
   const conformanceFile = join(run, 'conformance.json');
+  const laxFile = join(run, 'lax.json');
   const issuerChild = start('issuer', paths.node, [paths.issuer], {
     PORT: 0, READY_FILE: issuerFile, ...(tls && { TLS_CERT: tls.certificate, TLS_KEY: tls.key, ISSUER_HOST: 'localhost' }), ...issuerEnv,
   });
   const demoChild = start('demo', paths.node, [paths.demo], { PORT: 0, READY_FILE: demoFile, LOG: '1' });
   const everythingChild = start('everything', paths.node, [paths.everything, 'streamableHttp'], { PORT: everythingPort });
   const conformanceChild = start('conformance-server', paths.node, [paths.conformanceServer], { PORT: 0, READY_FILE: conformanceFile });
+  const laxChild = start('lax', paths.node, [paths.laxServer], { PORT: 0, READY_FILE: laxFile });
   const { issuer } = await until('issuer', issuerChild, () => JSON.parse(readFileSync(issuerFile, 'utf8')));
   const demo = (await until('demo', demoChild, () => JSON.parse(readFileSync(demoFile, 'utf8')))).url;
   const conformance = (await until('conformance-server', conformanceChild, () => JSON.parse(readFileSync(conformanceFile, 'utf8')))).url;
+  const lax = (await until('lax', laxChild, () => JSON.parse(readFileSync(laxFile, 'utf8')))).url;
   const everything = `http://127.0.0.1:${everythingPort}/mcp`;
   await until('everything', everythingChild, answers(everything));
 
   const host = `${tls ? 'localhost' : '127.0.0.1'}:${gatewayPort}`;
   const origin = `${tls ? 'https' : 'http'}://${host}`;
-  const routes = { everything, demo, conformance };
+  const routes = { everything, demo, conformance, ruled: conformance, lax };
   const audit = join(run, 'audit.jsonl');
   const settings = join(run, 'gatehouse.yaml');
   writeFileSync(settings, `listen:
@@ -120,7 +131,7 @@ tenants:
   interop: { hosts: ["${host}"], issuers: [idp] }
 routes:
 ${Object.entries(routes).map(([name, upstream]) =>
-    `  - { name: ${name}, tenant: interop, resource: "${origin}/${name}/mcp", upstream: "${upstream}", scopes: ["mcp:read"] }`).join('\n')}
+    `  - { name: ${name}, tenant: interop, resource: "${origin}/${name}/mcp", upstream: "${upstream}", scopes: ["mcp:read"]${RULES[name] ? `, ${RULES[name]}` : ''} }`).join('\n')}
 `);
   const gateway = start('gateway', paths.gatehouse, ['serve', '-c', settings]);
   await until('gateway', gateway, answers(`http://127.0.0.1:${adminPort}/readyz`, 200));
