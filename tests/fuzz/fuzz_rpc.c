@@ -1,6 +1,6 @@
 /* fuzz/fuzz_rpc.c: bodies of requests: what the scanner takes, jansson takes as well, and both find the same
  * call. */
-/* covers: src/core/rpc/walk.c src/core/rpc/message.c src/core/rpc/names.c */
+/* covers: src/core/rpc/text.c src/core/rpc/walk.c src/core/rpc/message.c src/core/rpc/names.c */
 #include <jansson.h>
 
 #include "base/str.h"

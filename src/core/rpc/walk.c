@@ -7,7 +7,7 @@
 #include "base/map.h"
 #include "base/str.h"
 #include "core/json/string.h"
-#include "core/rpc/parts.h"
+#include "core/rpc/text.h"
 
 /* What escaped strings mean, of one message. */
 #define MEANINGS_MAX 16384u
@@ -25,7 +25,7 @@ struct gh_rpc_scanner {
 };
 
 struct walk {
-    const char *at, *end;
+    struct gh_rpc_text text;
     struct gh_rpc_scanner *scanner;
     const struct gh_rpc_paths *paths;
     struct gh_rpc_found *found;
@@ -114,167 +114,38 @@ static bool fail(struct walk *walk, enum gh_reason why)
     return false;
 }
 
-static void skip_space(struct walk *walk)
-{
-    while (walk->at < walk->end &&
-           (*walk->at == ' ' || *walk->at == '\t' || *walk->at == '\n' || *walk->at == '\r'))
-        walk->at++;
-}
-
-static bool take(struct walk *walk, char c)
-{
-    if (walk->at == walk->end || *walk->at != c)
-        return false;
-    walk->at++;
-    return true;
-}
-
 enum gh_reason gh_rpc_walk(struct gh_rpc_scanner *scanner, const struct gh_rpc_paths *paths, gh_str text,
                            struct gh_rpc_found *found)
 {
     if (text.len == 0)
         return GH_RPC_JSON;
-    struct walk walk = { .at = text.ptr,
-                         .end = text.ptr + text.len,
+    struct walk walk = { .text = { text.ptr, text.ptr + text.len },
                          .scanner = scanner,
                          .paths = paths,
                          .found = found,
                          .why = GH_OK };
     struct gh_rpc_part whole;
     scanner->meant = 0;
-    skip_space(&walk);
+    gh_rpc_space(&walk.text);
     bool ok = read_value(&walk, (struct spot){ GH_RPC_ENVELOPE, NULL }, &whole);
-    skip_space(&walk);
+    gh_rpc_space(&walk.text);
     forget_names(scanner);
     if (!ok)
         return walk.why;
-    if (walk.at != walk.end)
+    if (walk.text.at != walk.text.end)
         return GH_RPC_JSON;
     return whole.what == GH_RPC_OBJECT ? GH_OK : GH_RPC_MESSAGE;
 }
 
-/* ---- strings ---- */
+/* ---- values ---- */
 
-#define EACH(byte) (0x0101010101010101u * (byte))
-
-/* Skips what means itself, eight bytes at a time: no quote, backslash, control, nothing beyond ASCII. A byte
- * that is one of them sets the high bit of its place, and none below it does. */
-static const char *skip_plain(const char *at, const char *end)
+/* A scalar was read, or was none. */
+static bool is_fine(struct walk *walk, bool was_read, const struct gh_rpc_part *part)
 {
-    while (end - at >= 8) {
-        uint64_t word;
-        memcpy(&word, at, 8);
-        uint64_t marks =
-            word | (word - EACH(0x20)) | ((word ^ EACH('"')) - EACH(1)) | ((word ^ EACH('\\')) - EACH(1));
-        if ((marks & EACH(0x80)) != 0)
-            break;
-        at += 8;
-    }
-    while (at < end && (unsigned char)*at >= 0x20 && (unsigned char)*at < 0x80 && *at != '"' && *at != '\\')
-        at++;
-    return at;
-}
-
-static bool read_hex(struct walk *walk, unsigned *ret_code)
-{
-    unsigned code = 0;
-    if (walk->end - walk->at < 4)
-        return false;
-    for (unsigned i = 0; i < 4; i++) {
-        char c = *walk->at++;
-        unsigned digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
-                         : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
-                         : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A' + 10)
-                                                : 16;
-        if (digit == 16)
-            return false;
-        code = code << 4 | digit;
-    }
-    *ret_code = code;
-    return true;
-}
-
-/* Behind the backslash. A surrogate has its other half. */
-static bool skip_escape(struct walk *walk)
-{
-    unsigned code, low;
-    if (walk->at == walk->end)
-        return false;
-    char name = *walk->at++;
-    if (name != 'u')
-        return name != '\0' && strchr("\"\\/bfnrt", name) != NULL;
-    if (!read_hex(walk, &code) || (code >= 0xdc00 && code < 0xe000))
-        return false;
-    if (code < 0xd800 || code >= 0xdc00)
-        return true;
-    return take(walk, '\\') && take(walk, 'u') && read_hex(walk, &low) && low >= 0xdc00 && low < 0xe000;
-}
-
-/* Behind the opening quote. */
-static bool read_string(struct walk *walk, struct gh_rpc_part *part)
-{
-    const char *start = walk->at;
-    *part = (struct gh_rpc_part){ .what = GH_RPC_STRING };
-    for (;;) {
-        walk->at = skip_plain(walk->at, walk->end);
-        if (walk->at == walk->end)
-            return fail(walk, GH_RPC_JSON);
-        if (*walk->at == '"')
-            break;
-        if (*walk->at == '\\') {
-            walk->at++;
-            part->is_escaped = true;
-            if (!skip_escape(walk))
-                return fail(walk, GH_RPC_JSON);
-            continue;
-        }
-        size_t width = gh_utf8_width(walk->at, walk->end);
-        if (width == 0)
-            return fail(walk, GH_RPC_JSON);
-        walk->at += width;
-    }
-    part->raw = gh_str_of(start, (size_t)(walk->at - start));
-    walk->at++;
-    return (int64_t)part->raw.len <= walk->scanner->limits.string || fail(walk, GH_RPC_LIMITS);
-}
-
-/* ---- other values ---- */
-
-static size_t skip_digits(struct walk *walk)
-{
-    const char *start = walk->at;
-    while (walk->at < walk->end && *walk->at >= '0' && *walk->at <= '9')
-        walk->at++;
-    return (size_t)(walk->at - start);
-}
-
-static bool read_number(struct walk *walk, struct gh_rpc_part *part)
-{
-    const char *start = walk->at;
-    (void)take(walk, '-');
-    if (!take(walk, '0') && skip_digits(walk) == 0)
+    if (!was_read)
         return fail(walk, GH_RPC_JSON);
-    if (take(walk, '.') && skip_digits(walk) == 0)
-        return fail(walk, GH_RPC_JSON);
-    if (take(walk, 'e') || take(walk, 'E')) {
-        if (!take(walk, '+'))
-            (void)take(walk, '-');
-        if (skip_digits(walk) == 0)
-            return fail(walk, GH_RPC_JSON);
-    }
-    *part =
-        (struct gh_rpc_part){ .what = GH_RPC_NUMBER, .raw = gh_str_of(start, (size_t)(walk->at - start)) };
-    return true;
-}
-
-static bool read_literal(struct walk *walk, gh_str literal, struct gh_rpc_part *part)
-{
-    gh_str rest = gh_str_of(walk->at, (size_t)(walk->end - walk->at));
-    if (!gh_str_starts(rest, literal))
-        return fail(walk, GH_RPC_JSON);
-    walk->at += literal.len;
-    *part = (struct gh_rpc_part){ .what = literal.ptr[0] == 'n' ? GH_RPC_NULL : GH_RPC_BOOL, .raw = literal };
-    return true;
+    bool fits = part->what != GH_RPC_STRING || (int64_t)part->raw.len <= walk->scanner->limits.string;
+    return fits || fail(walk, GH_RPC_LIMITS);
 }
 
 /* What stands there is kept where somebody asked for it. */
@@ -291,17 +162,17 @@ static bool read_array(struct walk *walk, const struct gh_rpc_path *path)
 {
     struct gh_rpc_part item;
     size_t index = 0;
-    skip_space(walk);
-    if (take(walk, ']'))
+    gh_rpc_space(&walk->text);
+    if (gh_rpc_take(&walk->text, ']'))
         return true;
     do {
-        skip_space(walk);
+        gh_rpc_space(&walk->text);
         const struct spot spot = { GH_RPC_FREE, path != NULL ? gh_rpc_path_item(path, index++) : NULL };
         if (!read_step(walk, spot, &item))
             return false;
-        skip_space(walk);
-    } while (take(walk, ','));
-    return take(walk, ']') || fail(walk, GH_RPC_JSON);
+        gh_rpc_space(&walk->text);
+    } while (gh_rpc_take(&walk->text, ','));
+    return gh_rpc_take(&walk->text, ']') || fail(walk, GH_RPC_JSON);
 }
 
 /* ---- objects ---- */
@@ -376,10 +247,10 @@ static bool look_up(const struct object *object, gh_str name, struct meant *ret_
 static bool read_name(struct walk *walk, struct object *object, struct meant *ret_meant)
 {
     struct gh_rpc_part part;
-    skip_space(walk);
-    if (!take(walk, '"'))
+    gh_rpc_space(&walk->text);
+    if (!gh_rpc_take(&walk->text, '"'))
         return fail(walk, GH_RPC_JSON);
-    if (!read_string(walk, &part))
+    if (!is_fine(walk, gh_rpc_string(&walk->text, &part), &part))
         return false;
     gh_str name = part.raw;
     if (part.is_escaped) {
@@ -395,8 +266,8 @@ static bool read_name(struct walk *walk, struct object *object, struct meant *re
         return fail(walk, GH_RPC_DUPLICATE);
     if (!remember_name(walk, object, name, !part.is_escaped))
         return false;
-    skip_space(walk);
-    return take(walk, ':') || fail(walk, GH_RPC_JSON);
+    gh_rpc_space(&walk->text);
+    return gh_rpc_take(&walk->text, ':') || fail(walk, GH_RPC_JSON);
 }
 
 static bool read_member(struct walk *walk, struct object *object)
@@ -408,12 +279,12 @@ static bool read_member(struct walk *walk, struct object *object)
     struct spot spot = { meant.member != NULL ? meant.member->role : GH_RPC_FREE, meant.path };
     if (spot.role == GH_RPC_ARGUMENTS && walk->paths != NULL)
         spot.path = &walk->paths->root;
-    skip_space(walk);
+    gh_rpc_space(&walk->text);
     if (!read_step(walk, spot, &part))
         return false;
     if (meant.member != NULL && meant.member->place != GH_RPC_AT_NONE)
         walk->found->parts[meant.member->place] = part;
-    skip_space(walk);
+    gh_rpc_space(&walk->text);
     return true;
 }
 
@@ -423,48 +294,35 @@ static bool read_object(struct walk *walk, struct spot spot)
     object.spot = spot;
     object.number = 0;
     object.count = 0;
-    skip_space(walk);
-    if (take(walk, '}'))
+    gh_rpc_space(&walk->text);
+    if (gh_rpc_take(&walk->text, '}'))
         return true;
     do {
         if (!read_member(walk, &object))
             return false;
-    } while (take(walk, ','));
-    return take(walk, '}') || fail(walk, GH_RPC_JSON);
+    } while (gh_rpc_take(&walk->text, ','));
+    return gh_rpc_take(&walk->text, '}') || fail(walk, GH_RPC_JSON);
 }
 
 static bool read_nested(struct walk *walk, struct spot spot, struct gh_rpc_part *part)
 {
-    const char *start = walk->at;
-    bool is_object = *walk->at++ == '{';
+    const char *start = walk->text.at;
+    bool is_object = *walk->text.at++ == '{';
     if (++walk->depth > walk->scanner->limits.depth)
         return fail(walk, GH_RPC_LIMITS);
     bool ok = is_object ? read_object(walk, spot) : read_array(walk, spot.path);
     walk->depth--;
     *part = (struct gh_rpc_part){ .what = is_object ? GH_RPC_OBJECT : GH_RPC_ARRAY,
-                                  .raw = gh_str_of(start, (size_t)(walk->at - start)) };
+                                  .raw = gh_str_of(start, (size_t)(walk->text.at - start)) };
     return ok;
 }
 
 /* At its first byte. */
 static bool read_value(struct walk *walk, struct spot spot, struct gh_rpc_part *ret_part)
 {
-    if (walk->at == walk->end)
+    if (walk->text.at == walk->text.end)
         return fail(walk, GH_RPC_JSON);
-    switch (*walk->at) {
-    case '{':
-    case '[':
+    if (*walk->text.at == '{' || *walk->text.at == '[')
         return read_nested(walk, spot, ret_part);
-    case '"':
-        walk->at++;
-        return read_string(walk, ret_part);
-    case 't':
-        return read_literal(walk, GH_STR("true"), ret_part);
-    case 'f':
-        return read_literal(walk, GH_STR("false"), ret_part);
-    case 'n':
-        return read_literal(walk, GH_STR("null"), ret_part);
-    default:
-        return read_number(walk, ret_part);
-    }
+    return is_fine(walk, gh_rpc_scalar(&walk->text, ret_part), ret_part);
 }
