@@ -113,6 +113,7 @@
     X(UPSTREAM_UNAUTHORIZED, "upstream_unauthorized",    502,  NULL,                 "The server behind refused the gateway") \
     X(UPSTREAM_REDIRECT,     "upstream_redirect",        502,  NULL,                 "The server behind redirected elsewhere") \
     X(UPSTREAM_BUSY,         "upstream_busy",            503,  NULL,                 "The server behind is busy") \
+    X(LIST_UNREADABLE,       "list_unreadable",          502,  NULL,                 "A list of the server behind could not be shown") \
     /* ---- the managed issuer: OAuth requests */ \
     X(FORM_MALFORMED,        "form_malformed",            400,  "invalid_request",     "The form is malformed") \
     X(PARAMETER_REPEATED,    "parameter_repeated",        400,  "invalid_request",     "A parameter was sent more than once") \

@@ -79,6 +79,7 @@ void gh_request_let_go(struct gh_request *r)
     if (r->route != NULL && r->route->body_whole)
         r->gateway->bodies_held -= gh_buf_len(&r->body);
     gh_buf_done(&r->body);
+    gh_lists_done(r);
     gh_streams_leave(r->gateway->with.streams, &r->stream);
     gh_key_unref(r->key);
     gh_verdict_unref(r->verdict);

@@ -152,12 +152,15 @@ static void head(void *ctx, const struct gh_call_response *from)
     if (reason == GH_OK)
         reason = build_head(r, from, &to);
     if (reason == GH_OK)
+        reason = gh_lists_enter(r, &to);
+    if (reason == GH_OK)
         reason = gh_events_enter(r, &to.headers);
     if (reason != GH_OK) {
         end_with(r, reason);
         return;
     }
-    gh_exchange_head(r->x, &to, false);
+    if (r->list.mode != LIST_BODY)
+        gh_exchange_head(r->x, &to, false);
     if (may_last(r, &to)) /* not longer than its token */
         watch_expiry(r);
     if (r->x->is_event_stream)
@@ -168,7 +171,19 @@ static void head(void *ctx, const struct gh_call_response *from)
 
 static void data(void *ctx, gh_str bytes)
 {
-    struct gh_request *r = ctx;
+    gh_relay_pass(ctx, bytes);
+}
+
+void gh_relay_pass(struct gh_request *r, gh_str bytes)
+{
+    if (r->list.mode != LIST_NONE)
+        gh_lists_data(r, bytes);
+    else
+        gh_relay_send(r, bytes);
+}
+
+void gh_relay_send(struct gh_request *r, gh_str bytes)
+{
     gh_events_follow(r, bytes);
     if (!gh_exchange_data(r->x, bytes) && r->call != NULL)
         gh_call_pause(r->call);
@@ -178,7 +193,10 @@ static void end(void *ctx)
 {
     struct gh_request *r = ctx;
     r->call = NULL;
-    gh_exchange_end(r->x);
+    if (r->list.mode != LIST_NONE)
+        gh_lists_end(r);
+    else
+        gh_exchange_end(r->x);
     gh_request_let_go(r);
 }
 

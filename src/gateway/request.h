@@ -3,6 +3,7 @@
 #ifndef GH_GATEWAY_REQUEST_H
 #define GH_GATEWAY_REQUEST_H
 
+#include "gatehouse/list.h"
 #include "gatehouse/session.h"
 #include "gateway/gateway.h"
 #include "gateway/offenders.h"
@@ -58,6 +59,15 @@ enum authn_step {
     AUTHN_ASKED,     /* waits for introspection */
 };
 
+/* What is done with an answer that may hold lists; lists.c owns it. */
+enum list_mode { LIST_NONE, LIST_BODY, LIST_EVENTS };
+struct list_here {
+    enum list_mode mode;
+    struct gh_buf held;      /* of the gateway's pool: the body so far, or the event */
+    struct gh_response head; /* LIST_BODY: it leaves with the body */
+    struct gh_event_finder finder;
+};
+
 struct gh_request {
     struct gh_exchange *x;
     struct gh_gateway *gateway;
@@ -97,6 +107,8 @@ struct gh_request {
     /* body, forward, relay */
     struct gh_buf body; /* what came before the call was started, or the whole body */
     bool body_ended;
+    bool asks_for_list; /* says its body */
+    struct list_here list;
     struct gh_call *call;
     /* The snapshot whose names and paths the call's head is made of: held until the head has left, whatever
      * the request itself is rebound to. */
@@ -180,6 +192,15 @@ void gh_forward_body(struct gh_request *r, gh_str bytes, bool end);
 extern const struct gh_call_events gh_relay_events;
 void gh_relay_room(struct gh_request *r);
 void gh_relay_expired(struct gh_deadline *deadline);
+/* Bytes of an answer's body, on their way to the client; those that may leave as they are. */
+void gh_relay_pass(struct gh_request *r, gh_str bytes);
+void gh_relay_send(struct gh_request *r, gh_str bytes);
+/* lists.c: of an answer: its head, which may change; its body and its end where r->list.mode is set; what is
+ * held is let go. GH_LIST_UNREADABLE: it may hold a list in a way that is not read. */
+GH_MUST_USE enum gh_reason gh_lists_enter(struct gh_request *r, struct gh_response *to);
+void gh_lists_data(struct gh_request *r, gh_str bytes);
+void gh_lists_end(struct gh_request *r);
+void gh_lists_done(struct gh_request *r);
 /* events.c: GH_OK, or GH_STREAMS_MANY for an answer that would be one stream too many. */
 GH_MUST_USE enum gh_reason gh_events_enter(struct gh_request *r, const struct gh_headers *headers);
 void gh_events_begin(struct gh_request *r, const struct gh_response *response);

@@ -5,7 +5,10 @@
 #include "support/cm.h"
 
 #include "base/arena.h"
+#include "base/buf.h"
+#include "base/str.h"
 #include "gatehouse/effects.h"
+#include "gatehouse/list.h"
 #include "gatehouse/login.h"
 #include "gatehouse/policy.h"
 #include "gatehouse/rate.h"
@@ -321,6 +324,24 @@ static void sign_ins_too(void **state)
     fail_each(sign_in);
 }
 
+static bool shows(void *ctx, enum gh_rpc_names names, bool is_template, gh_str name)
+{
+    return gh_str_eq(name, GH_STR("a"));
+}
+
+static enum gh_reason list(void)
+{
+    struct gh_buf out = { 0 };
+    bool changed;
+    enum gh_reason reason =
+        gh_list_filter_event(GH_STR("id: 1\ndata: {\"result\":{\"tools\":[{\"name\":\"a\"},\ndata: "
+                                    "{\"name\":\"b\"},{\"name\":\"a\"}],"
+                                    "\"cacheScope\":\"public\"}}\n\n"),
+                             shows, NULL, &out, &changed);
+    gh_buf_done(&out);
+    return reason;
+}
+
 static enum gh_reason call(void)
 {
     static const struct gh_rpc_limits limits = { .depth = 8, .members = 100, .string = 100 };
@@ -342,10 +363,10 @@ static enum gh_reason call(void)
                              GH_STR("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"p\\u0069ng\"}"), &message);
     gh_arena_free(scratch);
     gh_rpc_scanner_free(scanner);
-    return reason;
+    return reason == GH_OK ? list() : reason;
 }
 
-static void calls_and_rates_too(void **state)
+static void calls_lists_and_rates_too(void **state)
 {
     (void)state;
     fail_each(call);
@@ -363,7 +384,8 @@ int main(void)
         cmocka_unit_test(control_documents_too),
         cmocka_unit_test(revocations_too),
         cmocka_unit_test(sign_ins_too),
-        cmocka_unit_test(calls_and_rates_too),
+
+        cmocka_unit_test(calls_lists_and_rates_too),
     };
     int failed = cmocka_run_group_tests_name("memory", tests, NULL, NULL);
     gh_arena_free(arena);
