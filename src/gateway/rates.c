@@ -18,10 +18,10 @@ struct lot {
 };
 
 struct gh_rate_cell {
-    struct gh_map_node node; /* key: tenant, 0, key; behind this struct */
+    struct gh_map_node node; /* its key and the tenant stand behind this struct */
     struct gh_rates *rates;
     unsigned refs;
-    gh_str tenant, key;
+    gh_str tenant;
     struct gh_rate_limit limit;
     int64_t slot_ms;
     struct lot lots[2];                    /* the older one is used up first */
@@ -78,16 +78,15 @@ static void answer_is_late(struct gh_deadline *deadline);
 
 static struct gh_rate_cell *new_cell(struct gh_rates *rates, gh_str tenant, gh_str key)
 {
-    struct gh_rate_cell *cell = gh_calloc(1, sizeof(*cell) + tenant.len + 1 + key.len);
+    struct gh_rate_cell *cell = gh_calloc(1, sizeof(*cell) + tenant.len + key.len);
     if (cell == NULL)
         return NULL;
-    char *name = (char *)(cell + 1);
-    memcpy(name, tenant.ptr, tenant.len);
-    memcpy(name + tenant.len + 1, key.ptr, key.len);
+    char *text = (char *)(cell + 1);
+    memcpy(text, tenant.ptr, tenant.len);
+    memcpy(text + tenant.len, key.ptr, key.len);
     cell->rates = rates;
-    cell->node.key = gh_str_of(name, tenant.len + 1 + key.len);
-    cell->tenant = gh_str_take(cell->node.key, tenant.len);
-    cell->key = gh_str_skip(cell->node.key, tenant.len + 1);
+    cell->tenant = gh_str_of(text, tenant.len);
+    cell->node.key = gh_str_of(text + tenant.len, key.len);
     gh_deadline_init(&cell->late, answer_is_late);
     gh_list_init(&cell->waiters);
     if (gh_map_add(&rates->cells, &cell->node))
@@ -96,24 +95,12 @@ static struct gh_rate_cell *new_cell(struct gh_rates *rates, gh_str tenant, gh_s
     return NULL;
 }
 
-static struct gh_rate_cell *find_cell(struct gh_rates *rates, gh_str tenant, gh_str key)
-{
-    char name[256];
-    if (tenant.len + 1 + key.len > sizeof(name))
-        return NULL;
-    memcpy(name, tenant.ptr, tenant.len);
-    name[tenant.len] = '\0';
-    memcpy(name + tenant.len + 1, key.ptr, key.len);
-    struct gh_map_node *node = gh_map_find(&rates->cells, gh_str_of(name, tenant.len + 1 + key.len));
-    return node != NULL ? GH_MAP_ENTRY(node, struct gh_rate_cell, node) : NULL;
-}
-
 struct gh_rate_cell *gh_rates_cell(struct gh_rates *rates, gh_str tenant, gh_str key,
                                    const struct gh_rate_limit *limit)
 {
-    struct gh_rate_cell *cell = find_cell(rates, tenant, key);
-    if (cell == NULL)
-        cell = new_cell(rates, tenant, key);
+    struct gh_map_node *node = gh_map_find(&rates->cells, key);
+    struct gh_rate_cell *cell =
+        node != NULL ? GH_MAP_ENTRY(node, struct gh_rate_cell, node) : new_cell(rates, tenant, key);
     if (cell == NULL)
         return NULL;
     cell->refs++;
@@ -182,7 +169,7 @@ static bool ask(struct gh_rate_cell *cell)
                                      .window_s = cell->limit.window_s,
                                      .need = count_waiters(cell),
                                      .extra = expected(cell) };
-    cell->call = gh_store_take(rates->store, cell->tenant, cell->key, &ask, answered, cell);
+    cell->call = gh_store_take(rates->store, cell->tenant, cell->node.key, &ask, answered, cell);
     if (cell->call == NULL)
         return false;
     cell->asked_ms = now;

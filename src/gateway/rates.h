@@ -25,7 +25,7 @@ void gh_rates_set_wait(struct gh_rates *rates, int64_t wait_ms);
 
 /* One limit for one of those it counts by. */
 struct gh_rate_cell;
-/* A reference, under a tenant and gh_rate_key's key; NULL when out of memory. */
+/* A reference to the one of gh_rate_key's key, in which the tenant is; NULL when out of memory. */
 struct gh_rate_cell *gh_rates_cell(struct gh_rates *rates, gh_str tenant, gh_str key,
                                    const struct gh_rate_limit *limit);
 void gh_rate_cell_unref(struct gh_rate_cell *cell);
