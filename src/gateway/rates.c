@@ -159,15 +159,15 @@ static void fail(struct gh_rates *rates)
     GH_COUNT_ADD(rates->stats->rate_takes_failed, 1);
 }
 
-/* False when it could not even be asked. */
-static bool ask(struct gh_rate_cell *cell)
+/* For those who wait here, and so many `others`. False when it could not even be asked. */
+static bool ask(struct gh_rate_cell *cell, int64_t others)
 {
     struct gh_rates *rates = cell->rates;
     int64_t now = gh_loop_now_ms(rates->loop);
     turn_period(cell, now);
     const struct gh_rate_ask ask = { .requests = cell->limit.requests,
                                      .window_s = cell->limit.window_s,
-                                     .need = count_waiters(cell),
+                                     .need = count_waiters(cell) + others,
                                      .extra = expected(cell) };
     cell->call = gh_store_take(rates->store, cell->tenant, cell->node.key, &ask, answered, cell);
     if (cell->call == NULL)
@@ -226,7 +226,7 @@ static void tell_waiters(struct gh_rate_cell *cell)
         waiter->go_on(waiter);
     }
     cell->is_telling = false;
-    if (!gh_list_is_empty(&cell->waiters) && cell->call == NULL && !ask(cell)) {
+    if (!gh_list_is_empty(&cell->waiters) && cell->call == NULL && !ask(cell, 0)) {
         fail(cell->rates);
         tell_waiters(cell); /* nobody waits while the store fails: once */
     }
@@ -288,7 +288,7 @@ static enum gh_rate_verdict look(struct gh_rate_cell *cell, int64_t now_ms, int6
         return GH_RATE_WAITS;
     if (now_ms >= rates->probe_ms && cell->call == NULL) {
         rates->probe_ms = now_ms + PROBE_MS;
-        (void)!ask(cell);
+        (void)!ask(cell, 0);
     }
     return look_without_store(cell, now_ms, ret_wait_ms);
 }
@@ -311,27 +311,53 @@ static void spend(struct gh_rate_cell *cell, int64_t now_ms)
     }
     lot->left--;
     if (wants_more(cell, lot, now_ms))
-        (void)!ask(cell); /* in vain: whoever finds no lot asks again */
+        (void)!ask(cell, 0); /* in vain: whoever finds no lot asks again */
+}
+
+/* One that refuses decides, whatever the others would say. */
+static enum gh_rate_verdict look_at_all(struct gh_rate_cell *const *cells, size_t count, int64_t now_ms,
+                                        int64_t *ret_wait_ms)
+{
+    enum gh_rate_verdict verdict = GH_RATE_PASSES;
+    *ret_wait_ms = 0;
+    for (size_t i = 0; i < count; i++) {
+        int64_t wait_ms = 0;
+        enum gh_rate_verdict one = look(cells[i], now_ms, &wait_ms);
+        verdict = one > verdict ? one : verdict;
+        *ret_wait_ms = wait_ms > *ret_wait_ms ? wait_ms : *ret_wait_ms;
+    }
+    return verdict;
+}
+
+/* At the first that has nothing; the others are asked at once, too. False when one could not be. */
+static bool wait_for(struct gh_rate_cell *const *cells, size_t count, struct gh_rate_waiter *waiter,
+                     int64_t now_ms)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < count; i++) {
+        int64_t wait_ms;
+        if (look(cells[i], now_ms, &wait_ms) != GH_RATE_WAITS)
+            continue;
+        bool is_first = !gh_list_is_linked(&waiter->link);
+        if (is_first)
+            gh_list_append(&cells[i]->waiters, &waiter->link);
+        ok = cells[i]->call != NULL || cells[i]->is_telling || ask(cells[i], !is_first);
+    }
+    if (!ok)
+        gh_list_remove(&waiter->link);
+    return ok;
 }
 
 enum gh_rate_verdict gh_rates_take(struct gh_rates *rates, struct gh_rate_cell *const *cells, size_t count,
                                    struct gh_rate_waiter *waiter, int64_t *ret_wait_ms)
 {
     int64_t now = gh_loop_now_ms(rates->loop);
-    for (size_t i = 0; i < count; i++) {
-        enum gh_rate_verdict verdict = look(cells[i], now, ret_wait_ms);
-        if (verdict == GH_RATE_PASSES)
-            continue;
-        if (verdict != GH_RATE_WAITS)
-            return verdict;
-        gh_list_append(&cells[i]->waiters, &waiter->link);
-        if (cells[i]->call != NULL || cells[i]->is_telling || ask(cells[i]))
-            return GH_RATE_WAITS;
-        gh_list_remove(&waiter->link);
+    enum gh_rate_verdict verdict = look_at_all(cells, count, now, ret_wait_ms);
+    if (verdict == GH_RATE_WAITS && !wait_for(cells, count, waiter, now)) {
         fail(rates);
-        return gh_rates_take(rates, cells, count, waiter, ret_wait_ms); /* nobody waits now: once */
+        verdict = look_at_all(cells, count, now, ret_wait_ms); /* nobody waits now */
     }
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; verdict == GH_RATE_PASSES && i < count; i++)
         spend(cells[i], now);
-    return GH_RATE_PASSES;
+    return verdict;
 }

@@ -36,12 +36,15 @@ struct gh_rate_waiter {
     void (*go_on)(struct gh_rate_waiter *waiter);
 };
 
+/* Each outweighs those before it. */
 enum gh_rate_verdict {
     GH_RATE_PASSES,  /* and was counted by every cell */
     GH_RATE_WAITS,   /* `waiter` is called; never inside the call */
-    GH_RATE_REFUSED, /* by one of them, until *ret_wait_ms from now; nothing was counted */
     GH_RATE_DOWN,    /* the store cannot be asked, and one of them does not pass then */
+    GH_RATE_REFUSED, /* by one of them, until *ret_wait_ms from now */
 };
+/* What one cell refuses is not counted by the others: they are not asked for it, or what they got lies with
+ * them for the next request. */
 enum gh_rate_verdict gh_rates_take(struct gh_rates *rates, struct gh_rate_cell *const *cells, size_t count,
                                    struct gh_rate_waiter *waiter, int64_t *ret_wait_ms);
 

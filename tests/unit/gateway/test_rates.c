@@ -1,0 +1,264 @@
+/* gateway/test_rates.c: lots of one worker, over a store that answers what the test says, when it says so. */
+#include <stdlib.h>
+
+#include "gateway/rates.h"
+#include "support/cm.h"
+
+/* ---- the store: linked instead of store/client.c ---- */
+
+struct gh_store_call {
+    gh_str key;
+    struct gh_rate_ask ask;
+    gh_store_done done; /* NULL: answered, or cancelled */
+    void *ctx;
+};
+#define CALLS_MAX 64
+struct gh_store_client {
+    struct gh_store_call calls[CALLS_MAX];
+    size_t count;
+};
+
+static struct world {
+    struct gh_loop *loop;
+    struct gh_store_client store;
+    struct gh_worker_stats stats;
+    struct gh_rates *rates;
+    int64_t now_ms;
+} w;
+
+struct gh_store_call *gh_store_take(struct gh_store_client *client, gh_str tenant, gh_str key,
+                                    const struct gh_rate_ask *ask, gh_store_done done, void *ctx)
+{
+    assert_str_eq(tenant, "acme");
+    assert_true(client->count < CALLS_MAX);
+    struct gh_store_call *call = &client->calls[client->count++];
+    *call = (struct gh_store_call){ .key = key, .ask = *ask, .done = done, .ctx = ctx };
+    return call;
+}
+
+void gh_store_cancel(struct gh_store_call *call)
+{
+    call->done = NULL;
+}
+
+static void finish(size_t n, const struct gh_store_answer *answer)
+{
+    struct gh_store_call *call = &w.store.calls[n];
+    gh_store_done done = call->done;
+    assert_non_null(done);
+    call->done = NULL;
+    done(call->ctx, answer);
+}
+
+static void answer(size_t n, int64_t granted, int64_t wait_ms)
+{
+    finish(n, &(struct gh_store_answer){ .reason = GH_OK, .rate = { granted, wait_ms } });
+}
+
+/* All that is open gets what it needs. */
+static void grant_all(void)
+{
+    for (size_t i = 0; i < w.store.count; i++)
+        if (w.store.calls[i].done != NULL)
+            answer(i, w.store.calls[i].ask.need, 0);
+}
+
+/* ---- who asks ---- */
+
+struct request {
+    struct gh_rate_waiter waiter;
+    struct gh_rate_cell *cells[2];
+    size_t count;
+    enum gh_rate_verdict verdict;
+    int64_t wait_ms;
+};
+
+static enum gh_rate_verdict take(struct request *request)
+{
+    request->verdict =
+        gh_rates_take(w.rates, request->cells, request->count, &request->waiter, &request->wait_ms);
+    return request->verdict;
+}
+
+static void go_on(struct gh_rate_waiter *waiter)
+{
+    (void)take(GH_LIST_ENTRY(waiter, struct request, waiter));
+}
+
+static struct request of(struct gh_rate_cell *first, struct gh_rate_cell *second)
+{
+    return (struct request){ .cells = { first, second }, .count = second != NULL ? 2 : 1 };
+}
+
+/* Where it lies now it stays until it has its verdict. */
+static enum gh_rate_verdict come(struct request *request)
+{
+    gh_list_init(&request->waiter.link);
+    request->waiter.go_on = go_on;
+    return take(request);
+}
+
+/* One that does not have to wait. */
+static enum gh_rate_verdict try_one(struct gh_rate_cell *first, struct gh_rate_cell *second)
+{
+    struct request request = of(first, second);
+    enum gh_rate_verdict verdict = come(&request);
+    assert_int_not_equal(verdict, GH_RATE_WAITS);
+    return verdict;
+}
+
+static struct gh_rate_cell *cell_of(const char *key, struct gh_rate_limit limit)
+{
+    struct gh_rate_cell *cell = gh_rates_cell(w.rates, GH_STR("acme"), gh_str_from(key), &limit);
+    assert_non_null(cell);
+    return cell;
+}
+
+static const struct gh_rate_limit minute = { .per = GH_RATE_USER, .requests = 100, .window_s = 60 };
+
+static void pass_ms(int64_t ms)
+{
+    w.now_ms += ms;
+    gh_loop_fake_time(w.loop, w.now_ms, 1700000000);
+    gh_loop_turn(w.loop, 0);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    w = (struct world){ .loop = gh_loop_new(), .now_ms = 1000000 };
+    w.rates = gh_rates_new(w.loop, &w.store, &w.stats);
+    gh_rates_set_wait(w.rates, 250);
+    pass_ms(0);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    gh_rates_free(w.rates);
+    gh_loop_free(w.loop);
+    return 0;
+}
+
+/* ---- lots ---- */
+
+static void all_that_wait_are_asked_for_together(void **state)
+{
+    struct gh_rate_cell *user = cell_of("user", minute);
+    struct request requests[4];
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        requests[i] = of(user, NULL);
+        assert_int_equal(come(&requests[i]), GH_RATE_WAITS);
+    }
+    assert_int_equal(w.store.count, 1);
+    answer(0, 1, 0);
+    assert_int_equal(requests[0].verdict, GH_RATE_PASSES);
+    assert_int_equal(w.store.count, 2);
+    assert_int_equal(w.store.calls[1].ask.need, 3);
+    answer(1, 2, 5000);
+    assert_int_equal(requests[2].verdict, GH_RATE_PASSES);
+    assert_int_equal(requests[3].verdict, GH_RATE_REFUSED);
+    assert_int_equal(requests[3].wait_ms, 5000);
+    assert_int_equal(w.store.count, 2);
+    gh_rate_cell_unref(user);
+}
+
+static void whoever_leaves_takes_nothing(void **state)
+{
+    struct gh_rate_cell *user = cell_of("user", minute);
+    struct request gone = of(user, NULL), stays = of(user, NULL);
+    (void)state;
+    assert_int_equal(come(&gone), GH_RATE_WAITS);
+    assert_int_equal(come(&stays), GH_RATE_WAITS);
+    gh_list_remove(&gone.waiter.link);
+    answer(0, 1, 0);
+    assert_int_equal(stays.verdict, GH_RATE_PASSES);
+    assert_int_equal(gone.verdict, GH_RATE_WAITS);
+    struct request last = of(user, NULL);
+    assert_int_equal(come(&last), GH_RATE_WAITS);
+    gh_list_remove(&last.waiter.link);
+    gh_rate_cell_unref(user); /* with its question open */
+    assert_null(w.store.calls[1].done);
+}
+
+static void a_lot_lives_as_long_as_a_slot(void **state)
+{
+    struct gh_rate_cell *user = cell_of("user", minute);
+    struct request first = of(user, NULL), late = of(user, NULL);
+    (void)state;
+    assert_int_equal(come(&first), GH_RATE_WAITS);
+    pass_ms(200);
+    answer(0, 3, 0);
+    assert_int_equal(first.verdict, GH_RATE_PASSES);
+    pass_ms(799);
+    assert_int_equal(try_one(user, NULL), GH_RATE_PASSES);
+    pass_ms(1); /* a second since it was asked for */
+    assert_int_equal(come(&late), GH_RATE_WAITS);
+    grant_all();
+    assert_int_equal(late.verdict, GH_RATE_PASSES);
+    gh_rate_cell_unref(user);
+}
+
+/* ---- several limits of one request ---- */
+
+static void what_one_refuses_costs_the_other_nothing(void **state)
+{
+    struct gh_rate_cell *tenant = cell_of("tenant", minute), *user = cell_of("user", minute);
+    struct request request = of(tenant, user);
+    (void)state;
+    assert_int_equal(come(&request), GH_RATE_WAITS);
+    assert_int_equal(w.store.count, 2); /* both at once */
+    answer(0, 1, 0);
+    assert_int_equal(request.verdict, GH_RATE_WAITS);
+    answer(1, 0, 30000);
+    assert_int_equal(request.verdict, GH_RATE_REFUSED);
+    assert_int_equal(try_one(tenant, NULL), GH_RATE_PASSES); /* by what was taken for it */
+    assert_int_equal(w.store.count, 2);
+    gh_rate_cell_unref(tenant);
+    gh_rate_cell_unref(user);
+}
+
+static void nothing_is_asked_for_whom_one_refuses(void **state)
+{
+    struct gh_rate_cell *tenant = cell_of("tenant", minute), *user = cell_of("user", minute);
+    struct request request = of(user, NULL);
+    (void)state;
+    assert_int_equal(come(&request), GH_RATE_WAITS);
+    answer(0, 0, 30000);
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(try_one(tenant, user), GH_RATE_REFUSED);
+        pass_ms(100);
+    }
+    assert_int_equal(w.store.count, 1);
+    gh_rate_cell_unref(tenant);
+    gh_rate_cell_unref(user);
+}
+
+static void who_is_refused_by_both_waits_for_both(void **state)
+{
+    struct gh_rate_cell *tenant = cell_of("tenant", minute), *user = cell_of("user", minute);
+    struct request a = of(tenant, NULL), b = of(user, NULL), both = of(tenant, user);
+    (void)state;
+    assert_int_equal(come(&a), GH_RATE_WAITS);
+    assert_int_equal(come(&b), GH_RATE_WAITS);
+    answer(0, 0, 2000);
+    answer(1, 0, 30000);
+    assert_int_equal(come(&both), GH_RATE_REFUSED);
+    assert_int_equal(both.wait_ms, 30000);
+    gh_rate_cell_unref(tenant);
+    gh_rate_cell_unref(user);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(all_that_wait_are_asked_for_together),  CASE(whoever_leaves_takes_nothing),
+        CASE(a_lot_lives_as_long_as_a_slot),         CASE(what_one_refuses_costs_the_other_nothing),
+        CASE(nothing_is_asked_for_whom_one_refuses), CASE(who_is_refused_by_both_waits_for_both),
+    };
+    return cmocka_run_group_tests_name("rates", tests, NULL, NULL);
+}
