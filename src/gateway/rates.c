@@ -31,7 +31,7 @@ struct gh_rate_cell {
     struct lot alone;                      /* while it fails: what is left of this worker's own window */
     struct gh_store_call *call;
     int64_t asked_ms;
-    struct gh_deadline late;
+    bool is_overdue; /* the call: it has been counted as one without an answer in time */
     struct gh_list waiters;
     bool is_telling; /* waiters go on: whoever waits again is asked for together */
 };
@@ -74,8 +74,6 @@ void gh_rates_set_wait(struct gh_rates *rates, int64_t wait_ms)
     rates->wait_ms = wait_ms;
 }
 
-static void answer_is_late(struct gh_deadline *deadline);
-
 static struct gh_rate_cell *new_cell(struct gh_rates *rates, gh_str tenant, gh_str key)
 {
     struct gh_rate_cell *cell = gh_calloc(1, sizeof(*cell) + tenant.len + key.len);
@@ -87,7 +85,6 @@ static struct gh_rate_cell *new_cell(struct gh_rates *rates, gh_str tenant, gh_s
     cell->rates = rates;
     cell->tenant = gh_str_of(text, tenant.len);
     cell->node.key = gh_str_of(text + tenant.len, key.len);
-    gh_deadline_init(&cell->late, answer_is_late);
     gh_list_init(&cell->waiters);
     if (gh_map_add(&rates->cells, &cell->node))
         return cell;
@@ -117,7 +114,6 @@ void gh_rate_cell_unref(struct gh_rate_cell *cell)
         return;
     if (cell->call != NULL)
         gh_store_cancel(cell->call);
-    gh_deadline_clear(&cell->late);
     gh_map_remove(&cell->rates->cells, &cell->node);
     free(cell);
 }
@@ -152,11 +148,12 @@ static int64_t expected(const struct gh_rate_cell *cell)
     return lately < BUSY ? 0 : lately < cell->limit.requests ? lately : cell->limit.requests;
 }
 
-static void fail(struct gh_rates *rates)
+/* `is_new`: the question has not been counted yet. It may first be late and then fail. */
+static void fail(struct gh_rates *rates, bool is_new)
 {
     rates->fails = true;
     rates->probe_ms = gh_loop_now_ms(rates->loop) + PROBE_MS;
-    GH_COUNT_ADD(rates->stats->rate_takes_failed, 1);
+    GH_COUNT_ADD(rates->stats->rate_takes_failed, is_new);
 }
 
 /* For those who wait here, and so many `others`. False when it could not even be asked. */
@@ -173,17 +170,8 @@ static bool ask(struct gh_rate_cell *cell, int64_t others)
     if (cell->call == NULL)
         return false;
     cell->asked_ms = now;
-    gh_deadline_set(rates->loop, &cell->late, rates->wait_ms);
+    cell->is_overdue = false;
     return true;
-}
-
-static void answer_is_late(struct gh_deadline *deadline)
-{
-    struct gh_rate_cell *cell = GH_LIST_ENTRY(deadline, struct gh_rate_cell, late);
-    gh_store_cancel(cell->call);
-    cell->call = NULL;
-    fail(cell->rates);
-    tell_waiters(cell);
 }
 
 /* A lot was given when the store counted it, which is not before it was asked. */
@@ -199,9 +187,8 @@ static void answered(void *ctx, const struct gh_store_answer *answer)
     struct gh_rates *rates = cell->rates;
     int64_t now = gh_loop_now_ms(rates->loop);
     cell->call = NULL;
-    gh_deadline_clear(&cell->late);
     if (answer->reason != GH_OK) {
-        fail(rates);
+        fail(rates, !cell->is_overdue);
     } else {
         rates->fails = false;
         GH_COUNT_ADD(rates->stats->rate_takes, 1);
@@ -227,10 +214,55 @@ static void tell_waiters(struct gh_rate_cell *cell)
     }
     cell->is_telling = false;
     if (!gh_list_is_empty(&cell->waiters) && cell->call == NULL && !ask(cell, 0)) {
-        fail(cell->rates);
+        fail(cell->rates, true);
         tell_waiters(cell); /* nobody waits while the store fails: once */
     }
     gh_rate_cell_unref(cell);
+}
+
+/* ---- waiting ---- */
+
+static void waited_enough(struct gh_deadline *deadline);
+
+void gh_rate_waiter_init(struct gh_rate_waiter *waiter, void (*go_on)(struct gh_rate_waiter *waiter))
+{
+    gh_list_init(&waiter->link);
+    gh_deadline_init(&waiter->deadline, waited_enough);
+    waiter->is_late = false;
+    waiter->go_on = go_on;
+}
+
+void gh_rate_waiter_done(struct gh_rate_waiter *waiter)
+{
+    gh_list_remove(&waiter->link);
+    gh_deadline_clear(&waiter->deadline);
+}
+
+static void wait_at(struct gh_rate_cell *cell, struct gh_rate_waiter *waiter)
+{
+    struct gh_rates *rates = cell->rates;
+    gh_list_append(&cell->waiters, &waiter->link);
+    waiter->cell = cell;
+    if (!gh_deadline_is_set(&waiter->deadline))
+        gh_deadline_set(rates->loop, &waiter->deadline, rates->wait_ms);
+}
+
+/* A question that is as old is one without an answer in time; its answer may come yet, and is taken then. */
+static void waited_enough(struct gh_deadline *deadline)
+{
+    struct gh_rate_waiter *waiter = GH_LIST_ENTRY(deadline, struct gh_rate_waiter, deadline);
+    struct gh_rate_cell *cell = waiter->cell;
+    struct gh_rates *rates = cell->rates;
+    waiter->is_late = true;
+    bool is_overdue = cell->call != NULL && gh_loop_now_ms(rates->loop) - cell->asked_ms >= rates->wait_ms;
+    if (is_overdue && !cell->is_overdue) {
+        cell->is_overdue = true;
+        fail(rates, true);
+        tell_waiters(cell);
+    } else {
+        gh_list_remove(&waiter->link);
+        waiter->go_on(waiter);
+    }
 }
 
 /* ---- taking ---- */
@@ -274,8 +306,8 @@ static enum gh_rate_verdict look_without_store(struct gh_rate_cell *cell, int64_
     return GH_RATE_REFUSED;
 }
 
-/* The last that the store said counts as long as it said so. */
-static enum gh_rate_verdict look(struct gh_rate_cell *cell, int64_t now_ms, int64_t *ret_wait_ms)
+/* The last that the store said counts as long as it said so. `waits`: it may be waited for. */
+static enum gh_rate_verdict look(struct gh_rate_cell *cell, int64_t now_ms, bool waits, int64_t *ret_wait_ms)
 {
     struct gh_rates *rates = cell->rates;
     if (lot_at_hand(cell, now_ms) != NULL)
@@ -284,9 +316,9 @@ static enum gh_rate_verdict look(struct gh_rate_cell *cell, int64_t now_ms, int6
         *ret_wait_ms = cell->shut_until_ms - now_ms;
         return GH_RATE_REFUSED;
     }
-    if (!rates->fails)
+    if (!rates->fails && waits)
         return GH_RATE_WAITS;
-    if (now_ms >= rates->probe_ms && cell->call == NULL) {
+    if (rates->fails && now_ms >= rates->probe_ms && cell->call == NULL) {
         rates->probe_ms = now_ms + PROBE_MS;
         (void)!ask(cell, 0);
     }
@@ -316,13 +348,13 @@ static void spend(struct gh_rate_cell *cell, int64_t now_ms)
 
 /* One that refuses decides, whatever the others would say. */
 static enum gh_rate_verdict look_at_all(struct gh_rate_cell *const *cells, size_t count, int64_t now_ms,
-                                        int64_t *ret_wait_ms)
+                                        bool waits, int64_t *ret_wait_ms)
 {
     enum gh_rate_verdict verdict = GH_RATE_PASSES;
     *ret_wait_ms = 0;
     for (size_t i = 0; i < count; i++) {
         int64_t wait_ms = 0;
-        enum gh_rate_verdict one = look(cells[i], now_ms, &wait_ms);
+        enum gh_rate_verdict one = look(cells[i], now_ms, waits, &wait_ms);
         verdict = one > verdict ? one : verdict;
         *ret_wait_ms = wait_ms > *ret_wait_ms ? wait_ms : *ret_wait_ms;
     }
@@ -336,15 +368,13 @@ static bool wait_for(struct gh_rate_cell *const *cells, size_t count, struct gh_
     bool ok = true;
     for (size_t i = 0; ok && i < count; i++) {
         int64_t wait_ms;
-        if (look(cells[i], now_ms, &wait_ms) != GH_RATE_WAITS)
+        if (look(cells[i], now_ms, true, &wait_ms) != GH_RATE_WAITS)
             continue;
         bool is_first = !gh_list_is_linked(&waiter->link);
         if (is_first)
-            gh_list_append(&cells[i]->waiters, &waiter->link);
+            wait_at(cells[i], waiter);
         ok = cells[i]->call != NULL || cells[i]->is_telling || ask(cells[i], !is_first);
     }
-    if (!ok)
-        gh_list_remove(&waiter->link);
     return ok;
 }
 
@@ -352,11 +382,13 @@ enum gh_rate_verdict gh_rates_take(struct gh_rates *rates, struct gh_rate_cell *
                                    struct gh_rate_waiter *waiter, int64_t *ret_wait_ms)
 {
     int64_t now = gh_loop_now_ms(rates->loop);
-    enum gh_rate_verdict verdict = look_at_all(cells, count, now, ret_wait_ms);
+    enum gh_rate_verdict verdict = look_at_all(cells, count, now, !waiter->is_late, ret_wait_ms);
     if (verdict == GH_RATE_WAITS && !wait_for(cells, count, waiter, now)) {
-        fail(rates);
-        verdict = look_at_all(cells, count, now, ret_wait_ms); /* nobody waits now */
+        fail(rates, true);
+        verdict = look_at_all(cells, count, now, false, ret_wait_ms);
     }
+    if (verdict != GH_RATE_WAITS)
+        gh_rate_waiter_done(waiter);
     for (size_t i = 0; verdict == GH_RATE_PASSES && i < count; i++)
         spend(cells[i], now);
     return verdict;

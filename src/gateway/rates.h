@@ -20,7 +20,7 @@ struct gh_rates *gh_rates_new(struct gh_loop *loop, struct gh_store_client *stor
                               struct gh_worker_stats *stats);
 /* All cells have been given back. */
 void gh_rates_free(struct gh_rates *rates);
-/* How long the store is waited for. */
+/* How long a request waits for the store. */
 void gh_rates_set_wait(struct gh_rates *rates, int64_t wait_ms);
 
 /* One limit for one of those it counts by. */
@@ -30,11 +30,17 @@ struct gh_rate_cell *gh_rates_cell(struct gh_rates *rates, gh_str tenant, gh_str
                                    const struct gh_rate_limit *limit);
 void gh_rate_cell_unref(struct gh_rate_cell *cell);
 
-/* Who waits; `go_on` takes again. It may be taken off its list at any time. */
+/* Who waits; `go_on` takes again. */
 struct gh_rate_waiter {
-    struct gh_list link;
+    struct gh_list link; /* at `cell` */
+    struct gh_rate_cell *cell;
+    struct gh_deadline deadline; /* over all that it waits for */
+    bool is_late;                /* it has passed: nothing is waited for any more */
     void (*go_on)(struct gh_rate_waiter *waiter);
 };
+void gh_rate_waiter_init(struct gh_rate_waiter *waiter, void (*go_on)(struct gh_rate_waiter *waiter));
+/* It waits for nothing any more. */
+void gh_rate_waiter_done(struct gh_rate_waiter *waiter);
 
 /* Each outweighs those before it. */
 enum gh_rate_verdict {

@@ -93,8 +93,7 @@ static struct request of(struct gh_rate_cell *first, struct gh_rate_cell *second
 /* Where it lies now it stays until it has its verdict. */
 static enum gh_rate_verdict come(struct request *request)
 {
-    gh_list_init(&request->waiter.link);
-    request->waiter.go_on = go_on;
+    gh_rate_waiter_init(&request->waiter, go_on);
     return take(request);
 }
 
@@ -172,13 +171,13 @@ static void whoever_leaves_takes_nothing(void **state)
     (void)state;
     assert_int_equal(come(&gone), GH_RATE_WAITS);
     assert_int_equal(come(&stays), GH_RATE_WAITS);
-    gh_list_remove(&gone.waiter.link);
+    gh_rate_waiter_done(&gone.waiter);
     answer(0, 1, 0);
     assert_int_equal(stays.verdict, GH_RATE_PASSES);
     assert_int_equal(gone.verdict, GH_RATE_WAITS);
     struct request last = of(user, NULL);
     assert_int_equal(come(&last), GH_RATE_WAITS);
-    gh_list_remove(&last.waiter.link);
+    gh_rate_waiter_done(&last.waiter);
     gh_rate_cell_unref(user); /* with its question open */
     assert_null(w.store.calls[1].done);
 }
@@ -251,6 +250,93 @@ static void who_is_refused_by_both_waits_for_both(void **state)
     gh_rate_cell_unref(user);
 }
 
+/* ---- a store that is slow, or away ---- */
+
+static struct gh_rate_limit failing(enum gh_rate_fail fail)
+{
+    struct gh_rate_limit limit = minute;
+    limit.requests = 2;
+    limit.fail = fail;
+    return limit;
+}
+
+static void fail_call(size_t n)
+{
+    finish(n, &(struct gh_store_answer){ .reason = GH_STORE_DOWN });
+}
+
+static void what_counts_without_the_store(void **state)
+{
+    struct gh_rate_cell *local = cell_of("local", failing(GH_RATE_LOCAL)),
+                        *open = cell_of("open", failing(GH_RATE_OPEN)),
+                        *closed = cell_of("closed", failing(GH_RATE_CLOSED));
+    struct request request = of(local, NULL);
+    (void)state;
+    assert_int_equal(come(&request), GH_RATE_WAITS);
+    fail_call(0);
+    assert_int_equal(request.verdict, GH_RATE_PASSES);
+    assert_int_equal(try_one(local, open), GH_RATE_PASSES);
+    assert_int_equal(try_one(local, open), GH_RATE_REFUSED);
+    assert_int_equal(try_one(open, NULL), GH_RATE_PASSES);
+    assert_int_equal(try_one(closed, open), GH_RATE_DOWN);
+    assert_int_equal(try_one(closed, local), GH_RATE_REFUSED); /* whatever the other says */
+    assert_int_equal(w.store.count, 1);
+    pass_ms(500);
+    assert_int_equal(try_one(closed, NULL), GH_RATE_DOWN); /* and it is asked on the side */
+    assert_int_equal(w.store.count, 2);
+    answer(1, 0, 0);
+    assert_int_equal(come(&request), GH_RATE_WAITS);
+    grant_all();
+    assert_int_equal(request.verdict, GH_RATE_PASSES);
+    assert_int_equal(w.stats.rate_takes_failed, 1);
+    gh_rate_cell_unref(local);
+    gh_rate_cell_unref(open);
+    gh_rate_cell_unref(closed);
+}
+
+static void whoever_waits_is_told_in_time(void **state)
+{
+    struct gh_rate_cell *user = cell_of("user", failing(GH_RATE_CLOSED));
+    struct request first = of(user, NULL), second = of(user, NULL);
+    (void)state;
+    assert_int_equal(come(&first), GH_RATE_WAITS);
+    pass_ms(100);
+    assert_int_equal(come(&second), GH_RATE_WAITS);
+    pass_ms(100);
+    assert_int_equal(first.verdict, GH_RATE_WAITS);
+    pass_ms(150);
+    assert_int_equal(first.verdict, GH_RATE_DOWN);
+    assert_int_equal(second.verdict, GH_RATE_DOWN); /* nobody waits while the store fails */
+    assert_int_equal(w.stats.rate_takes_failed, 1);
+    answer(0, 2, 0); /* it comes all the same */
+    assert_int_equal(try_one(user, NULL), GH_RATE_PASSES);
+    assert_int_equal(try_one(user, NULL), GH_RATE_PASSES);
+    assert_int_equal(w.store.count, 1);
+    gh_rate_cell_unref(user);
+}
+
+/* Not as long for each of its limits, and for each question. */
+static void a_request_waits_as_long_once(void **state)
+{
+    struct gh_rate_cell *user = cell_of("user", failing(GH_RATE_CLOSED));
+    struct request before = of(user, NULL), request = of(user, NULL);
+    (void)state;
+    assert_int_equal(come(&before), GH_RATE_WAITS);
+    pass_ms(100);
+    assert_int_equal(come(&request), GH_RATE_WAITS);
+    pass_ms(100);
+    answer(0, 1, 0);
+    assert_int_equal(before.verdict, GH_RATE_PASSES);
+    assert_int_equal(request.verdict, GH_RATE_WAITS);
+    assert_int_equal(w.store.count, 2);
+    pass_ms(300);
+    assert_int_equal(request.verdict, GH_RATE_DOWN);
+    fail_call(1);
+    assert_int_equal(try_one(user, NULL), GH_RATE_DOWN);
+    assert_int_equal(w.stats.rate_takes_failed, 1); /* late, and then failed: one question */
+    gh_rate_cell_unref(user);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -259,6 +345,8 @@ int main(void)
         CASE(all_that_wait_are_asked_for_together),  CASE(whoever_leaves_takes_nothing),
         CASE(a_lot_lives_as_long_as_a_slot),         CASE(what_one_refuses_costs_the_other_nothing),
         CASE(nothing_is_asked_for_whom_one_refuses), CASE(who_is_refused_by_both_waits_for_both),
+        CASE(what_counts_without_the_store),         CASE(whoever_waits_is_told_in_time),
+        CASE(a_request_waits_as_long_once),
     };
     return cmocka_run_group_tests_name("rates", tests, NULL, NULL);
 }
