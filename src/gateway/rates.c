@@ -25,7 +25,7 @@ struct gh_rate_cell {
     struct gh_rate_limit limit;
     int64_t slot_ms;
     struct lot lots[2];                    /* the older one is used up first */
-    int64_t granted;                       /* of the newest lot */
+    int64_t ahead;                         /* the size of the newest lot; 0: none is to be had ahead */
     int64_t spent, spent_before, spent_ms; /* in this life of a lot, in the one before; since when */
     int64_t shut_until_ms;                 /* the store has no more until then */
     struct lot alone;                      /* while it fails: what is left of this worker's own window */
@@ -145,7 +145,9 @@ static void turn_period(struct gh_rate_cell *cell, int64_t now_ms)
 static int64_t expected(const struct gh_rate_cell *cell)
 {
     int64_t lately = cell->spent > cell->spent_before ? cell->spent : cell->spent_before;
-    return lately < BUSY ? 0 : lately < cell->limit.requests ? lately : cell->limit.requests;
+    if (lately < BUSY || cell->ahead == 0)
+        return 0;
+    return lately < cell->limit.requests ? lately : cell->limit.requests;
 }
 
 /* `is_new`: the question has not been counted yet. It may first be late and then fail. */
@@ -174,11 +176,20 @@ static bool ask(struct gh_rate_cell *cell, int64_t others)
     return true;
 }
 
-/* A lot was given when the store counted it, which is not before it was asked. */
-static void put_lot(struct gh_rate_cell *cell, int64_t now_ms)
+static int64_t left_of(const struct lot *lot, int64_t now_ms)
 {
-    bool has_older = cell->lots[0].left > 0 && cell->lots[0].until_ms > now_ms;
-    cell->lots[has_older] = (struct lot){ cell->granted, cell->asked_ms + cell->slot_ms };
+    return lot->until_ms > now_ms ? lot->left : 0;
+}
+
+/* A lot was given when the store counted it, which is not before it was asked. One that comes when its time
+ * is over is theirs who have waited for it, at this moment: it was counted for them. */
+static void put_lot(struct gh_rate_cell *cell, int64_t granted, int64_t now_ms)
+{
+    bool has_older = left_of(&cell->lots[0], now_ms) > 0;
+    int64_t until_ms = cell->asked_ms + cell->slot_ms;
+    bool is_over = until_ms <= now_ms;
+    cell->lots[has_older] = (struct lot){ granted, is_over ? now_ms + 1 : until_ms };
+    cell->ahead = is_over ? 0 : granted; /* 0: nothing is to be had ahead any more */
 }
 
 static void answered(void *ctx, const struct gh_store_answer *answer)
@@ -194,9 +205,7 @@ static void answered(void *ctx, const struct gh_store_answer *answer)
         GH_COUNT_ADD(rates->stats->rate_takes, 1);
         cell->alone = (struct lot){ 0 };
         cell->shut_until_ms = answer->rate.wait_ms > 0 ? now + answer->rate.wait_ms : 0;
-        cell->granted = answer->rate.granted; /* 0: nothing is to be had ahead any more */
-        if (answer->rate.granted > 0)
-            put_lot(cell, now);
+        put_lot(cell, answer->rate.granted, now);
     }
     tell_waiters(cell);
 }
@@ -267,11 +276,6 @@ static void waited_enough(struct gh_deadline *deadline)
 
 /* ---- taking ---- */
 
-static int64_t left_of(const struct lot *lot, int64_t now_ms)
-{
-    return lot->until_ms > now_ms ? lot->left : 0;
-}
-
 static struct lot *lot_at_hand(struct gh_rate_cell *cell, int64_t now_ms)
 {
     if (left_of(&cell->lots[0], now_ms) == 0) {
@@ -327,9 +331,9 @@ static enum gh_rate_verdict look(struct gh_rate_cell *cell, int64_t now_ms, bool
 
 static bool wants_more(const struct gh_rate_cell *cell, const struct lot *lot, int64_t now_ms)
 {
-    if (cell->call != NULL || cell->granted < BUSY || cell->lots[1].left > 0 || cell->shut_until_ms > now_ms)
+    if (cell->call != NULL || cell->ahead < BUSY || cell->lots[1].left > 0 || cell->shut_until_ms > now_ms)
         return false;
-    return lot->left * 4 <= cell->granted || (lot->until_ms - now_ms) * 4 <= cell->slot_ms;
+    return lot->left * 4 <= cell->ahead || (lot->until_ms - now_ms) * 4 <= cell->slot_ms;
 }
 
 static void spend(struct gh_rate_cell *cell, int64_t now_ms)

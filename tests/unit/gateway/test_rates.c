@@ -337,6 +337,34 @@ static void a_request_waits_as_long_once(void **state)
     gh_rate_cell_unref(user);
 }
 
+/* A slot of a second is a tenth of it; an answer may take longer, and is one all the same. */
+static void a_lot_that_comes_late_is_theirs_who_waited(void **state)
+{
+    const struct gh_rate_limit second = { .per = GH_RATE_USER, .requests = 100, .window_s = 1 };
+    struct gh_rate_cell *user = cell_of("user", second);
+    struct request requests[8], next = of(user, NULL);
+    (void)state;
+    for (size_t i = 0; i < 8; i++) {
+        requests[i] = of(user, NULL);
+        assert_int_equal(come(&requests[i]), GH_RATE_WAITS);
+    }
+    pass_ms(110);
+    answer(0, 1, 0);
+    assert_int_equal(requests[0].verdict, GH_RATE_PASSES);
+    assert_int_equal(requests[1].verdict, GH_RATE_WAITS);
+    pass_ms(110);
+    answer(1, 9, 0); /* more than they need, for nobody */
+    for (size_t i = 0; i < 8; i++)
+        assert_int_equal(requests[i].verdict, GH_RATE_PASSES);
+    assert_int_equal(w.store.count, 2); /* nothing was asked for ahead, to come too late */
+    pass_ms(1);
+    assert_int_equal(come(&next), GH_RATE_WAITS);
+    assert_int_equal(w.store.calls[2].ask.extra, 0);
+    grant_all();
+    assert_int_equal(next.verdict, GH_RATE_PASSES);
+    gh_rate_cell_unref(user);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -346,7 +374,7 @@ int main(void)
         CASE(a_lot_lives_as_long_as_a_slot),         CASE(what_one_refuses_costs_the_other_nothing),
         CASE(nothing_is_asked_for_whom_one_refuses), CASE(who_is_refused_by_both_waits_for_both),
         CASE(what_counts_without_the_store),         CASE(whoever_waits_is_told_in_time),
-        CASE(a_request_waits_as_long_once),
+        CASE(a_request_waits_as_long_once),          CASE(a_lot_that_comes_late_is_theirs_who_waited),
     };
     return cmocka_run_group_tests_name("rates", tests, NULL, NULL);
 }
