@@ -28,7 +28,7 @@ struct gh_rate_cell {
     int64_t ahead;                         /* the size of the newest lot; 0: none is to be had ahead */
     int64_t spent, spent_before, spent_ms; /* in this life of a lot, in the one before; since when */
     int64_t shut_until_ms;                 /* the store has no more until then */
-    struct lot alone;                      /* while it fails: what is left of this worker's own window */
+    int64_t alone, alone_until_ms;         /* while it fails: so many passed in this worker's own window */
     struct gh_store_call *call;
     int64_t asked_ms;
     bool is_overdue; /* the call: it has been counted as one without an answer in time */
@@ -203,7 +203,6 @@ static void answered(void *ctx, const struct gh_store_answer *answer)
     } else {
         rates->fails = false;
         GH_COUNT_ADD(rates->stats->rate_takes, 1);
-        cell->alone = (struct lot){ 0 };
         cell->shut_until_ms = answer->rate.wait_ms > 0 ? now + answer->rate.wait_ms : 0;
         put_lot(cell, answer->rate.granted, now);
     }
@@ -285,12 +284,15 @@ static struct lot *lot_at_hand(struct gh_rate_cell *cell, int64_t now_ms)
     return left_of(&cell->lots[0], now_ms) > 0 ? &cell->lots[0] : NULL;
 }
 
-/* This worker's own window, from the first request that finds the store failing. */
+/* This worker's own window, from the first request that finds the store failing. It is over at its end, not
+ * with the next answer: a store that fails now and then would give the whole number each time. */
 static bool passes_alone(struct gh_rate_cell *cell, int64_t now_ms)
 {
-    if (cell->alone.until_ms <= now_ms)
-        cell->alone = (struct lot){ cell->limit.requests, now_ms + cell->limit.window_s * 1000 };
-    return cell->alone.left > 0;
+    if (cell->alone_until_ms <= now_ms) {
+        cell->alone = 0;
+        cell->alone_until_ms = now_ms + cell->limit.window_s * 1000;
+    }
+    return cell->alone < cell->limit.requests;
 }
 
 static enum gh_rate_verdict look_without_store(struct gh_rate_cell *cell, int64_t now_ms,
@@ -306,7 +308,7 @@ static enum gh_rate_verdict look_without_store(struct gh_rate_cell *cell, int64_
     }
     if (passes_alone(cell, now_ms))
         return GH_RATE_PASSES;
-    *ret_wait_ms = cell->alone.until_ms - now_ms;
+    *ret_wait_ms = cell->alone_until_ms - now_ms;
     return GH_RATE_REFUSED;
 }
 
@@ -342,7 +344,7 @@ static void spend(struct gh_rate_cell *cell, int64_t now_ms)
     turn_period(cell, now_ms);
     cell->spent++;
     if (lot == NULL) { /* without the store */
-        cell->alone.left -= cell->limit.fail == GH_RATE_LOCAL;
+        cell->alone += cell->limit.fail == GH_RATE_LOCAL;
         return;
     }
     lot->left--;

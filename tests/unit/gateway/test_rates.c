@@ -365,16 +365,45 @@ static void a_lot_that_comes_late_is_theirs_who_waited(void **state)
     gh_rate_cell_unref(user);
 }
 
+static void a_store_that_comes_and_goes_gives_nothing_twice(void **state)
+{
+    struct gh_rate_cell *local = cell_of("local", failing(GH_RATE_LOCAL));
+    struct request request = of(local, NULL);
+    unsigned passed = 0;
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(come(&request), GH_RATE_WAITS);
+        fail_call(w.store.count - 1);
+        passed += request.verdict == GH_RATE_PASSES;
+        passed += try_one(local, NULL) == GH_RATE_PASSES;
+        pass_ms(500);
+        passed += try_one(local, NULL) == GH_RATE_PASSES; /* asks whether it still fails */
+        answer(w.store.count - 1, 0, 0);
+    }
+    assert_int_equal(passed, 2);
+    pass_ms(60000);
+    assert_int_equal(come(&request), GH_RATE_WAITS);
+    fail_call(w.store.count - 1);
+    assert_int_equal(request.verdict, GH_RATE_PASSES);
+    gh_rate_cell_unref(local);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(all_that_wait_are_asked_for_together),  CASE(whoever_leaves_takes_nothing),
-        CASE(a_lot_lives_as_long_as_a_slot),         CASE(what_one_refuses_costs_the_other_nothing),
-        CASE(nothing_is_asked_for_whom_one_refuses), CASE(who_is_refused_by_both_waits_for_both),
-        CASE(what_counts_without_the_store),         CASE(whoever_waits_is_told_in_time),
-        CASE(a_request_waits_as_long_once),          CASE(a_lot_that_comes_late_is_theirs_who_waited),
+        CASE(all_that_wait_are_asked_for_together),
+        CASE(whoever_leaves_takes_nothing),
+        CASE(a_lot_lives_as_long_as_a_slot),
+        CASE(what_one_refuses_costs_the_other_nothing),
+        CASE(nothing_is_asked_for_whom_one_refuses),
+        CASE(who_is_refused_by_both_waits_for_both),
+        CASE(what_counts_without_the_store),
+        CASE(whoever_waits_is_told_in_time),
+        CASE(a_request_waits_as_long_once),
+        CASE(a_store_that_comes_and_goes_gives_nothing_twice),
+        CASE(a_lot_that_comes_late_is_theirs_who_waited),
     };
     return cmocka_run_group_tests_name("rates", tests, NULL, NULL);
 }
