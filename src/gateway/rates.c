@@ -30,8 +30,8 @@ struct gh_rate_cell {
     int64_t shut_until_ms;                 /* the store has no more until then */
     int64_t alone, alone_until_ms;         /* while it fails: so many passed in this worker's own window */
     struct gh_store_call *call;
-    int64_t asked_ms;
-    bool is_overdue; /* the call: it has been counted as one without an answer in time */
+    int64_t asked_ms, asked_of; /* when, and of how many in the limit's window */
+    bool is_overdue;            /* the call: it has been counted as one without an answer in time */
     struct gh_list waiters;
     bool is_telling; /* waiters go on: whoever waits again is asked for together */
 };
@@ -92,6 +92,20 @@ static struct gh_rate_cell *new_cell(struct gh_rates *rates, gh_str tenant, gh_s
     return NULL;
 }
 
+/* Under other settings the store is asked anew, and what was given under a larger number is handed out no
+ * more: the slot of a long window is long. */
+static void set_limit(struct gh_rate_cell *cell, const struct gh_rate_limit *limit)
+{
+    if (cell->limit.requests != limit->requests)
+        cell->shut_until_ms = 0;
+    if (cell->limit.requests > limit->requests) {
+        cell->lots[0] = cell->lots[1] = (struct lot){ 0 };
+        cell->ahead = 0;
+    }
+    cell->limit = *limit;
+    cell->slot_ms = gh_rate_window(limit->window_s).slot_ms;
+}
+
 struct gh_rate_cell *gh_rates_cell(struct gh_rates *rates, gh_str tenant, gh_str key,
                                    const struct gh_rate_limit *limit)
 {
@@ -101,10 +115,7 @@ struct gh_rate_cell *gh_rates_cell(struct gh_rates *rates, gh_str tenant, gh_str
     if (cell == NULL)
         return NULL;
     cell->refs++;
-    if (cell->limit.requests != limit->requests) /* other settings: the store is asked anew */
-        cell->shut_until_ms = 0;
-    cell->limit = *limit;
-    cell->slot_ms = gh_rate_window(limit->window_s).slot_ms;
+    set_limit(cell, limit);
     return cell;
 }
 
@@ -172,6 +183,7 @@ static bool ask(struct gh_rate_cell *cell, int64_t others)
     if (cell->call == NULL)
         return false;
     cell->asked_ms = now;
+    cell->asked_of = cell->limit.requests;
     cell->is_overdue = false;
     return true;
 }
@@ -204,7 +216,8 @@ static void answered(void *ctx, const struct gh_store_answer *answer)
         rates->fails = false;
         GH_COUNT_ADD(rates->stats->rate_takes, 1);
         cell->shut_until_ms = answer->rate.wait_ms > 0 ? now + answer->rate.wait_ms : 0;
-        put_lot(cell, answer->rate.granted, now);
+        if (cell->asked_of <= cell->limit.requests)
+            put_lot(cell, answer->rate.granted, now);
     }
     tell_waiters(cell);
 }

@@ -200,6 +200,41 @@ static void a_lot_lives_as_long_as_a_slot(void **state)
     gh_rate_cell_unref(user);
 }
 
+/* A reload. */
+static void set_requests(struct gh_rate_cell *user, int64_t requests)
+{
+    struct gh_rate_limit limit = minute;
+    limit.requests = requests;
+    struct gh_rate_cell *again = cell_of("user", limit);
+    assert_ptr_equal(again, user);
+    gh_rate_cell_unref(again);
+}
+
+static void a_smaller_number_counts_at_once(void **state)
+{
+    struct gh_rate_cell *user = cell_of("user", minute);
+    struct request requests[3] = { of(user, NULL), of(user, NULL), of(user, NULL) };
+    (void)state;
+    assert_int_equal(come(&requests[0]), GH_RATE_WAITS);
+    answer(0, 50, 0);
+    assert_int_equal(requests[0].verdict, GH_RATE_PASSES);
+    set_requests(user, 5);
+    assert_int_equal(come(&requests[1]), GH_RATE_WAITS);
+    assert_int_equal(w.store.calls[1].ask.requests, 5);
+    set_requests(user, 4);
+    answer(1, 5, 0); /* of five, when there were as many */
+    assert_int_equal(requests[1].verdict, GH_RATE_WAITS);
+    answer(2, 0, 7000);
+    assert_int_equal(requests[1].verdict, GH_RATE_REFUSED);
+    set_requests(user, 100);
+    assert_int_equal(come(&requests[2]), GH_RATE_WAITS);
+    answer(3, 2, 0);
+    assert_int_equal(requests[2].verdict, GH_RATE_PASSES);
+    set_requests(user, 200);
+    assert_int_equal(try_one(user, NULL), GH_RATE_PASSES); /* what was given of fewer stays */
+    gh_rate_cell_unref(user);
+}
+
 /* ---- several limits of one request ---- */
 
 static void what_one_refuses_costs_the_other_nothing(void **state)
@@ -396,6 +431,7 @@ int main(void)
         CASE(all_that_wait_are_asked_for_together),
         CASE(whoever_leaves_takes_nothing),
         CASE(a_lot_lives_as_long_as_a_slot),
+        CASE(a_smaller_number_counts_at_once),
         CASE(what_one_refuses_costs_the_other_nothing),
         CASE(nothing_is_asked_for_whom_one_refuses),
         CASE(who_is_refused_by_both_waits_for_both),
