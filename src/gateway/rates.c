@@ -12,6 +12,8 @@
 #define BUSY 4
 /* While the store fails it is asked that often whether it still does. */
 #define PROBE_MS 500
+/* So many cells that nobody refers to are kept, about half a KiB each. */
+#define RESTING_MAX 4096
 
 struct lot {
     int64_t left, until_ms;
@@ -21,6 +23,7 @@ struct gh_rate_cell {
     struct gh_map_node node; /* its key and the tenant stand behind this struct */
     struct gh_rates *rates;
     unsigned refs;
+    struct gh_list rest; /* in rates->resting while there are none */
     gh_str tenant;
     struct gh_rate_limit limit;
     int64_t slot_ms;
@@ -31,7 +34,7 @@ struct gh_rate_cell {
     int64_t alone, alone_until_ms;         /* while it fails: so many passed in this worker's own window */
     struct gh_store_call *call;
     int64_t asked_ms, asked_of; /* when, and of how many in the limit's window */
-    bool is_overdue;            /* the call: it has been counted as one without an answer in time */
+    bool is_overdue;            /* it was counted as a question without an answer in time */
     struct gh_list waiters;
     bool is_telling; /* waiters go on: whoever waits again is asked for together */
 };
@@ -41,6 +44,8 @@ struct gh_rates {
     struct gh_store_client *store;
     struct gh_worker_stats *stats;
     struct gh_map cells;
+    struct gh_list resting; /* longest first */
+    size_t resting_count;
     int64_t wait_ms;
     bool fails; /* the last answer of the store, whichever cell asked */
     int64_t probe_ms;
@@ -58,13 +63,19 @@ struct gh_rates *gh_rates_new(struct gh_loop *loop, struct gh_store_client *stor
     rates->store = store;
     rates->stats = stats;
     gh_map_init(&rates->cells);
+    gh_list_init(&rates->resting);
     return rates;
 }
+
+static struct gh_rate_cell *ref(struct gh_rate_cell *cell);
+static void drop(struct gh_rate_cell *cell);
 
 void gh_rates_free(struct gh_rates *rates)
 {
     if (rates == NULL)
         return;
+    GH_LIST_EACH_SAFE (node, &rates->resting)
+        drop(GH_LIST_ENTRY(node, struct gh_rate_cell, rest));
     gh_map_done(&rates->cells);
     free(rates);
 }
@@ -72,6 +83,11 @@ void gh_rates_free(struct gh_rates *rates)
 void gh_rates_set_wait(struct gh_rates *rates, int64_t wait_ms)
 {
     rates->wait_ms = wait_ms;
+}
+
+size_t gh_rates_count(const struct gh_rates *rates)
+{
+    return rates->cells.count;
 }
 
 static struct gh_rate_cell *new_cell(struct gh_rates *rates, gh_str tenant, gh_str key)
@@ -86,6 +102,7 @@ static struct gh_rate_cell *new_cell(struct gh_rates *rates, gh_str tenant, gh_s
     cell->tenant = gh_str_of(text, tenant.len);
     cell->node.key = gh_str_of(text + tenant.len, key.len);
     gh_list_init(&cell->waiters);
+    gh_list_init(&cell->rest);
     if (gh_map_add(&rates->cells, &cell->node))
         return cell;
     free(cell);
@@ -114,19 +131,61 @@ struct gh_rate_cell *gh_rates_cell(struct gh_rates *rates, gh_str tenant, gh_str
         node != NULL ? GH_MAP_ENTRY(node, struct gh_rate_cell, node) : new_cell(rates, tenant, key);
     if (cell == NULL)
         return NULL;
-    cell->refs++;
     set_limit(cell, limit);
+    return ref(cell);
+}
+
+/* ---- the rest of a cell ---- */
+
+static int64_t left_of(const struct lot *lot, int64_t now_ms)
+{
+    return lot->until_ms > now_ms ? lot->left : 0;
+}
+
+static struct gh_rate_cell *ref(struct gh_rate_cell *cell)
+{
+    if (cell->refs++ == 0 && gh_list_is_linked(&cell->rest)) {
+        gh_list_remove(&cell->rest);
+        cell->rates->resting_count--;
+    }
     return cell;
 }
 
+static void drop(struct gh_rate_cell *cell)
+{
+    if (cell->call != NULL)
+        gh_store_cancel(cell->call);
+    gh_list_remove(&cell->rest);
+    cell->rates->resting_count--;
+    gh_map_remove(&cell->rates->cells, &cell->node);
+    free(cell);
+}
+
+static bool is_empty(const struct gh_rate_cell *cell, int64_t now_ms)
+{
+    return cell->call == NULL && left_of(&cell->lots[0], now_ms) == 0 &&
+           left_of(&cell->lots[1], now_ms) == 0 && cell->shut_until_ms <= now_ms &&
+           cell->alone_until_ms <= now_ms;
+}
+
+/* Verdicts come and go sooner than slots and windows end: whoever comes next finds what was left here. */
 void gh_rate_cell_unref(struct gh_rate_cell *cell)
 {
     if (cell == NULL || --cell->refs > 0)
         return;
-    if (cell->call != NULL)
-        gh_store_cancel(cell->call);
-    gh_map_remove(&cell->rates->cells, &cell->node);
-    free(cell);
+    struct gh_rates *rates = cell->rates;
+    int64_t now = gh_loop_now_ms(rates->loop);
+    gh_list_append(&rates->resting, &cell->rest);
+    rates->resting_count++;
+    if (is_empty(cell, now))
+        drop(cell);
+    struct gh_list *oldest;
+    while ((oldest = gh_list_first(&rates->resting)) != NULL) {
+        cell = GH_LIST_ENTRY(oldest, struct gh_rate_cell, rest);
+        if (rates->resting_count <= RESTING_MAX && !is_empty(cell, now))
+            break;
+        drop(cell);
+    }
 }
 
 /* ---- asking ---- */
@@ -188,11 +247,6 @@ static bool ask(struct gh_rate_cell *cell, int64_t others)
     return true;
 }
 
-static int64_t left_of(const struct lot *lot, int64_t now_ms)
-{
-    return lot->until_ms > now_ms ? lot->left : 0;
-}
-
 /* A lot was given when the store counted it, which is not before it was asked. One that comes when its time
  * is over is theirs who have waited for it, at this moment: it was counted for them. */
 static void put_lot(struct gh_rate_cell *cell, int64_t granted, int64_t now_ms)
@@ -226,7 +280,7 @@ static void answered(void *ctx, const struct gh_store_answer *answer)
 static void tell_waiters(struct gh_rate_cell *cell)
 {
     int64_t count = count_waiters(cell);
-    cell->refs++;
+    (void)ref(cell);
     cell->is_telling = true;
     for (struct gh_list *node; count > 0 && (node = gh_list_first(&cell->waiters)) != NULL; count--) {
         gh_list_remove(node);

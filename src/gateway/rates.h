@@ -22,8 +22,11 @@ struct gh_rates *gh_rates_new(struct gh_loop *loop, struct gh_store_client *stor
 void gh_rates_free(struct gh_rates *rates);
 /* How long a request waits for the store. */
 void gh_rates_set_wait(struct gh_rates *rates, int64_t wait_ms);
+/* Cells in memory. */
+size_t gh_rates_count(const struct gh_rates *rates);
 
-/* One limit for one of those it counts by. */
+/* One limit for one of those it counts by. What it holds is kept for a while beyond its last reference, so a
+ * reference may be as short as a request. */
 struct gh_rate_cell;
 /* A reference to the one of gh_rate_key's key, in which the tenant is; NULL when out of memory. */
 struct gh_rate_cell *gh_rates_cell(struct gh_rates *rates, gh_str tenant, gh_str key,

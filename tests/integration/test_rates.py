@@ -100,6 +100,19 @@ def test_who_is_refused_does_not_count_and_a_restart_forgets_nothing(limited):
     assert (answer.status, answer.audit["reason"]) == (429, "rate_limited")
 
 
+def test_who_is_refused_asks_the_store_nothing(site, limited):
+    """Though no verdict is remembered, and so each request finds its limits anew."""
+    site.settings["workers"] = 1
+    site.settings["cache"] = {"tokens": 0}
+    limited({"per": "user", "requests": 3, "window": "1h"})
+    token = site.issuer.token()
+    for _ in range(3):
+        site.accepted(site.post(token))
+    for _ in range(5):
+        assert site.send(site.post(token)).audit["reason"] == "rate_limited"
+    assert site.metric("gatehouse_rate_takes_total") == 4
+
+
 @pytest.mark.redis
 def test_other_numbers_count_from_the_reload_on(limited):
     site = limited({"per": "user", "requests": 2, "window": "1h"})

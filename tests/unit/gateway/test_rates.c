@@ -1,4 +1,5 @@
 /* gateway/test_rates.c: lots of one worker, over a store that answers what the test says, when it says so. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "gateway/rates.h"
@@ -53,6 +54,11 @@ static void finish(size_t n, const struct gh_store_answer *answer)
 static void answer(size_t n, int64_t granted, int64_t wait_ms)
 {
     finish(n, &(struct gh_store_answer){ .reason = GH_OK, .rate = { granted, wait_ms } });
+}
+
+static void fail_call(size_t n)
+{
+    finish(n, &(struct gh_store_answer){ .reason = GH_STORE_DOWN });
 }
 
 /* All that is open gets what it needs. */
@@ -179,6 +185,8 @@ static void whoever_leaves_takes_nothing(void **state)
     assert_int_equal(come(&last), GH_RATE_WAITS);
     gh_rate_waiter_done(&last.waiter);
     gh_rate_cell_unref(user); /* with its question open */
+    gh_rates_free(w.rates);
+    w.rates = NULL;
     assert_null(w.store.calls[1].done);
 }
 
@@ -198,6 +206,58 @@ static void a_lot_lives_as_long_as_a_slot(void **state)
     grant_all();
     assert_int_equal(late.verdict, GH_RATE_PASSES);
     gh_rate_cell_unref(user);
+}
+
+/* Verdicts end, of introspected tokens every few seconds; lots, refusals and counts do not. */
+static void what_is_held_outlives_verdicts(void **state)
+{
+    struct gh_rate_cell *user = cell_of("user", minute);
+    struct request request = of(user, NULL), other;
+    (void)state;
+    assert_int_equal(come(&request), GH_RATE_WAITS);
+    gh_rate_waiter_done(&request.waiter);
+    gh_rate_cell_unref(user);
+    answer(0, 2, 0);
+    for (int i = 0; i < 2; i++) {
+        user = cell_of("user", minute);
+        assert_int_equal(try_one(user, NULL), GH_RATE_PASSES);
+        gh_rate_cell_unref(user);
+    }
+    user = cell_of("user", minute);
+    other = of(user, NULL);
+    assert_int_equal(come(&other), GH_RATE_WAITS);
+    answer(1, 0, 30000);
+    assert_int_equal(other.verdict, GH_RATE_REFUSED);
+    gh_rate_cell_unref(user);
+    user = cell_of("user", minute);
+    assert_int_equal(try_one(user, NULL), GH_RATE_REFUSED);
+    gh_rate_cell_unref(user);
+    pass_ms(30000);
+    user = cell_of("user", minute);
+    assert_int_equal(come(&other), GH_RATE_WAITS);
+    fail_call(2);
+    gh_rate_cell_unref(user);
+    assert_int_equal(w.store.count, 3);
+}
+
+/* Neither those that hold nothing nor, in a flood of principals, those that do. */
+static void few_are_kept(void **state)
+{
+    (void)state;
+    char key[16];
+    for (int i = 0; i < 20000; i++) {
+        (void)snprintf(key, sizeof(key), "user-%d", i);
+        struct gh_rate_cell *user = cell_of(key, minute);
+        struct request request = of(user, NULL);
+        w.store.count = 0;
+        assert_int_equal(come(&request), GH_RATE_WAITS);
+        answer(0, i % 2, i % 2 == 0 ? 30000 : 0);
+        gh_rate_cell_unref(user);
+    }
+    assert_int_equal(gh_rates_count(w.rates), 4096);
+    pass_ms(30000);
+    gh_rate_cell_unref(cell_of("user", minute));
+    assert_int_equal(gh_rates_count(w.rates), 0);
 }
 
 /* A reload. */
@@ -293,11 +353,6 @@ static struct gh_rate_limit failing(enum gh_rate_fail fail)
     limit.requests = 2;
     limit.fail = fail;
     return limit;
-}
-
-static void fail_call(size_t n)
-{
-    finish(n, &(struct gh_store_answer){ .reason = GH_STORE_DOWN });
 }
 
 static void what_counts_without_the_store(void **state)
@@ -431,6 +486,8 @@ int main(void)
         CASE(all_that_wait_are_asked_for_together),
         CASE(whoever_leaves_takes_nothing),
         CASE(a_lot_lives_as_long_as_a_slot),
+        CASE(what_is_held_outlives_verdicts),
+        CASE(few_are_kept),
         CASE(a_smaller_number_counts_at_once),
         CASE(what_one_refuses_costs_the_other_nothing),
         CASE(nothing_is_asked_for_whom_one_refuses),
