@@ -17,6 +17,7 @@ struct gh_store_call {
 struct gh_store_client {
     struct gh_store_call calls[CALLS_MAX];
     size_t count;
+    bool has_no_memory;
 };
 
 static struct world {
@@ -31,6 +32,8 @@ struct gh_store_call *gh_store_take(struct gh_store_client *client, gh_str tenan
                                     const struct gh_rate_ask *ask, gh_store_done done, void *ctx)
 {
     assert_str_eq(tenant, "acme");
+    if (client->has_no_memory)
+        return NULL;
     assert_true(client->count < CALLS_MAX);
     struct gh_store_call *call = &client->calls[client->count++];
     *call = (struct gh_store_call){ .key = key, .ask = *ask, .done = done, .ctx = ctx };
@@ -455,6 +458,25 @@ static void a_lot_that_comes_late_is_theirs_who_waited(void **state)
     gh_rate_cell_unref(user);
 }
 
+/* Whoever cannot even ask is nobody who waits. */
+static void no_memory_for_a_question(void **state)
+{
+    struct gh_rate_cell *local = cell_of("local", failing(GH_RATE_LOCAL)),
+                        *closed = cell_of("closed", failing(GH_RATE_CLOSED));
+    struct request waits = of(local, NULL);
+    (void)state;
+    assert_int_equal(come(&waits), GH_RATE_WAITS);
+    w.store.has_no_memory = true;
+    assert_int_equal(try_one(local, closed), GH_RATE_DOWN);
+    assert_int_equal(try_one(local, NULL), GH_RATE_PASSES);
+    answer(0, 1, 0);
+    assert_int_equal(waits.verdict, GH_RATE_PASSES);
+    assert_int_equal(try_one(local, NULL), GH_RATE_PASSES);
+    assert_int_equal(try_one(local, NULL), GH_RATE_REFUSED);
+    gh_rate_cell_unref(local);
+    gh_rate_cell_unref(closed);
+}
+
 static void a_store_that_comes_and_goes_gives_nothing_twice(void **state)
 {
     struct gh_rate_cell *local = cell_of("local", failing(GH_RATE_LOCAL));
@@ -495,6 +517,7 @@ int main(void)
         CASE(what_counts_without_the_store),
         CASE(whoever_waits_is_told_in_time),
         CASE(a_request_waits_as_long_once),
+        CASE(no_memory_for_a_question),
         CASE(a_store_that_comes_and_goes_gives_nothing_twice),
         CASE(a_lot_that_comes_late_is_theirs_who_waited),
     };
