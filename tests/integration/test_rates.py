@@ -113,6 +113,15 @@ def test_who_is_refused_asks_the_store_nothing(site, limited):
     assert site.metric("gatehouse_rate_takes_total") == 4
 
 
+def test_guesses_at_sessions_count(limited):
+    site = limited({"per": "user", "requests": 3})
+    token = site.issuer.token()
+    guess = site.post(token).also("Mcp-Session-Id", "A" * 88)
+    for _ in range(3):
+        assert site.send(guess).audit["reason"] == "session_unknown"
+    assert_limited(site, token)
+
+
 @pytest.mark.redis
 def test_other_numbers_count_from_the_reload_on(limited):
     site = limited({"per": "user", "requests": 2, "window": "1h"})
