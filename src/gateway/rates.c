@@ -1,55 +1,16 @@
-/* gateway/rates.c: cells of rate limits: lots at hand, questions to the store, and what counts without it. */
+/* gateway/rates.c: what passes by the cells of a request: questions to the store, waiting for them, and what
+ * counts without it. */
 #include "gateway/rates.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/arena.h"
-#include "base/map.h"
-#include "base/str.h"
+#include "gateway/rate_cell.h"
 
 /* Who used fewer in a lot's life gets them one by one. */
 #define BUSY 4
 /* While the store fails it is asked that often whether it still does. */
 #define PROBE_MS 500
-/* So many cells that nobody refers to are kept, about half a KiB each. */
-#define RESTING_MAX 4096
-
-struct lot {
-    int64_t left, until_ms;
-};
-
-struct gh_rate_cell {
-    struct gh_map_node node; /* its key and the tenant stand behind this struct */
-    struct gh_rates *rates;
-    unsigned refs;
-    struct gh_list rest; /* in rates->resting while there are none */
-    gh_str tenant;
-    struct gh_rate_limit limit;
-    int64_t slot_ms;
-    struct lot lots[2];                    /* the older one is used up first */
-    int64_t ahead;                         /* the size of the newest lot; 0: none is to be had ahead */
-    int64_t spent, spent_before, spent_ms; /* in this life of a lot, in the one before; since when */
-    int64_t shut_until_ms;                 /* the store has no more until then */
-    int64_t alone, alone_until_ms;         /* while it fails: so many passed in this worker's own window */
-    struct gh_store_call *call;
-    int64_t asked_ms, asked_of; /* when, and of how many in the limit's window */
-    bool is_overdue;            /* it was counted as a question without an answer in time */
-    struct gh_list waiters;
-    bool is_telling; /* waiters go on: whoever waits again is asked for together */
-};
-
-struct gh_rates {
-    struct gh_loop *loop;
-    struct gh_store_client *store;
-    struct gh_worker_stats *stats;
-    struct gh_map cells;
-    struct gh_list resting; /* longest first */
-    size_t resting_count;
-    int64_t wait_ms;
-    bool fails; /* the last answer of the store, whichever cell asked */
-    int64_t probe_ms;
-};
 
 /* ---- life ---- */
 
@@ -67,15 +28,12 @@ struct gh_rates *gh_rates_new(struct gh_loop *loop, struct gh_store_client *stor
     return rates;
 }
 
-static struct gh_rate_cell *ref(struct gh_rate_cell *cell);
-static void drop(struct gh_rate_cell *cell);
-
 void gh_rates_free(struct gh_rates *rates)
 {
     if (rates == NULL)
         return;
     GH_LIST_EACH_SAFE (node, &rates->resting)
-        drop(GH_LIST_ENTRY(node, struct gh_rate_cell, rest));
+        gh_rate_cell_drop(GH_LIST_ENTRY(node, struct gh_rate_cell, rest));
     gh_map_done(&rates->cells);
     free(rates);
 }
@@ -88,104 +46,6 @@ void gh_rates_set_wait(struct gh_rates *rates, int64_t wait_ms)
 size_t gh_rates_count(const struct gh_rates *rates)
 {
     return rates->cells.count;
-}
-
-static struct gh_rate_cell *new_cell(struct gh_rates *rates, gh_str tenant, gh_str key)
-{
-    struct gh_rate_cell *cell = gh_calloc(1, sizeof(*cell) + tenant.len + key.len);
-    if (cell == NULL)
-        return NULL;
-    char *text = (char *)(cell + 1);
-    memcpy(text, tenant.ptr, tenant.len);
-    memcpy(text + tenant.len, key.ptr, key.len);
-    cell->rates = rates;
-    cell->tenant = gh_str_of(text, tenant.len);
-    cell->node.key = gh_str_of(text + tenant.len, key.len);
-    gh_list_init(&cell->waiters);
-    gh_list_init(&cell->rest);
-    if (gh_map_add(&rates->cells, &cell->node))
-        return cell;
-    free(cell);
-    return NULL;
-}
-
-/* Under other settings the store is asked anew, and what was given under a larger number is handed out no
- * more: the slot of a long window is long. */
-static void set_limit(struct gh_rate_cell *cell, const struct gh_rate_limit *limit)
-{
-    if (cell->limit.requests != limit->requests)
-        cell->shut_until_ms = 0;
-    if (cell->limit.requests > limit->requests) {
-        cell->lots[0] = cell->lots[1] = (struct lot){ 0 };
-        cell->ahead = 0;
-    }
-    cell->limit = *limit;
-    cell->slot_ms = gh_rate_window(limit->window_s).slot_ms;
-}
-
-struct gh_rate_cell *gh_rates_cell(struct gh_rates *rates, gh_str tenant, gh_str key,
-                                   const struct gh_rate_limit *limit)
-{
-    struct gh_map_node *node = gh_map_find(&rates->cells, key);
-    struct gh_rate_cell *cell =
-        node != NULL ? GH_MAP_ENTRY(node, struct gh_rate_cell, node) : new_cell(rates, tenant, key);
-    if (cell == NULL)
-        return NULL;
-    set_limit(cell, limit);
-    return ref(cell);
-}
-
-/* ---- the rest of a cell ---- */
-
-static int64_t left_of(const struct lot *lot, int64_t now_ms)
-{
-    return lot->until_ms > now_ms ? lot->left : 0;
-}
-
-static struct gh_rate_cell *ref(struct gh_rate_cell *cell)
-{
-    if (cell->refs++ == 0 && gh_list_is_linked(&cell->rest)) {
-        gh_list_remove(&cell->rest);
-        cell->rates->resting_count--;
-    }
-    return cell;
-}
-
-static void drop(struct gh_rate_cell *cell)
-{
-    if (cell->call != NULL)
-        gh_store_cancel(cell->call);
-    gh_list_remove(&cell->rest);
-    cell->rates->resting_count--;
-    gh_map_remove(&cell->rates->cells, &cell->node);
-    free(cell);
-}
-
-static bool is_empty(const struct gh_rate_cell *cell, int64_t now_ms)
-{
-    return cell->call == NULL && left_of(&cell->lots[0], now_ms) == 0 &&
-           left_of(&cell->lots[1], now_ms) == 0 && cell->shut_until_ms <= now_ms &&
-           cell->alone_until_ms <= now_ms;
-}
-
-/* Verdicts come and go sooner than slots and windows end: whoever comes next finds what was left here. */
-void gh_rate_cell_unref(struct gh_rate_cell *cell)
-{
-    if (cell == NULL || --cell->refs > 0)
-        return;
-    struct gh_rates *rates = cell->rates;
-    int64_t now = gh_loop_now_ms(rates->loop);
-    gh_list_append(&rates->resting, &cell->rest);
-    rates->resting_count++;
-    if (is_empty(cell, now))
-        drop(cell);
-    struct gh_list *oldest;
-    while ((oldest = gh_list_first(&rates->resting)) != NULL) {
-        cell = GH_LIST_ENTRY(oldest, struct gh_rate_cell, rest);
-        if (rates->resting_count <= RESTING_MAX && !is_empty(cell, now))
-            break;
-        drop(cell);
-    }
 }
 
 /* ---- asking ---- */
@@ -247,17 +107,6 @@ static bool ask(struct gh_rate_cell *cell, int64_t others)
     return true;
 }
 
-/* A lot was given when the store counted it, which is not before it was asked. One that comes when its time
- * is over is theirs who have waited for it, at this moment: it was counted for them. */
-static void put_lot(struct gh_rate_cell *cell, int64_t granted, int64_t now_ms)
-{
-    bool has_older = left_of(&cell->lots[0], now_ms) > 0;
-    int64_t until_ms = cell->asked_ms + cell->slot_ms;
-    bool is_over = until_ms <= now_ms;
-    cell->lots[has_older] = (struct lot){ granted, is_over ? now_ms + 1 : until_ms };
-    cell->ahead = is_over ? 0 : granted; /* 0: nothing is to be had ahead any more */
-}
-
 static void answered(void *ctx, const struct gh_store_answer *answer)
 {
     struct gh_rate_cell *cell = ctx;
@@ -271,7 +120,7 @@ static void answered(void *ctx, const struct gh_store_answer *answer)
         GH_COUNT_ADD(rates->stats->rate_takes, 1);
         cell->shut_until_ms = answer->rate.wait_ms > 0 ? now + answer->rate.wait_ms : 0;
         if (cell->asked_of <= cell->limit.requests)
-            put_lot(cell, answer->rate.granted, now);
+            gh_rate_cell_put(cell, answer->rate.granted, now);
     }
     tell_waiters(cell);
 }
@@ -280,7 +129,7 @@ static void answered(void *ctx, const struct gh_store_answer *answer)
 static void tell_waiters(struct gh_rate_cell *cell)
 {
     int64_t count = count_waiters(cell);
-    (void)ref(cell);
+    gh_rate_cell_ref(cell);
     cell->is_telling = true;
     for (struct gh_list *node; count > 0 && (node = gh_list_first(&cell->waiters)) != NULL; count--) {
         gh_list_remove(node);
@@ -342,15 +191,6 @@ static void waited_enough(struct gh_deadline *deadline)
 
 /* ---- taking ---- */
 
-static struct lot *lot_at_hand(struct gh_rate_cell *cell, int64_t now_ms)
-{
-    if (left_of(&cell->lots[0], now_ms) == 0) {
-        cell->lots[0] = cell->lots[1];
-        cell->lots[1] = (struct lot){ 0 };
-    }
-    return left_of(&cell->lots[0], now_ms) > 0 ? &cell->lots[0] : NULL;
-}
-
 /* This worker's own window, from the first request that finds the store failing. It is over at its end, not
  * with the next answer: a store that fails now and then would give the whole number each time. */
 static bool passes_alone(struct gh_rate_cell *cell, int64_t now_ms)
@@ -383,7 +223,7 @@ static enum gh_rate_verdict look_without_store(struct gh_rate_cell *cell, int64_
 static enum gh_rate_verdict look(struct gh_rate_cell *cell, int64_t now_ms, bool waits, int64_t *ret_wait_ms)
 {
     struct gh_rates *rates = cell->rates;
-    if (lot_at_hand(cell, now_ms) != NULL)
+    if (gh_rate_cell_lot(cell, now_ms) != NULL)
         return GH_RATE_PASSES;
     if (cell->shut_until_ms > now_ms) {
         *ret_wait_ms = cell->shut_until_ms - now_ms;
@@ -398,7 +238,7 @@ static enum gh_rate_verdict look(struct gh_rate_cell *cell, int64_t now_ms, bool
     return look_without_store(cell, now_ms, ret_wait_ms);
 }
 
-static bool wants_more(const struct gh_rate_cell *cell, const struct lot *lot, int64_t now_ms)
+static bool wants_more(const struct gh_rate_cell *cell, const struct gh_rate_lot *lot, int64_t now_ms)
 {
     if (cell->call != NULL || cell->ahead < BUSY || cell->lots[1].left > 0 || cell->shut_until_ms > now_ms)
         return false;
@@ -407,7 +247,7 @@ static bool wants_more(const struct gh_rate_cell *cell, const struct lot *lot, i
 
 static void spend(struct gh_rate_cell *cell, int64_t now_ms)
 {
-    struct lot *lot = lot_at_hand(cell, now_ms);
+    struct gh_rate_lot *lot = gh_rate_cell_lot(cell, now_ms);
     turn_period(cell, now_ms);
     cell->spent++;
     if (lot == NULL) { /* without the store */
