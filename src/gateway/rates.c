@@ -88,15 +88,15 @@ static void fail(struct gh_rates *rates, bool is_new)
     GH_COUNT_ADD(rates->stats->rate_takes_failed, is_new);
 }
 
-/* For those who wait here, and so many `others`. False when it could not even be asked. */
-static bool ask(struct gh_rate_cell *cell, int64_t others)
+/* For so many who wait. False when it could not even be asked. */
+static bool ask(struct gh_rate_cell *cell, int64_t need)
 {
     struct gh_rates *rates = cell->rates;
     int64_t now = gh_loop_now_ms(rates->loop);
     turn_period(cell, now);
     const struct gh_rate_ask ask = { .requests = cell->limit.requests,
                                      .window_s = cell->limit.window_s,
-                                     .need = count_waiters(cell) + others,
+                                     .need = need,
                                      .extra = expected(cell) };
     cell->call = gh_store_take(rates->store, cell->tenant, cell->node.key, &ask, answered, cell);
     if (cell->call == NULL)
@@ -137,7 +137,7 @@ static void tell_waiters(struct gh_rate_cell *cell)
         waiter->go_on(waiter);
     }
     cell->is_telling = false;
-    if (!gh_list_is_empty(&cell->waiters) && cell->call == NULL && !ask(cell, 0)) {
+    if (!gh_list_is_empty(&cell->waiters) && cell->call == NULL && !ask(cell, count_waiters(cell))) {
         fail(cell->rates, true);
         tell_waiters(cell); /* nobody waits while the store fails: once */
     }
@@ -240,7 +240,8 @@ static enum gh_rate_verdict look(struct gh_rate_cell *cell, int64_t now_ms, bool
 
 static bool wants_more(const struct gh_rate_cell *cell, const struct gh_rate_lot *lot, int64_t now_ms)
 {
-    if (cell->call != NULL || cell->ahead < BUSY || cell->lots[1].left > 0 || cell->shut_until_ms > now_ms)
+    bool others_first = cell->call != NULL || !gh_list_is_empty(&cell->waiters);
+    if (others_first || cell->ahead < BUSY || cell->lots[1].left > 0 || cell->shut_until_ms > now_ms)
         return false;
     return lot->left * 4 <= cell->ahead || (lot->until_ms - now_ms) * 4 <= cell->slot_ms;
 }
@@ -283,10 +284,9 @@ static bool wait_for(struct gh_rate_cell *const *cells, size_t count, struct gh_
         int64_t wait_ms;
         if (look(cells[i], now_ms, true, &wait_ms) != GH_RATE_WAITS)
             continue;
-        bool is_first = !gh_list_is_linked(&waiter->link);
-        if (is_first)
+        if (!gh_list_is_linked(&waiter->link))
             wait_at(cells[i], waiter);
-        ok = cells[i]->call != NULL || cells[i]->is_telling || ask(cells[i], !is_first);
+        ok = cells[i]->call != NULL || cells[i]->is_telling || ask(cells[i], 1);
     }
     return ok;
 }

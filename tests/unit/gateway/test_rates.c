@@ -173,6 +173,28 @@ static void all_that_wait_are_asked_for_together(void **state)
     gh_rate_cell_unref(user);
 }
 
+/* Those who go on while the answer is told have what they need. */
+static void what_is_asked_for_ahead_is_for_nobody_who_waits(void **state)
+{
+    struct gh_rate_cell *user = cell_of("user", minute);
+    struct request requests[10];
+    (void)state;
+    for (size_t i = 0; i < 10; i++) {
+        requests[i] = of(user, NULL);
+        assert_int_equal(come(&requests[i]), GH_RATE_WAITS);
+    }
+    answer(0, 1, 0);
+    assert_int_equal(w.store.calls[1].ask.need, 9);
+    gh_rate_waiter_done(&requests[9].waiter);
+    answer(1, 9, 0);
+    assert_int_equal(requests[8].verdict, GH_RATE_PASSES);
+    assert_int_equal(w.store.count, 3);
+    assert_int_equal(w.store.calls[2].ask.need, 0);
+    assert_int_equal(w.store.calls[2].ask.extra, 9);       /* as many as have gone */
+    assert_int_equal(try_one(user, NULL), GH_RATE_PASSES); /* by what was asked for whoever left */
+    gh_rate_cell_unref(user);
+}
+
 static void whoever_leaves_takes_nothing(void **state)
 {
     struct gh_rate_cell *user = cell_of("user", minute);
@@ -506,6 +528,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(all_that_wait_are_asked_for_together),
+        CASE(what_is_asked_for_ahead_is_for_nobody_who_waits),
         CASE(whoever_leaves_takes_nothing),
         CASE(a_lot_lives_as_long_as_a_slot),
         CASE(what_is_held_outlives_verdicts),
