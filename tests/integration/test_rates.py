@@ -48,6 +48,15 @@ def test_who_asks_too_often_is_told_when_to_come_again(limited):
     assert site.metric("gatehouse_rate_takes_total") >= 4 and site.metric("gatehouse_rate_takes_failed_total") == 0
 
 
+def test_a_script_can_read_when_to_come_again(limited):
+    site = limited({"per": "user", "requests": 1})
+    here = site.post(site.issuer.token()).also("Origin", site.origin)
+    for answer in (site.accepted(here)[0], site.send(here)):
+        assert answer["access-control-allow-origin"] == site.origin
+        assert "Retry-After" in answer["access-control-expose-headers"].split(", ")
+    assert answer.status == 429
+
+
 WHO = {  # per: (claims of one, of others that count with it, of others that do not)
     "user": ({"sub": "a", "client_id": "x"}, {"sub": "a", "client_id": "y"}, {"sub": "b", "client_id": "x"}),
     "client": ({"sub": "a", "client_id": "x"}, {"sub": "b", "client_id": "x"}, {"sub": "a", "client_id": "y"}),
