@@ -62,5 +62,7 @@ struct gh_rate_answer {
 /* `slots` in their order; those that are no longer, or cannot yet be, do not count. RFC 6585 section 4. */
 struct gh_rate_answer gh_rate_grant(const struct gh_rate_ask *ask, const struct gh_rate_slot *slots,
                                     size_t count, int64_t now_ms);
+/* Can gh_rate_grant have said so? Asked of what another machine answers. */
+bool gh_rate_answers(const struct gh_rate_ask *ask, const struct gh_rate_answer *answer);
 
 #endif

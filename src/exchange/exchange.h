@@ -122,6 +122,8 @@ void gh_exchange_abort(struct gh_exchange *x, enum gh_reason why);
 /* The answer of a reason row: status, fixed JSON body, challenge where the policy has one, CORS where the
  * origin is allowed, Retry-After for 429 and 503. `allow` is for 405, else NULL. Ends the exchange. */
 void gh_exchange_refuse(struct gh_exchange *x, enum gh_reason why, const char *allow);
+/* What a browser's script may read of an answer. */
+extern const gh_str gh_exposed_headers;
 /* A whole small answer; adds nothing but content-length. Ends the exchange. */
 void gh_exchange_answer(struct gh_exchange *x, int status, const struct gh_headers *headers, gh_str body);
 

@@ -4,9 +4,9 @@
 #include "base/str.h"
 #include "exchange/exchange.h"
 
-/* mcp.md section 4: what a browser's script may read of our answers. */
-static const gh_str exposed =
-    GH_STR_INIT("WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, DPoP-Nonce");
+/* mcp.md section 4, and when to come again. */
+const gh_str gh_exposed_headers =
+    GH_STR_INIT("WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, DPoP-Nonce, Retry-After");
 
 static bool add(struct gh_headers *headers, const char *name, gh_str value)
 {
@@ -19,7 +19,7 @@ static bool add_cors(struct gh_exchange *x, struct gh_headers *headers)
     const struct gh_header *origin = gh_headers_find(&x->headers, GH_STR("origin"));
     if (x->policy == NULL)
         return true;
-    bool ok = add(headers, "access-control-expose-headers", exposed);
+    bool ok = add(headers, "access-control-expose-headers", gh_exposed_headers);
     if (origin == NULL || gh_policy_origin(x->policy, &x->headers) != GH_OK)
         return ok;
     return ok && add(headers, "access-control-allow-origin", origin->value) &&

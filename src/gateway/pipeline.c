@@ -72,7 +72,7 @@ void gh_request_let_go(struct gh_request *r)
         gh_call_cancel(r->call);
     r->call = NULL;
     gh_list_remove(&r->turn);
-    gh_list_remove(&r->rate_waiter.link);
+    gh_rate_waiter_done(&r->rate_waiter);
     gh_deadline_clear(&r->wait_deadline);
     gh_deadline_clear(&r->expiry);
     gh_deadline_clear(&r->keepalive);
@@ -101,8 +101,7 @@ static void start(struct gh_exchange *x)
     r->site = gh_site_ref(gateway->site);
     r->body_ended = !x->has_body;
     gh_list_init(&r->turn);
-    gh_list_init(&r->rate_waiter.link);
-    r->rate_waiter.go_on = gh_rate_go_on;
+    gh_rate_waiter_init(&r->rate_waiter, gh_rate_go_on);
     gh_deadline_init(&r->wait_deadline, gh_authn_expired);
     gh_deadline_init(&r->expiry, gh_relay_expired);
     gh_deadline_init(&r->keepalive, gh_events_keepalive);

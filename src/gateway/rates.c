@@ -1,50 +1,16 @@
-/* gateway/rates.c: cells of rate limits: lots at hand, questions to the store, and what counts without it. */
+/* gateway/rates.c: what passes by the cells of a request: questions to the store, waiting for them, and what
+ * counts without it. */
 #include "gateway/rates.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/arena.h"
-#include "base/map.h"
-#include "base/str.h"
+#include "gateway/rate_cell.h"
 
 /* Who used fewer in a lot's life gets them one by one. */
 #define BUSY 4
 /* While the store fails it is asked that often whether it still does. */
 #define PROBE_MS 500
-
-struct lot {
-    int64_t left, until_ms;
-};
-
-struct gh_rate_cell {
-    struct gh_map_node node; /* key: tenant, 0, key; behind this struct */
-    struct gh_rates *rates;
-    unsigned refs;
-    gh_str tenant, key;
-    struct gh_rate_limit limit;
-    int64_t slot_ms;
-    struct lot lots[2];                    /* the older one is used up first */
-    int64_t granted;                       /* of the newest lot */
-    int64_t spent, spent_before, spent_ms; /* in this life of a lot, in the one before; since when */
-    int64_t shut_until_ms;                 /* the store has no more until then */
-    struct lot alone;                      /* while it fails: what is left of this worker's own window */
-    struct gh_store_call *call;
-    int64_t asked_ms;
-    struct gh_deadline late;
-    struct gh_list waiters;
-    bool is_telling; /* waiters go on: whoever waits again is asked for together */
-};
-
-struct gh_rates {
-    struct gh_loop *loop;
-    struct gh_store_client *store;
-    struct gh_worker_stats *stats;
-    struct gh_map cells;
-    int64_t wait_ms;
-    bool fails; /* the last answer of the store, whichever cell asked */
-    int64_t probe_ms;
-};
 
 /* ---- life ---- */
 
@@ -58,6 +24,7 @@ struct gh_rates *gh_rates_new(struct gh_loop *loop, struct gh_store_client *stor
     rates->store = store;
     rates->stats = stats;
     gh_map_init(&rates->cells);
+    gh_list_init(&rates->resting);
     return rates;
 }
 
@@ -65,6 +32,8 @@ void gh_rates_free(struct gh_rates *rates)
 {
     if (rates == NULL)
         return;
+    GH_LIST_EACH_SAFE (node, &rates->resting)
+        gh_rate_cell_drop(GH_LIST_ENTRY(node, struct gh_rate_cell, rest));
     gh_map_done(&rates->cells);
     free(rates);
 }
@@ -74,65 +43,9 @@ void gh_rates_set_wait(struct gh_rates *rates, int64_t wait_ms)
     rates->wait_ms = wait_ms;
 }
 
-static void answer_is_late(struct gh_deadline *deadline);
-
-static struct gh_rate_cell *new_cell(struct gh_rates *rates, gh_str tenant, gh_str key)
+size_t gh_rates_count(const struct gh_rates *rates)
 {
-    struct gh_rate_cell *cell = gh_calloc(1, sizeof(*cell) + tenant.len + 1 + key.len);
-    if (cell == NULL)
-        return NULL;
-    char *name = (char *)(cell + 1);
-    memcpy(name, tenant.ptr, tenant.len);
-    memcpy(name + tenant.len + 1, key.ptr, key.len);
-    cell->rates = rates;
-    cell->node.key = gh_str_of(name, tenant.len + 1 + key.len);
-    cell->tenant = gh_str_take(cell->node.key, tenant.len);
-    cell->key = gh_str_skip(cell->node.key, tenant.len + 1);
-    gh_deadline_init(&cell->late, answer_is_late);
-    gh_list_init(&cell->waiters);
-    if (gh_map_add(&rates->cells, &cell->node))
-        return cell;
-    free(cell);
-    return NULL;
-}
-
-static struct gh_rate_cell *find_cell(struct gh_rates *rates, gh_str tenant, gh_str key)
-{
-    char name[256];
-    if (tenant.len + 1 + key.len > sizeof(name))
-        return NULL;
-    memcpy(name, tenant.ptr, tenant.len);
-    name[tenant.len] = '\0';
-    memcpy(name + tenant.len + 1, key.ptr, key.len);
-    struct gh_map_node *node = gh_map_find(&rates->cells, gh_str_of(name, tenant.len + 1 + key.len));
-    return node != NULL ? GH_MAP_ENTRY(node, struct gh_rate_cell, node) : NULL;
-}
-
-struct gh_rate_cell *gh_rates_cell(struct gh_rates *rates, gh_str tenant, gh_str key,
-                                   const struct gh_rate_limit *limit)
-{
-    struct gh_rate_cell *cell = find_cell(rates, tenant, key);
-    if (cell == NULL)
-        cell = new_cell(rates, tenant, key);
-    if (cell == NULL)
-        return NULL;
-    cell->refs++;
-    if (cell->limit.requests != limit->requests) /* other settings: the store is asked anew */
-        cell->shut_until_ms = 0;
-    cell->limit = *limit;
-    cell->slot_ms = gh_rate_window(limit->window_s).slot_ms;
-    return cell;
-}
-
-void gh_rate_cell_unref(struct gh_rate_cell *cell)
-{
-    if (cell == NULL || --cell->refs > 0)
-        return;
-    if (cell->call != NULL)
-        gh_store_cancel(cell->call);
-    gh_deadline_clear(&cell->late);
-    gh_map_remove(&cell->rates->cells, &cell->node);
-    free(cell);
+    return rates->cells.count;
 }
 
 /* ---- asking ---- */
@@ -162,48 +75,36 @@ static void turn_period(struct gh_rate_cell *cell, int64_t now_ms)
 static int64_t expected(const struct gh_rate_cell *cell)
 {
     int64_t lately = cell->spent > cell->spent_before ? cell->spent : cell->spent_before;
-    return lately < BUSY ? 0 : lately < cell->limit.requests ? lately : cell->limit.requests;
+    if (lately < BUSY || cell->ahead == 0)
+        return 0;
+    return lately < cell->limit.requests ? lately : cell->limit.requests;
 }
 
-static void fail(struct gh_rates *rates)
+/* `is_new`: the question has not been counted yet. It may first be late and then fail. */
+static void fail(struct gh_rates *rates, bool is_new)
 {
     rates->fails = true;
     rates->probe_ms = gh_loop_now_ms(rates->loop) + PROBE_MS;
-    GH_COUNT_ADD(rates->stats->rate_takes_failed, 1);
+    GH_COUNT_ADD(rates->stats->rate_takes_failed, is_new);
 }
 
-/* False when it could not even be asked. */
-static bool ask(struct gh_rate_cell *cell)
+/* For so many who wait. False when it could not even be asked. */
+static bool ask(struct gh_rate_cell *cell, int64_t need)
 {
     struct gh_rates *rates = cell->rates;
     int64_t now = gh_loop_now_ms(rates->loop);
     turn_period(cell, now);
     const struct gh_rate_ask ask = { .requests = cell->limit.requests,
                                      .window_s = cell->limit.window_s,
-                                     .need = count_waiters(cell),
+                                     .need = need,
                                      .extra = expected(cell) };
-    cell->call = gh_store_take(rates->store, cell->tenant, cell->key, &ask, answered, cell);
+    cell->call = gh_store_take(rates->store, cell->tenant, cell->node.key, &ask, answered, cell);
     if (cell->call == NULL)
         return false;
     cell->asked_ms = now;
-    gh_deadline_set(rates->loop, &cell->late, rates->wait_ms);
+    cell->asked_of = cell->limit.requests;
+    cell->is_overdue = false;
     return true;
-}
-
-static void answer_is_late(struct gh_deadline *deadline)
-{
-    struct gh_rate_cell *cell = GH_LIST_ENTRY(deadline, struct gh_rate_cell, late);
-    gh_store_cancel(cell->call);
-    cell->call = NULL;
-    fail(cell->rates);
-    tell_waiters(cell);
-}
-
-/* A lot was given when the store counted it, which is not before it was asked. */
-static void put_lot(struct gh_rate_cell *cell, int64_t now_ms)
-{
-    bool has_older = cell->lots[0].left > 0 && cell->lots[0].until_ms > now_ms;
-    cell->lots[has_older] = (struct lot){ cell->granted, cell->asked_ms + cell->slot_ms };
 }
 
 static void answered(void *ctx, const struct gh_store_answer *answer)
@@ -212,17 +113,14 @@ static void answered(void *ctx, const struct gh_store_answer *answer)
     struct gh_rates *rates = cell->rates;
     int64_t now = gh_loop_now_ms(rates->loop);
     cell->call = NULL;
-    gh_deadline_clear(&cell->late);
     if (answer->reason != GH_OK) {
-        fail(rates);
+        fail(rates, !cell->is_overdue);
     } else {
         rates->fails = false;
         GH_COUNT_ADD(rates->stats->rate_takes, 1);
-        cell->alone = (struct lot){ 0 };
         cell->shut_until_ms = answer->rate.wait_ms > 0 ? now + answer->rate.wait_ms : 0;
-        cell->granted = answer->rate.granted; /* 0: nothing is to be had ahead any more */
-        if (answer->rate.granted > 0)
-            put_lot(cell, now);
+        if (cell->asked_of <= cell->limit.requests)
+            gh_rate_cell_put(cell, answer->rate.granted, now);
     }
     tell_waiters(cell);
 }
@@ -231,7 +129,7 @@ static void answered(void *ctx, const struct gh_store_answer *answer)
 static void tell_waiters(struct gh_rate_cell *cell)
 {
     int64_t count = count_waiters(cell);
-    cell->refs++;
+    gh_rate_cell_ref(cell);
     cell->is_telling = true;
     for (struct gh_list *node; count > 0 && (node = gh_list_first(&cell->waiters)) != NULL; count--) {
         gh_list_remove(node);
@@ -239,35 +137,69 @@ static void tell_waiters(struct gh_rate_cell *cell)
         waiter->go_on(waiter);
     }
     cell->is_telling = false;
-    if (!gh_list_is_empty(&cell->waiters) && cell->call == NULL && !ask(cell)) {
-        fail(cell->rates);
+    if (!gh_list_is_empty(&cell->waiters) && cell->call == NULL && !ask(cell, count_waiters(cell))) {
+        fail(cell->rates, true);
         tell_waiters(cell); /* nobody waits while the store fails: once */
     }
     gh_rate_cell_unref(cell);
 }
 
+/* ---- waiting ---- */
+
+static void waited_enough(struct gh_deadline *deadline);
+
+void gh_rate_waiter_init(struct gh_rate_waiter *waiter, void (*go_on)(struct gh_rate_waiter *waiter))
+{
+    gh_list_init(&waiter->link);
+    gh_deadline_init(&waiter->deadline, waited_enough);
+    waiter->is_late = false;
+    waiter->go_on = go_on;
+}
+
+void gh_rate_waiter_done(struct gh_rate_waiter *waiter)
+{
+    gh_list_remove(&waiter->link);
+    gh_deadline_clear(&waiter->deadline);
+}
+
+static void wait_at(struct gh_rate_cell *cell, struct gh_rate_waiter *waiter)
+{
+    struct gh_rates *rates = cell->rates;
+    gh_list_append(&cell->waiters, &waiter->link);
+    waiter->cell = cell;
+    if (!gh_deadline_is_set(&waiter->deadline))
+        gh_deadline_set(rates->loop, &waiter->deadline, rates->wait_ms);
+}
+
+/* A question that is as old is one without an answer in time; its answer may come yet, and is taken then. */
+static void waited_enough(struct gh_deadline *deadline)
+{
+    struct gh_rate_waiter *waiter = GH_LIST_ENTRY(deadline, struct gh_rate_waiter, deadline);
+    struct gh_rate_cell *cell = waiter->cell;
+    struct gh_rates *rates = cell->rates;
+    waiter->is_late = true;
+    bool is_overdue = cell->call != NULL && gh_loop_now_ms(rates->loop) - cell->asked_ms >= rates->wait_ms;
+    if (is_overdue && !cell->is_overdue) {
+        cell->is_overdue = true;
+        fail(rates, true);
+        tell_waiters(cell);
+    } else {
+        gh_list_remove(&waiter->link);
+        waiter->go_on(waiter);
+    }
+}
+
 /* ---- taking ---- */
 
-static int64_t left_of(const struct lot *lot, int64_t now_ms)
-{
-    return lot->until_ms > now_ms ? lot->left : 0;
-}
-
-static struct lot *lot_at_hand(struct gh_rate_cell *cell, int64_t now_ms)
-{
-    if (left_of(&cell->lots[0], now_ms) == 0) {
-        cell->lots[0] = cell->lots[1];
-        cell->lots[1] = (struct lot){ 0 };
-    }
-    return left_of(&cell->lots[0], now_ms) > 0 ? &cell->lots[0] : NULL;
-}
-
-/* This worker's own window, from the first request that finds the store failing. */
+/* This worker's own window, from the first request that finds the store failing. It is over at its end, not
+ * with the next answer: a store that fails now and then would give the whole number each time. */
 static bool passes_alone(struct gh_rate_cell *cell, int64_t now_ms)
 {
-    if (cell->alone.until_ms <= now_ms)
-        cell->alone = (struct lot){ cell->limit.requests, now_ms + cell->limit.window_s * 1000 };
-    return cell->alone.left > 0;
+    if (cell->alone_until_ms <= now_ms) {
+        cell->alone = 0;
+        cell->alone_until_ms = now_ms + cell->limit.window_s * 1000;
+    }
+    return cell->alone < cell->limit.requests;
 }
 
 static enum gh_rate_verdict look_without_store(struct gh_rate_cell *cell, int64_t now_ms,
@@ -283,68 +215,94 @@ static enum gh_rate_verdict look_without_store(struct gh_rate_cell *cell, int64_
     }
     if (passes_alone(cell, now_ms))
         return GH_RATE_PASSES;
-    *ret_wait_ms = cell->alone.until_ms - now_ms;
+    *ret_wait_ms = cell->alone_until_ms - now_ms;
     return GH_RATE_REFUSED;
 }
 
-/* The last that the store said counts as long as it said so. */
-static enum gh_rate_verdict look(struct gh_rate_cell *cell, int64_t now_ms, int64_t *ret_wait_ms)
+/* The last that the store said counts as long as it said so. `waits`: it may be waited for. */
+static enum gh_rate_verdict look(struct gh_rate_cell *cell, int64_t now_ms, bool waits, int64_t *ret_wait_ms)
 {
     struct gh_rates *rates = cell->rates;
-    if (lot_at_hand(cell, now_ms) != NULL)
+    if (gh_rate_cell_lot(cell, now_ms) != NULL)
         return GH_RATE_PASSES;
     if (cell->shut_until_ms > now_ms) {
         *ret_wait_ms = cell->shut_until_ms - now_ms;
         return GH_RATE_REFUSED;
     }
-    if (!rates->fails)
+    if (!rates->fails && waits)
         return GH_RATE_WAITS;
-    if (now_ms >= rates->probe_ms && cell->call == NULL) {
+    if (rates->fails && now_ms >= rates->probe_ms && cell->call == NULL) {
         rates->probe_ms = now_ms + PROBE_MS;
-        (void)!ask(cell);
+        (void)!ask(cell, 0);
     }
     return look_without_store(cell, now_ms, ret_wait_ms);
 }
 
-static bool wants_more(const struct gh_rate_cell *cell, const struct lot *lot, int64_t now_ms)
+static bool wants_more(const struct gh_rate_cell *cell, const struct gh_rate_lot *lot, int64_t now_ms)
 {
-    if (cell->call != NULL || cell->granted < BUSY || cell->lots[1].left > 0 || cell->shut_until_ms > now_ms)
+    bool others_first = cell->call != NULL || !gh_list_is_empty(&cell->waiters);
+    if (others_first || cell->ahead < BUSY || cell->lots[1].left > 0 || cell->shut_until_ms > now_ms)
         return false;
-    return lot->left * 4 <= cell->granted || (lot->until_ms - now_ms) * 4 <= cell->slot_ms;
+    return lot->left * 4 <= cell->ahead || (lot->until_ms - now_ms) * 4 <= cell->slot_ms;
 }
 
 static void spend(struct gh_rate_cell *cell, int64_t now_ms)
 {
-    struct lot *lot = lot_at_hand(cell, now_ms);
+    struct gh_rate_lot *lot = gh_rate_cell_lot(cell, now_ms);
     turn_period(cell, now_ms);
     cell->spent++;
     if (lot == NULL) { /* without the store */
-        cell->alone.left -= cell->limit.fail == GH_RATE_LOCAL;
+        cell->alone += cell->limit.fail == GH_RATE_LOCAL;
         return;
     }
     lot->left--;
     if (wants_more(cell, lot, now_ms))
-        (void)!ask(cell); /* in vain: whoever finds no lot asks again */
+        (void)!ask(cell, 0); /* in vain: whoever finds no lot asks again */
+}
+
+/* One that refuses decides, whatever the others would say. */
+static enum gh_rate_verdict look_at_all(struct gh_rate_cell *const *cells, size_t count, int64_t now_ms,
+                                        bool waits, int64_t *ret_wait_ms)
+{
+    enum gh_rate_verdict verdict = GH_RATE_PASSES;
+    *ret_wait_ms = 0;
+    for (size_t i = 0; i < count; i++) {
+        int64_t wait_ms = 0;
+        enum gh_rate_verdict one = look(cells[i], now_ms, waits, &wait_ms);
+        verdict = one > verdict ? one : verdict;
+        *ret_wait_ms = wait_ms > *ret_wait_ms ? wait_ms : *ret_wait_ms;
+    }
+    return verdict;
+}
+
+/* At the first that has nothing; the others are asked at once, too. False when one could not be. */
+static bool wait_for(struct gh_rate_cell *const *cells, size_t count, struct gh_rate_waiter *waiter,
+                     int64_t now_ms)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < count; i++) {
+        int64_t wait_ms;
+        if (look(cells[i], now_ms, true, &wait_ms) != GH_RATE_WAITS)
+            continue;
+        if (!gh_list_is_linked(&waiter->link))
+            wait_at(cells[i], waiter);
+        ok = cells[i]->call != NULL || cells[i]->is_telling || ask(cells[i], 1);
+    }
+    return ok;
 }
 
 enum gh_rate_verdict gh_rates_take(struct gh_rates *rates, struct gh_rate_cell *const *cells, size_t count,
                                    struct gh_rate_waiter *waiter, int64_t *ret_wait_ms)
 {
     int64_t now = gh_loop_now_ms(rates->loop);
-    for (size_t i = 0; i < count; i++) {
-        enum gh_rate_verdict verdict = look(cells[i], now, ret_wait_ms);
-        if (verdict == GH_RATE_PASSES)
-            continue;
-        if (verdict != GH_RATE_WAITS)
-            return verdict;
-        gh_list_append(&cells[i]->waiters, &waiter->link);
-        if (cells[i]->call != NULL || cells[i]->is_telling || ask(cells[i]))
-            return GH_RATE_WAITS;
-        gh_list_remove(&waiter->link);
-        fail(rates);
-        return gh_rates_take(rates, cells, count, waiter, ret_wait_ms); /* nobody waits now: once */
+    enum gh_rate_verdict verdict = look_at_all(cells, count, now, !waiter->is_late, ret_wait_ms);
+    if (verdict == GH_RATE_WAITS && !wait_for(cells, count, waiter, now)) {
+        fail(rates, true);
+        verdict = look_at_all(cells, count, now, false, ret_wait_ms);
     }
-    for (size_t i = 0; i < count; i++)
+    if (verdict != GH_RATE_WAITS)
+        gh_rate_waiter_done(waiter);
+    for (size_t i = 0; verdict == GH_RATE_PASSES && i < count; i++)
         spend(cells[i], now);
-    return GH_RATE_PASSES;
+    return verdict;
 }

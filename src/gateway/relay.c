@@ -104,8 +104,7 @@ static bool add_own(struct gh_request *r, struct gh_response *to)
     if (origin != NULL) /* the route stage has found it allowed */
         ok = ok && add(headers, "access-control-allow-origin", origin->value) &&
              add(headers, "vary", GH_STR("Origin")) &&
-             add(headers, "access-control-expose-headers",
-                 GH_STR("WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, DPoP-Nonce"));
+             add(headers, "access-control-expose-headers", gh_exposed_headers);
     return ok;
 }
 

@@ -30,6 +30,5 @@ enum gh_reason gh_redis_rate_judge(struct gh_redis *self, struct gh_store_call *
     if (!is_pair || !gh_reply_number(reply->at[0], &rate->granted) ||
         !gh_reply_number(reply->at[1], &rate->wait_ms))
         return gh_redis_refuse(self, reply);
-    const int64_t asked = call->ask.need + call->ask.extra;
-    return rate->granted >= 0 && rate->granted <= asked && rate->wait_ms >= 0 ? GH_OK : GH_STORE_MALFORMED;
+    return gh_rate_answers(&call->ask, rate) ? GH_OK : GH_STORE_MALFORMED;
 }

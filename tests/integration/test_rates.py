@@ -48,6 +48,15 @@ def test_who_asks_too_often_is_told_when_to_come_again(limited):
     assert site.metric("gatehouse_rate_takes_total") >= 4 and site.metric("gatehouse_rate_takes_failed_total") == 0
 
 
+def test_a_script_can_read_when_to_come_again(limited):
+    site = limited({"per": "user", "requests": 1})
+    here = site.post(site.issuer.token()).also("Origin", site.origin)
+    for answer in (site.accepted(here)[0], site.send(here)):
+        assert answer["access-control-allow-origin"] == site.origin
+        assert "Retry-After" in answer["access-control-expose-headers"].split(", ")
+    assert answer.status == 429
+
+
 WHO = {  # per: (claims of one, of others that count with it, of others that do not)
     "user": ({"sub": "a", "client_id": "x"}, {"sub": "a", "client_id": "y"}, {"sub": "b", "client_id": "x"}),
     "client": ({"sub": "a", "client_id": "x"}, {"sub": "b", "client_id": "x"}, {"sub": "a", "client_id": "y"}),
@@ -98,6 +107,28 @@ def test_who_is_refused_does_not_count_and_a_restart_forgets_nothing(limited):
     site.accepted(site.post(good))
     answer = site.send(site.post(good))
     assert (answer.status, answer.audit["reason"]) == (429, "rate_limited")
+
+
+def test_who_is_refused_asks_the_store_nothing(site, limited):
+    """Though no verdict is remembered, and so each request finds its limits anew."""
+    site.settings["workers"] = 1
+    site.settings["cache"] = {"tokens": 0}
+    limited({"per": "user", "requests": 3, "window": "1h"})
+    token = site.issuer.token()
+    for _ in range(3):
+        site.accepted(site.post(token))
+    for _ in range(5):
+        assert site.send(site.post(token)).audit["reason"] == "rate_limited"
+    assert site.metric("gatehouse_rate_takes_total") == 4
+
+
+def test_guesses_at_sessions_count(limited):
+    site = limited({"per": "user", "requests": 3})
+    token = site.issuer.token()
+    guess = site.post(token).also("Mcp-Session-Id", "A" * 88)
+    for _ in range(3):
+        assert site.send(guess).audit["reason"] == "session_unknown"
+    assert_limited(site, token)
 
 
 @pytest.mark.redis

@@ -94,3 +94,12 @@ struct gh_rate_answer gh_rate_grant(const struct gh_rate_ask *ask, const struct 
         answer.granted += least(ask->extra, (left - ask->need) / GH_RATE_EXTRA_PART);
     return answer;
 }
+
+/* What was counted lies at most `kept` slots ahead of a clock that stepped back: nobody waits longer. */
+bool gh_rate_answers(const struct gh_rate_ask *ask, const struct gh_rate_answer *answer)
+{
+    const struct gh_rate_window window = gh_rate_window(ask->window_s);
+    bool lacks = answer->granted < ask->need;
+    return answer->granted >= 0 && answer->granted <= ask->need + ask->extra && answer->wait_ms >= 0 &&
+           lacks == (answer->wait_ms > 0) && answer->wait_ms <= (2 * window.kept + 1) * window.slot_ms;
+}

@@ -117,6 +117,28 @@ static void test_windows(void **state)
     }
 }
 
+/* Whatever is granted can have been, and nothing that keeps somebody waiting for longer. */
+static void test_what_can_be_answered(void **state)
+{
+    unsigned seed = 20261127;
+    for (int64_t window_s = 1; window_s <= 31 * 86400; window_s += window_s < 100 ? 1 : 9973) {
+        const struct gh_rate_window window = gh_rate_window(window_s);
+        struct gh_rate_ask ask = { .requests = 5, .window_s = window_s };
+        ask.need = rand_r(&seed) % 10;
+        ask.extra = rand_r(&seed) % 10;
+        struct gh_rate_slot slot = { .slot = 1000 - 70 + rand_r(&seed) % 140, .taken = rand_r(&seed) % 10 };
+        struct gh_rate_answer answer = gh_rate_grant(&ask, &slot, 1, 1000 * window.slot_ms);
+        assert_true(gh_rate_answers(&ask, &answer));
+        /* The longest wait: all lies as far ahead as still counts. */
+        ask.need = 1;
+        slot = (struct gh_rate_slot){ .slot = 1000 + window.kept, .taken = 5 };
+        answer = gh_rate_grant(&ask, &slot, 1, 1000 * window.slot_ms);
+        assert_true(answer.wait_ms > 0 && gh_rate_answers(&ask, &answer));
+        answer.wait_ms++;
+        assert_false(gh_rate_answers(&ask, &answer));
+    }
+}
+
 /* ---- keys ---- */
 
 static struct gh_rate_limit limit(enum gh_rate_per per, bool of_tenant)
@@ -193,6 +215,7 @@ int main(void)
         cmocka_unit_test(test_no_window_has_more),
         cmocka_unit_test(test_who_never_rests_gets_it),
         cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_what_can_be_answered),
         cmocka_unit_test(test_what_is_counted_together),
         cmocka_unit_test(test_where_it_is_counted),
     };

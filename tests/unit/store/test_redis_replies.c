@@ -346,6 +346,11 @@ static void a_take_is_answered_right_or_not_at_all(void **state)
         { "*2\r\n:6\r\n:0\r\n", GH_STORE_MALFORMED }, /* more than was asked for */
         { "*2\r\n:-1\r\n:0\r\n", GH_STORE_MALFORMED },
         { "*2\r\n:0\r\n:-1\r\n", GH_STORE_MALFORMED },
+        { "*2\r\n:0\r\n:123000\r\n", GH_OK },
+        { "*2\r\n:0\r\n:123001\r\n", GH_STORE_MALFORMED }, /* longer than any window makes wait */
+        { "*2\r\n:0\r\n:9223372036854775807\r\n", GH_STORE_MALFORMED },
+        { "*2\r\n:2\r\n:0\r\n", GH_STORE_MALFORMED }, /* less than is needed, and more at once? */
+        { "*2\r\n:3\r\n:10\r\n", GH_STORE_MALFORMED },
         { "*1\r\n:3\r\n", GH_STORE_DOWN },
         { "*3\r\n:3\r\n:0\r\n:0\r\n", GH_STORE_DOWN },
         { "*2\r\n$1\r\nx\r\n:0\r\n", GH_STORE_DOWN },
