@@ -23,7 +23,10 @@ struct gh_rate_limit {
     int64_t requests; /* at most so many ... */
     int64_t window_s; /* ... in any time as long */
     enum gh_rate_fail fail;
+    struct gh_strs tools; /* only calls of these count, by name or pattern; none: every request */
 };
+/* Is a call of the tool counted? */
+bool gh_rate_counts_tool(const struct gh_rate_limit *limit, gh_str tool);
 
 /* The key under which the store counts: "rate/" and a digest over the limit but for its number, so that
  * another number goes on from the same count. ptr NULL when out of memory. */

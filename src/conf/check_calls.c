@@ -186,6 +186,9 @@ void gh_build_calls(struct gh_build *build, const struct gh_settings_route *from
     for (size_t i = 0; i < GH_ARRAY_LEN(kinds); i++)
         build_kind(build, from, &kinds[i], rules, route);
     publish_all(build, from, rules, policy);
+    for (size_t i = 0; i < from->rate_limits.count; i++)
+        if (((const struct gh_settings_rate *)from->rate_limits.at)[i].limit.tools.count > 0)
+            policy->reads_calls = route->body_whole = true;
     policy->lists_grantable = from->lists == GH_LISTS_GRANTABLE;
     route->audit_arguments = from->audit_arguments;
     if (from->audit_arguments && !policy->reads_calls)

@@ -9,7 +9,12 @@ static const struct gh_settings_rate *rate_at(const struct gh_elements *rates, s
 
 static bool are_one(const struct gh_rate_limit *a, const struct gh_rate_limit *b)
 {
-    return a->per == b->per && a->window_s == b->window_s;
+    if (a->per != b->per || a->window_s != b->window_s || a->tools.count != b->tools.count)
+        return false;
+    for (size_t i = 0; i < a->tools.count; i++)
+        if (!gh_str_eq(a->tools.at[i], b->tools.at[i]))
+            return false;
+    return true;
 }
 
 void gh_check_rates(struct gh_build *build, const struct gh_node *node, const struct gh_elements *rates)
@@ -21,8 +26,9 @@ void gh_check_rates(struct gh_build *build, const struct gh_node *node, const st
     for (size_t i = 0; i < rates->count; i++)
         for (size_t j = 0; j < i; j++)
             if (are_one(&rate_at(rates, i)->limit, &rate_at(rates, j)->limit))
-                gh_tell_wrong(build->teller, rate_at(rates, i)->at.node, "per",
-                              GH_STR("another one, or another `window`: there is such a limit already"));
+                gh_tell_wrong(
+                    build->teller, rate_at(rates, i)->at.node, "per",
+                    GH_STR("another one, or another `window` or `tools`: there is such a limit already"));
 }
 
 void gh_build_rates(struct gh_build *build, const struct gh_settings_route *from,

@@ -17,7 +17,7 @@ static const struct gh_choice fail_modes[] = {
     { "local", GH_RATE_LOCAL }, { "open", GH_RATE_OPEN }, { "closed", GH_RATE_CLOSED }, { NULL, 0 }
 };
 
-#define ROWS(CHOICES, ALL)                                                                                   \
+#define ROWS(CHOICES, ALL, ...)                                                                              \
     {                                                                                                        \
         { "per",                                                                                             \
           GH_ROW_CHOICE,                                                                                     \
@@ -49,12 +49,17 @@ static const struct gh_choice fail_modes[] = {
               .choices = fail_modes,                                                                         \
               .doc = "While the store cannot be asked. `local`: each worker of each gateway counts for "     \
                      "itself. `open`: no limit. `closed`: nobody passes (503)." },                           \
+            __VA_ARGS__                                                                                      \
         {                                                                                                    \
             .key = NULL                                                                                      \
         }                                                                                                    \
     }
 static const struct gh_row tenant_rate_rows[] = ROWS(of_tenant, "all of the `tenant`");
-static const struct gh_row route_rate_rows[] = ROWS(of_route, "all of the `route`");
+static const struct gh_row route_rate_rows[] = ROWS(
+    of_route, "all of the `route`",
+    { "tools", GH_ROW_TEXTS, AT(tools), GH_ROW_ONE, .min = 1, .max = 256, .unset = "every request counts",
+      .doc = "Only calls of these tools count, together; `*` stands for any run of bytes. Bodies are then "
+             "held whole and read." }, );
 
 const struct gh_section gh_tenant_rate_section = {
     .title = "tenants.NAME.rate_limits[]",

@@ -84,5 +84,7 @@ enum gh_reason gh_call_decide(struct gh_request *r)
     reason =
         gh_policy_call(policy, r->x->principal, gh_loop_wall_s(r->gateway->with.loop), &message, &verdict);
     keep_rule(r, &verdict);
+    if (reason == GH_OK && message.names == GH_RPC_NAMES_TOOL)
+        gh_rate_note_tool(r, message.name);
     return reason;
 }

@@ -72,7 +72,7 @@ void gh_request_let_go(struct gh_request *r)
         gh_call_cancel(r->call);
     r->call = NULL;
     gh_list_remove(&r->turn);
-    gh_rate_waiter_done(&r->rate_waiter);
+    gh_rate_done(r);
     gh_deadline_clear(&r->wait_deadline);
     gh_deadline_clear(&r->expiry);
     gh_deadline_clear(&r->keepalive);

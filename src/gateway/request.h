@@ -99,6 +99,9 @@ struct gh_request {
     int64_t verify_started_ns;
 
     struct gh_rate_waiter rate_waiter; /* linked while the stage waits */
+    struct gh_rate_cell **rates;       /* the verdict's, and behind them references to those of its call */
+    size_t rate_count, rates_lent; /* the first so many are the verdict's */
+    uint32_t rates_of_call; /* which of the route's limits count what is called, besides */
 
     /* session */
     gh_str session_sealed, session_id; /* the client's text and what it holds; ptr NULL: it sent none */
@@ -171,6 +174,10 @@ GH_MUST_USE enum gh_reason gh_call_decide(struct gh_request *r);
 GH_MUST_USE enum gh_reason gh_mirror_check(struct gh_request *r, const struct gh_rpc_message *message);
 /* rate.c */
 void gh_rate_go_on(struct gh_rate_waiter *waiter);
+/* Which limits count a call of the tool. */
+void gh_rate_note_tool(struct gh_request *r, gh_str tool);
+/* Gives back what the request holds. */
+void gh_rate_done(struct gh_request *r);
 /* The cells that count r's principal at r's route; false when out of memory. */
 bool gh_rate_find_cells(struct gh_request *r, struct gh_verdict *verdict) GH_MUST_USE;
 /* authz.c */

@@ -1,5 +1,6 @@
 """Rate limits: what counts together, over workers and gateways, over restarts and reloads, and while the store is away."""
 import concurrent.futures
+import json
 import signal
 
 import pytest
@@ -46,6 +47,32 @@ def test_who_asks_too_often_is_told_when_to_come_again(limited):
     assert_limited(site, site.issuer.token(sub="anna", client_id="phone"))  # another token of the same user
     site.accepted(site.post(bert))
     assert site.metric("gatehouse_rate_takes_total") >= 4 and site.metric("gatehouse_rate_takes_failed_total") == 0
+
+
+def calls(tool):
+    return json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": {}}}).encode()
+
+
+def test_calls_of_some_tools_are_counted_apart(limited):
+    """Beside a limit of everything: who has used up the calls of one tool goes on with others, and so do others with that one."""
+    site = limited({"per": "user", "requests": 6}, {"per": "user", "requests": 2, "tools": ["pay", "refund_*"]},
+                   {"per": "route", "requests": 3, "tools": ["pay"]})
+    anna, bert = site.issuer.token(sub="anna"), site.issuer.token(sub="bert")
+    for tool in ("pay", "refund_it"):
+        site.accepted(site.post(anna, body=calls(tool)))
+    for tool in ("refund_other", "pay"):
+        answer = site.send(site.post(anna, body=calls(tool)))
+        assert (answer.status, answer.audit["reason"], answer.contact) == (429, "rate_limited", 0)
+        assert 1 <= int(answer["retry-after"]) <= MARGIN
+    for body in (calls("look"), calls("payment"), b'{"jsonrpc":"2.0","id":1,"method":"prompts/get","params":{"name":"pay"}}'):
+        site.accepted(site.post(anna, body=body))
+    for _ in range(2):  # two of three on the route are left, and two of his own
+        site.accepted(site.post(bert, body=calls("pay")))
+    answer = site.send(site.post(site.issuer.token(sub="cara"), body=calls("pay")))
+    assert (answer.status, answer.audit["reason"]) == (429, "rate_limited")
+    site.accepted(site.post(site.issuer.token(sub="cara"), body=calls("refund_it")))
+    site.accepted(site.post(anna, body=calls("look")))  # her sixth that passed
+    assert site.send(site.post(anna, body=calls("look"))).status == 429
 
 
 def test_a_script_can_read_when_to_come_again(limited):

@@ -1,12 +1,14 @@
 /* core/policy/rate.c: what a rate limit counts by, and what its sliding window has left. */
 #include "gatehouse/rate.h"
 
+#include "base/arena.h"
 #include "base/str.h"
+#include "gatehouse/call.h"
 #include "gatehouse/effects.h"
 
 /* ---- keys ---- */
 
-#define PARTS_MAX 7
+#define PARTS_MAX 8
 
 static gh_str letter_of(enum gh_rate_per per)
 {
@@ -38,7 +40,21 @@ gh_str gh_rate_key(struct gh_arena *arena, const struct gh_rate_limit *limit, gh
     gh_str parts[PARTS_MAX] = { letter_of(limit->per),
                                 gh_str_of((const char *)&limit->window_s, sizeof(limit->window_s)), tenant,
                                 limit->of_tenant ? GH_STR("") : route };
-    return gh_row_key(arena, "rate", parts, 4 + add_who(limit->per, principal, parts + 4));
+    size_t count = 4 + add_who(limit->per, principal, parts + 4);
+    if (limit->tools.count > 0) {
+        parts[count] = gh_arena_join(arena, limit->tools, GH_STR("\n"));
+        if (parts[count++].ptr == NULL)
+            return GH_STR_NONE;
+    }
+    return gh_row_key(arena, "rate", parts, count);
+}
+
+bool gh_rate_counts_tool(const struct gh_rate_limit *limit, gh_str tool)
+{
+    for (size_t i = 0; i < limit->tools.count; i++)
+        if (gh_glob(limit->tools.at[i], tool))
+            return true;
+    return false;
 }
 
 /* ---- the window ---- */

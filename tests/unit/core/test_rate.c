@@ -201,7 +201,15 @@ static void test_where_it_is_counted(void **state)
     assert_false(gh_str_eq(key(arena, here, acme, notes), key(arena, here, acme, mail)));
     assert_true(gh_str_eq(key(arena, all, acme, notes), key(arena, all, acme, mail)));
     assert_false(gh_str_eq(key(arena, all, acme, notes), key(arena, all, GH_STR("bell"), notes)));
-    struct gh_rate_limit more = here, longer = here;
+    static const gh_str tools[] = { GH_STR_INIT("pay"), GH_STR_INIT("refund_*") };
+    struct gh_rate_limit more = here, longer = here, pay = here, both = here;
+    pay.tools = (struct gh_strs){ tools, 1 };
+    both.tools = (struct gh_strs){ tools, 2 };
+    assert_false(gh_str_eq(key(arena, here, acme, notes), key(arena, pay, acme, notes)));
+    assert_false(gh_str_eq(key(arena, both, acme, notes), key(arena, pay, acme, notes)));
+    assert_true(gh_rate_counts_tool(&both, GH_STR("refund_it")) &&
+                !gh_rate_counts_tool(&pay, GH_STR("refund_it")));
+    assert_false(gh_rate_counts_tool(&here, GH_STR("pay")));
     more.requests = 20;
     longer.window_s = 61;
     assert_true(gh_str_eq(key(arena, here, acme, notes), key(arena, more, acme, notes)));
