@@ -100,8 +100,8 @@ struct gh_request {
 
     struct gh_rate_waiter rate_waiter; /* linked while the stage waits */
     struct gh_rate_cell **rates;       /* the verdict's, and behind them references to those of its call */
-    size_t rate_count, rates_lent; /* the first so many are the verdict's */
-    uint32_t rates_of_call; /* which of the route's limits count what is called, besides */
+    size_t rate_count, rates_lent;     /* the first so many are the verdict's */
+    uint32_t rates_of_call;            /* which of the route's limits count what is called, besides */
 
     /* session */
     gh_str session_sealed, session_id; /* the client's text and what it holds; ptr NULL: it sent none */
