@@ -53,16 +53,18 @@ struct gh_call_target {
     gh_str name; /* with stars: a pattern */
     const struct gh_call_rule *rule;
     unsigned order; /* the first rule that decides, decides */
+    size_t fixed;   /* bytes before the first star */
 };
 struct gh_call_rules {
     bool is_set;                        /* false: all may be called */
     bool has_paths;                     /* of resources: URIs are compared by their parts */
     const struct gh_call_target *exact; /* sorted by name, then order */
     size_t exact_count;
-    const struct gh_call_target *patterns; /* sorted by order */
+    const struct gh_call_target *patterns; /* sorted by what stands before their first star, then order */
     size_t pattern_count;
 };
-/* Parts the targets, whose order is set, into exact ones and patterns, and sorts them in place. */
+/* Parts the targets, whose names, rules and orders are set, into exact ones and patterns, and sorts them in
+ * place. */
 void gh_call_rules_sort(struct gh_call_target *targets, size_t count, bool are_paths,
                         struct gh_call_rules *ret_rules);
 /* Does the target decide about everything that `other`, a name or a pattern, is about? */

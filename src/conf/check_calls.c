@@ -41,7 +41,7 @@ static void add(struct targets *targets, gh_str name, const struct gh_call_rule 
                 const struct gh_node *node)
 {
     targets->nodes[targets->count] = node;
-    targets->at[targets->count++] = (struct gh_call_target){ name, rule, order };
+    targets->at[targets->count++] = (struct gh_call_target){ .name = name, .rule = rule, .order = order };
 }
 
 static void add_rules(const struct gh_settings_route *from, const struct kind *kind,

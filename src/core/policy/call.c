@@ -83,7 +83,7 @@ static bool has_scopes(const struct calling *calling, const struct gh_call_rule 
 static const struct gh_call_rule *rule_for(const struct calling *calling, const struct gh_call_rules *rules,
                                            gh_str name, bool are_paths)
 {
-    struct gh_call_search search = gh_call_search(rules, name, are_paths);
+    struct gh_call_search search = { rules, name, are_paths, 0 };
     const struct gh_call_rule *rule;
     while ((rule = gh_call_search_next(&search)) != NULL) {
         enum gh_truth claims = gh_claims_hold(rule->claims, calling->principal, calling->now);
@@ -186,7 +186,7 @@ static struct share share_of(const struct calling *calling, const struct gh_call
 static enum gh_reason list_name(const struct calling *calling, const struct gh_call_rules *rules, gh_str name,
                                 bool are_paths)
 {
-    struct gh_call_search search = gh_call_search(rules, name, are_paths);
+    struct gh_call_search search = { rules, name, are_paths, 0 };
     struct share share = { GH_RPC_DENIED, false };
     enum gh_reason reason = GH_RPC_DENIED;
     const struct gh_call_rule *rule;
@@ -212,27 +212,34 @@ static bool is_all(gh_str name)
     return gh_str_eq(name, GH_STR("*")) || gh_str_eq(name, GH_STR("**"));
 }
 
-/* Rules about some of what it may become leave the rest to others; the first about all of it is the last. */
+/* The first rule that decides about all that a template may become: those behind it have no say. */
+static unsigned last_order(const struct calling *calling, const struct gh_call_rules *rules)
+{
+    unsigned last = UINT_MAX;
+    for (size_t i = 0; i < rules->pattern_count; i++) {
+        const struct gh_call_target *target = &rules->patterns[i];
+        if (target->order < last && is_all(target->name) && share_of(calling, target->rule, false).is_last)
+            last = target->order;
+    }
+    return last;
+}
+
+static enum gh_reason list_targets(const struct calling *calling, const struct gh_call_target *targets,
+                                   size_t count, gh_str template, unsigned last)
+{
+    enum gh_reason reason = GH_RPC_DENIED;
+    for (size_t i = 0; i < count; i++)
+        if (targets[i].order <= last && may_become(template, targets[i].name))
+            reason = better(reason, share_of(calling, targets[i].rule, true).reason);
+    return reason;
+}
+
 static enum gh_reason list_template(const struct calling *calling, const struct gh_call_rules *rules,
                                     gh_str template)
 {
-    enum gh_reason reason = GH_RPC_DENIED;
-    unsigned last = UINT_MAX;
-    for (size_t i = 0; i < rules->pattern_count; i++) { /* in order */
-        const struct gh_call_target *target = &rules->patterns[i];
-        if (target->order > last || !may_become(template, target->name))
-            continue;
-        struct share share = share_of(calling, target->rule, !is_all(target->name));
-        reason = better(reason, share.reason);
-        if (share.is_last)
-            last = target->order;
-    }
-    for (size_t i = 0; i < rules->exact_count; i++) {
-        const struct gh_call_target *target = &rules->exact[i];
-        if (target->order < last && may_become(template, target->name))
-            reason = better(reason, share_of(calling, target->rule, true).reason);
-    }
-    return reason;
+    unsigned last = last_order(calling, rules);
+    return better(list_targets(calling, rules->exact, rules->exact_count, template, last),
+                  list_targets(calling, rules->patterns, rules->pattern_count, template, last));
 }
 
 /* The method that calls what a list of them names. */

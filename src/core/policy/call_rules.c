@@ -6,27 +6,32 @@
 #include "base/str.h"
 #include "core/policy/call_rules.h"
 
-/* Shorter names first: most comparisons end at the length. */
-static int compare_names(gh_str a, gh_str b)
+/* Shorter ones first: most comparisons end at the length. */
+static int compare_texts(gh_str a, gh_str b)
 {
     if (a.len != b.len)
         return a.len < b.len ? -1 : 1;
     return a.len != 0 ? memcmp(a.ptr, b.ptr, a.len) : 0;
 }
 
-static bool is_pattern(gh_str name)
+/* What every name that it is about begins with. */
+static gh_str fixed_of(const struct gh_call_target *target)
 {
-    return gh_str_find(name, '*') < name.len;
+    return gh_str_take(target->name, target->fixed);
 }
 
-/* Patterns last, by order; names by name, then order. */
+static bool is_pattern(const struct gh_call_target *target)
+{
+    return target->fixed < target->name.len;
+}
+
+/* Patterns last. */
 static int compare(const void *left, const void *right)
 {
     const struct gh_call_target *a = left, *b = right;
-    bool a_stars = is_pattern(a->name), b_stars = is_pattern(b->name);
-    if (a_stars != b_stars)
-        return a_stars ? 1 : -1;
-    int order = a_stars ? 0 : compare_names(a->name, b->name);
+    if (is_pattern(a) != is_pattern(b))
+        return is_pattern(a) ? 1 : -1;
+    int order = compare_texts(fixed_of(a), fixed_of(b));
     return order != 0 ? order : (a->order > b->order) - (a->order < b->order);
 }
 
@@ -35,9 +40,11 @@ void gh_call_rules_sort(struct gh_call_target *targets, size_t count, bool are_p
 {
     size_t exact = 0;
     bool tells_apart = false;
+    for (size_t i = 0; i < count; i++)
+        targets[i].fixed = gh_str_find(targets[i].name, '*');
     if (count > 0)
         qsort(targets, count, sizeof(*targets), compare);
-    while (exact < count && !is_pattern(targets[exact].name))
+    while (exact < count && !is_pattern(&targets[exact]))
         exact++;
     for (size_t i = 0; i < count; i++) {
         bool is_all = gh_str_eq(targets[i].name, GH_STR("*"));
@@ -55,20 +62,26 @@ bool gh_call_target_covers(const struct gh_call_target *target, gh_str other, bo
 {
     if (gh_str_eq(target->name, GH_STR("*")) || gh_str_eq(target->name, other))
         return true;
-    if (!is_pattern(target->name) || is_pattern(other))
+    if (gh_str_find(other, '*') < other.len)
         return false; /* one pattern within another is not looked for */
     return are_paths ? gh_glob_paths(target->name, other) : gh_glob(target->name, other);
 }
 
 /* ---- the targets that are about a name ---- */
 
-/* The first of that name. */
-static size_t search(const struct gh_call_rules *rules, gh_str name)
+struct range {
+    const struct gh_call_target *at;
+    size_t count;
+};
+
+/* The first of them whose fixed text is not before `text`, or, with `behind`, is behind it. */
+static size_t bound(struct range targets, gh_str text, bool behind)
 {
-    size_t low = 0, high = rules->exact_count;
+    size_t low = 0, high = targets.count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (compare_names(rules->exact[middle].name, name) < 0)
+        int order = compare_texts(fixed_of(&targets.at[middle]), text);
+        if (order < 0 || (behind && order == 0))
             low = middle + 1;
         else
             high = middle;
@@ -76,41 +89,69 @@ static size_t search(const struct gh_call_rules *rules, gh_str name)
     return low;
 }
 
-struct gh_call_search gh_call_search(const struct gh_call_rules *rules, gh_str name, bool are_paths)
+/* Those whose fixed text it is. */
+static struct range fixed_by(struct range targets, gh_str text)
 {
-    return (struct gh_call_search){
-        .rules = rules, .name = name, .are_paths = are_paths, .exact = search(rules, name)
-    };
+    if (targets.count == 0)
+        return targets;
+    size_t first = bound(targets, text, false);
+    struct range rest = { targets.at + first, targets.count - first };
+    return (struct range){ rest.at, bound(rest, text, true) };
 }
 
-static const struct gh_call_target *exact_of(const struct gh_call_search *search)
+static bool is_about(const struct gh_call_target *target, const struct gh_call_search *search)
 {
-    const struct gh_call_rules *rules = search->rules;
-    bool is_there =
-        search->exact < rules->exact_count && gh_str_eq(rules->exact[search->exact].name, search->name);
-    return is_there ? &rules->exact[search->exact] : NULL;
+    if (!is_pattern(target))
+        return true; /* its fixed text is all of it */
+    return search->are_paths ? gh_glob_paths(target->name, search->name)
+                             : gh_glob(target->name, search->name);
 }
 
-static const struct gh_call_target *pattern_of(struct gh_call_search *search)
+/* The first by order from search->order on, of those that begin alike; or `best`. */
+static const struct gh_call_target *first_of(const struct gh_call_search *search, struct range alike,
+                                             const struct gh_call_target *best)
 {
-    const struct gh_call_rules *rules = search->rules;
-    for (; search->pattern < rules->pattern_count; search->pattern++) {
-        gh_str pattern = rules->patterns[search->pattern].name;
-        if (search->are_paths ? gh_glob_paths(pattern, search->name) : gh_glob(pattern, search->name))
-            return &rules->patterns[search->pattern];
+    for (size_t i = 0; i < alike.count; i++) {
+        const struct gh_call_target *target = &alike.at[i];
+        if (target->order < search->order)
+            continue;
+        if (best != NULL && target->order >= best->order)
+            return best;
+        if (is_about(target, search))
+            return target;
     }
-    return NULL;
+    return best;
+}
+
+/* Patterns by how much is fixed: for each length one search among those of that length. */
+static const struct gh_call_target *first_pattern(const struct gh_call_search *search,
+                                                  const struct gh_call_target *best)
+{
+    struct range rest = { search->rules->patterns, search->rules->pattern_count };
+    while (rest.count > 0 && rest.at[0].fixed <= search->name.len) {
+        gh_str fixed = gh_str_take(search->name, rest.at[0].fixed);
+        best = first_of(search, fixed_by(rest, fixed), best);
+        size_t low = 0, high = rest.count; /* past all of this length */
+        while (low < high) {
+            size_t middle = low + (high - low) / 2;
+            if (rest.at[middle].fixed <= fixed.len)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        rest = (struct range){ rest.at + low, rest.count - low };
+    }
+    return best;
 }
 
 const struct gh_call_rule *gh_call_search_next(struct gh_call_search *search)
 {
-    const struct gh_call_target *exact = exact_of(search), *pattern = pattern_of(search);
-    if (exact != NULL && (pattern == NULL || exact->order < pattern->order)) {
-        search->exact++;
-        return exact->rule;
-    }
-    if (pattern == NULL)
+    const struct gh_call_rules *rules = search->rules;
+    const struct range exact = { rules->exact, rules->exact_count };
+    const struct gh_call_target *best = first_of(search, fixed_by(exact, search->name), NULL);
+    best = first_pattern(search, best);
+    if (best == NULL)
         return NULL;
-    search->pattern++;
-    return pattern->rule;
+    search->order = best->order + 1;
+    return best->rule;
 }

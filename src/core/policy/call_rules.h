@@ -8,9 +8,8 @@ struct gh_call_search {
     const struct gh_call_rules *rules;
     gh_str name;
     bool are_paths;
-    size_t exact, pattern; /* what comes next of each */
+    unsigned order; /* of the next; at first 0 */
 };
-struct gh_call_search gh_call_search(const struct gh_call_rules *rules, gh_str name, bool are_paths);
 /* NULL: there is no further one. */
 const struct gh_call_rule *gh_call_search_next(struct gh_call_search *search);
 

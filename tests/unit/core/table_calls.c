@@ -36,7 +36,7 @@ static void read_rules(struct gh_arena *arena, gh_str text, struct gh_policy *po
         gh_str name = gh_str_cut(&rule, '=');
         made->denies = gh_str_eq(rule, GH_STR("no"));
         made->scopes = made->denies ? (struct gh_strs){ 0 } : scopes_of(arena, rule);
-        at[count] = (struct gh_call_target){ name, made, (unsigned)i };
+        at[count] = (struct gh_call_target){ .name = name, .rule = made, .order = (unsigned)i };
         gh_call_rules_sort(at, count + 1, rules == &policy->calls[GH_RPC_NAMES_RESOURCE], rules);
     }
 }

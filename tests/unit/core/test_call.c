@@ -199,14 +199,29 @@ static void make(struct world *world, unsigned *seed)
             rule->arguments = &world->tests[i];
             rule->argument_count = 1;
         }
-        world->targets[i] = (struct gh_call_target){ patterns[(size_t)rand_r(seed) % GH_ARRAY_LEN(patterns)],
-                                                     rule, (unsigned)i };
+        world->targets[i] =
+            (struct gh_call_target){ .name = patterns[(size_t)rand_r(seed) % GH_ARRAY_LEN(patterns)],
+                                     .rule = rule,
+                                     .order = (unsigned)i };
     }
     world->reads_arguments = reader >= 0;
     gh_call_rules_sort(world->targets, count, false, &world->policy.calls[GH_RPC_NAMES_TOOL]);
     world->principal.scopes = some(scopes, GH_ARRAY_LEN(scopes), seed);
     world->principal.groups = some(groups, GH_ARRAY_LEN(groups), seed);
     world->principal.groups_unknown = rand_r(seed) % 4 == 0;
+}
+
+/* The first rule about the name, found by trying each. */
+static const struct gh_call_rule *first_about(const struct world *world, gh_str name)
+{
+    const struct gh_call_rules *rules = &world->policy.calls[GH_RPC_NAMES_TOOL];
+    const struct gh_call_target *best = NULL;
+    for (size_t i = 0; i < rules->exact_count + rules->pattern_count; i++) {
+        const struct gh_call_target *target = &rules->exact[i]; /* the patterns stand behind */
+        if (gh_glob(target->name, name) && (best == NULL || target->order < best->order))
+            best = target;
+    }
+    return best != NULL ? best->rule : NULL;
 }
 
 /* The best that any arguments come to. */
@@ -223,6 +238,33 @@ static enum gh_reason best_of_calls(const struct world *world, gh_str name)
             best = reason;
     }
     return best;
+}
+
+static void told(void *ctx, const struct gh_call_rule *rule, enum gh_truth claims, enum gh_truth of_arguments)
+{
+    const struct gh_call_rule **first = ctx;
+    *first = *first == NULL ? rule : *first;
+}
+
+static void test_the_search_finds_the_first(void **state)
+{
+    unsigned seed = 27112026, found = 0;
+    print_message("# seed %u\n", seed);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        struct world world;
+        make(&world, &seed);
+        for (size_t i = 0; i < TOOLS; i++) {
+            const struct gh_rpc_message message = { .method = GH_STR("tools/call"),
+                                                    .names = GH_RPC_NAMES_TOOL,
+                                                    .name = tool_names[i] };
+            const struct gh_call_rule *first = NULL;
+            gh_policy_call_tell(&world.policy, &world.principal, 0, &message, told, &first);
+            assert_ptr_equal(first, first_about(&world, tool_names[i]));
+            found += first != NULL;
+        }
+    }
+    assert_true(found > 10000);
+    (void)state;
 }
 
 static void test_listed_is_callable(void **state)
@@ -308,9 +350,10 @@ static void test_pointers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_patterns),   cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_plain_uris), cmocka_unit_test(test_listed_is_callable),
-        cmocka_unit_test(test_values),     cmocka_unit_test(test_pointers),
+        cmocka_unit_test(test_patterns),           cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_plain_uris),         cmocka_unit_test(test_the_search_finds_the_first),
+        cmocka_unit_test(test_listed_is_callable), cmocka_unit_test(test_values),
+        cmocka_unit_test(test_pointers),
     };
     return cmocka_run_group_tests_name("call", tests, NULL, NULL);
 }
