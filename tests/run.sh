@@ -15,7 +15,7 @@ suites, and prints a line for each with its count and its time. Exit status 0 wh
   --long    what wants a quiet machine: ten million executions per fuzz target with coverage, planted bugs, deploy/systemd/ under a
             systemd that is booted (root), the whole integration suite with the issuer in a process of its own (apart) and with
             Redis in place of SQLite (redis; a part of both is in integration), tests/long/*
-  --list    the suites of each tier
+  --list    the suites of each tier, and parts of them that have a name: authz, what is about who may call what
   --help    this text
 
 Names select suites of any tier: tests/run.sh unit lint
@@ -33,6 +33,7 @@ jobs=${JOBS:-$(nproc)}
 quick=(lint clang unit tables corpora replay)
 full=("${quick[@]}" gcc threads integration crash interop conformance fuzz)
 long=(fuzz-long planted systemd apart redis)
+parts=(authz) # of suites above, by name alone
 for hook in tests/long/*; do
     [ -x "$hook" ] && [ -f "$hook" ] && hook=${hook##*/} && long+=("${hook%.*}")
 done
@@ -48,13 +49,14 @@ for argument in "$@"; do
             printf 'quick  %s\n' "${quick[*]}"
             printf 'full   %s\n' "${full[*]}"
             printf 'long   %s\n' "${long[*]}"
+            printf 'parts  %s\n' "${parts[*]}"
             exit 0
             ;;
         --help | -h) usage; exit 0 ;;
         -*) usage >&2; exit 2 ;;
         *)
-            if [[ " ${full[*]} ${long[*]} " != *" $argument "* ]]; then
-                echo "tests/run.sh: no suite named $argument; there are: ${full[*]} ${long[*]}" >&2
+            if [[ " ${full[*]} ${long[*]} ${parts[*]} " != *" $argument "* ]]; then
+                echo "tests/run.sh: no suite named $argument; there are: ${full[*]} ${long[*]} ${parts[*]}" >&2
                 exit 2
             fi
             names+=("$argument")
@@ -90,10 +92,10 @@ missing_packages() {
         ca-certificates clang-14 clang-format-14 libclang-rt-14-dev llvm-14 libc6-dev gcc meson ninja-build pkg-config
         libssl-dev libevent-dev libnghttp2-dev libjansson-dev libcurl4-openssl-dev libyaml-dev libsqlite3-dev libhiredis-dev libseccomp-dev libcmocka-dev
         openssl procps python3 redis-server)
-    selected integration threads crash "${long[@]:2}" && wanted+=(python3-pytest python3-cryptography python3-jwt python3-yaml)
+    selected integration threads crash authz "${long[@]:2}" && wanted+=(python3-pytest python3-cryptography python3-jwt python3-yaml)
     selected integration && wanted+=(haproxy nginx libnginx-mod-stream)
     selected systemd && wanted+=(systemd)
-    selected interop conformance && ! command -v npm >/dev/null && wanted+=(npm)
+    selected interop conformance authz && ! command -v npm >/dev/null && wanted+=(npm)
     selected interop && wanted+=(chromium)
     selected planted && wanted+=(patch)
     selected alerts && wanted+=(prometheus)
@@ -320,6 +322,23 @@ suite_interop() {
     return "$status"
 }
 suite_conformance() { node_suite conformance authorization; }
+
+# Rules for calls, filtered lists, header against body, step-up: in C, at a whole gateway, and with real clients.
+suite_authz() {
+    local report=$out/clang/meson-logs/testlog.junit.xml status=0 file
+    build_clang || return 1
+    rm -f "$report"
+    meson test -C "$out/clang" --no-rebuild --num-processes "$jobs" --print-errorlogs core-test_call core-test_policy \
+        core-table_calls core-table_challenge core-table_decide core-table_lists core-table_rpc core-corpus_rpc \
+        conf-table_authz fuzz-arguments fuzz-lists fuzz-rpc || status=1
+    tally_junit "$report" || status=1
+    for file in calls lists rules rates step_up sessions http_sse; do
+        GATEHOUSE=$(binary_of clang) python3 -B -m pytest -q -p no:cacheprovider --junitxml="$logs/authz.xml" \
+            "tests/integration/test_$file.py" || status=1
+        tally_junit "$logs/authz.xml" || status=1
+    done
+    node_suite step-up conformance && return "$status"
+}
 
 # ---- fuzzing
 
