@@ -13,6 +13,8 @@ static const char naming[] = "event:endpoint";
 
 static const unsigned char mark[] = { 0xef, 0xbb, 0xbf }; /* the byte order mark, once at the beginning */
 
+#define WINDOW 256u
+
 /* How far a line has come. */
 struct line {
     bool has_bytes;
@@ -200,10 +202,29 @@ static enum gh_reason judge(struct gh_endpoint_reader *reader, struct gh_endpoin
 
 /* ---- after it: nothing is held, and no other may come */
 
+/* How far the end of the line is: looked for in windows, so that a million short lines cost what they are
+ * long. */
+static size_t to_line_end(gh_str bytes)
+{
+    size_t at = 0;
+    while (at < bytes.len) {
+        gh_str window = gh_str_take(gh_str_skip(bytes, at), WINDOW);
+        size_t end = gh_str_find(gh_str_take(window, gh_str_find(window, '\n')), '\r');
+        at += end;
+        if (end < window.len)
+            break;
+    }
+    return at;
+}
+
 static enum gh_reason watch(struct gh_endpoint_reader *reader, gh_str *bytes,
                             struct gh_endpoint_piece *ret_piece)
 {
     for (size_t i = 0; i < bytes->len; i++) {
+        if (reader->line.differs)
+            i += to_line_end(gh_str_skip(*bytes, i));
+        if (i == bytes->len)
+            break;
         enum place place = step(reader, bytes->ptr[i]);
         if (place == IN_LINE)
             continue;

@@ -73,6 +73,28 @@ static void test_a_stream_without_an_end(void **state)
     gh_endpoint_reader_free(reader);
 }
 
+/* Behind the endpoint a line of any length, with each end: what follows it is seen for what it is. */
+static void test_long_lines_behind_it(void **state)
+{
+    static const char *const ends[] = { "\n", "\r", "\r\n" };
+    for (size_t len = 0; len < 1100; len++) {
+        struct gh_arena *arena = gh_arena_new(0);
+        struct gh_buf out = { 0 };
+        struct gh_endpoint_reader *reader = gh_endpoint_reader_new();
+        gh_str line = gh_arena_printf(arena, "%.*s%s", GH_STR_FMT(repeated(arena, 'x', len)), ends[len % 3]);
+        assert_int_equal(pass(reader, GH_STR("event: endpoint\ndata: /m\n\n"), &out), GH_OK);
+        gh_buf_done(&out);
+        gh_str known = gh_arena_printf(arena, "%.*sdata: event: endpoint\n", GH_STR_FMT(line));
+        assert_int_equal(pass(reader, known, &out), GH_OK);
+        assert_true(gh_str_eq(gh_buf_peek(&out), known));
+        gh_str second = gh_arena_printf(arena, "%.*sevent: endpoint\n", GH_STR_FMT(line));
+        assert_int_equal(pass(reader, second, &out), GH_UPSTREAM_ENDPOINT);
+        gh_endpoint_reader_free(reader);
+        gh_buf_done(&out);
+        gh_arena_free(arena);
+    }
+}
+
 static void test_the_longest_address(void **state)
 {
     struct gh_arena *arena = gh_arena_new(0);
@@ -204,11 +226,9 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_longest_event),
-        cmocka_unit_test(test_a_stream_without_an_end),
-        cmocka_unit_test(test_the_longest_address),
-        cmocka_unit_test(test_cuts_do_not_matter),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_the_longest_event),    cmocka_unit_test(test_a_stream_without_an_end),
+        cmocka_unit_test(test_the_longest_address),  cmocka_unit_test(test_cuts_do_not_matter),
+        cmocka_unit_test(test_long_lines_behind_it), cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
