@@ -271,6 +271,25 @@ def test_rules_for_calls(site, old):
     refused(site, stream.message(address.replace("sessionId", "session"), response), 404, "session_unknown", good)
 
 
+def test_lists_on_the_stream_show_what_may_be_called(site, old):
+    """The answer to tools/list is an event, and the word that its request is answered by is none."""
+    site.route["tools"] = {"get": "mcp:read", "put": "mcp:write"}
+    there = {"jsonrpc": "2.0", "id": 2, "result": {"tools": [{"name": "get"}, {"name": "put"}, {"name": "drop"}]}}
+    old.reply = lambda body: message(there) + message({"jsonrpc": "2.0", "method": "notifications/message"})
+    site.start()
+    for scope, shown in (("mcp:read", ["get"]), ("mcp:read mcp:write", ["get", "put"])):
+        stream, address = opened(site, site.issuer.token(scope=scope))
+        answer = site.send(stream.message(address, CALL))
+        assert (answer.status, answer.body, answer.audit["reason"]) == (202, b"Accepted", "ok")
+        event = stream.next()
+        assert [tool["name"] for tool in json.loads(event.partition(b"data: ")[2])["result"]["tools"]] == shown, event
+        assert b"notifications/message" in stream.next()
+    # A server that answers there and then is read all the same.
+    site.upstream.script = lambda call: call.answer(200, json.dumps(there).encode())
+    answer = site.send(stream.message(address, CALL, site.issuer.token(scope="mcp:read")))
+    assert [tool["name"] for tool in json.loads(answer.body)["result"]["tools"]] == ["get"]
+
+
 def test_rates_and_bounds(site, old):
     site.route["max_body"] = "1KiB"
     site.route["rate_limits"] = [{"per": "user", "requests": 4, "window": "1h"}]

@@ -67,6 +67,7 @@ async function sdk(title, file, name) {
   if (name !== 'old') return;
   verdict(`${title}: answers what the server asks`, said(ask, 'asked'), JSON.stringify(ask));
   verdict(`${title}: hears of progress`, said(slow, 'counted to 3') && slow.progress === 3, JSON.stringify(slow));
+  verdict(`${title}: is not shown what it may not call`, report.tools?.join() === 'echo,ask,slow', JSON.stringify(report.tools));
   verdict(`${title}: may not call what no rule allows`, hidden?.ok === false && /403|not allowed/.test(JSON.stringify(hidden)), JSON.stringify(hidden));
 }
 
