@@ -290,6 +290,20 @@ def test_lists_on_the_stream_show_what_may_be_called(site, old):
     assert [tool["name"] for tool in json.loads(answer.body)["result"]["tools"]] == ["get"]
 
 
+def test_a_list_that_cannot_be_read(site, old):
+    """The stream ends there, also where it comes together with the address."""
+    site.route["tools"] = {"get": "mcp:read"}
+    site.start()
+    bad = b'data: {"jsonrpc":"2.0","id":2,"result":{"tools":[{"name":"get","name":"drop"}]}}\n\n'
+    stream, _ = opened(site)
+    old.push(bad)
+    assert cut(site, stream, "list_unreadable") == b""
+    for first in ([endpoint("/m") + bad + bad], [bad + endpoint("/m") + bad], [endpoint("/m")[:-1], b"\n" + bad]):
+        old.begin = lambda address, first=first: first
+        rest = cut(site, Stream(site), "list_unreadable")
+        assert b"drop" not in rest
+
+
 def test_rates_and_bounds(site, old):
     site.route["max_body"] = "1KiB"
     site.route["rate_limits"] = [{"per": "user", "requests": 4, "window": "1h"}]
