@@ -316,7 +316,7 @@ node_suite() { # PART... of tests/interop/run.sh, which installs the npm package
 }
 
 suite_interop() {
-    node_suite matrix issuer bridge logout grants step-up pages sign-in
+    node_suite matrix http-sse issuer bridge logout grants step-up pages sign-in
     local status=$?
     GATEHOUSE=$(binary_of clang) try "the quick start reaches a first protected call" deploy/quickstart.sh --once
     return "$status"

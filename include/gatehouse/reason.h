@@ -112,6 +112,7 @@
     X(UPSTREAM_ABORTED,      "upstream_aborted",         502,  NULL,                 "The server behind broke off") \
     X(UPSTREAM_UNAUTHORIZED, "upstream_unauthorized",    502,  NULL,                 "The server behind refused the gateway") \
     X(UPSTREAM_REDIRECT,     "upstream_redirect",        502,  NULL,                 "The server behind redirected elsewhere") \
+    X(UPSTREAM_ENDPOINT,     "upstream_endpoint",        502,  NULL,                 "The server behind named no endpoint of its own") \
     X(UPSTREAM_BUSY,         "upstream_busy",            503,  NULL,                 "The server behind is busy") \
     X(LIST_UNREADABLE,       "list_unreadable",          502,  NULL,                 "A list of the server behind could not be shown") \
     /* ---- the managed issuer: OAuth requests */ \

@@ -8,7 +8,8 @@
  *
  *   [ key id 4 | nonce 12 | AES-256-GCM( endpoint 16 | the upstream's own id 1..2048 ) | tag 16 ]
  *
- * The key id and the whole owner, each field behind its length, are authenticated with it. A nonce is random:
+ * The key id and the whole owner, each field behind its length, are authenticated with it: of the last one,
+ * the purpose, only where there is one, so that ids are what they were. A nonce is random:
  * one key may seal 2^32 ids (NIST SP 800-38D section 8.3), that is 136 a second for a year. */
 
 /* Some servers keep state in their ids: hundreds of bytes are usual there. */
@@ -29,6 +30,7 @@ struct gh_session_owner {
     gh_str issuer_tenant; /* may be empty, like the client */
     gh_str client;
     gh_str route;
+    gh_str purpose; /* empty: a session's id; else what other text is sealed, and passes for no id */
 };
 
 struct gh_session {

@@ -98,6 +98,14 @@ static bool same_place(const struct gh_url *a, const struct gh_url *b)
            gh_str_eq(a->path, b->path);
 }
 
+/* Do clients of `a` send their messages to what is the resource of `b`? */
+static bool takes_messages_at(const struct gh_route *a, const struct gh_route *b)
+{
+    const struct gh_url *at = &a->policy.resource, *other = &b->policy.resource;
+    return a->is_http_sse && at->port == other->port &&
+           gh_str_eq(at->authority.host, other->authority.host) && gh_str_eq(a->messages_path, other->path);
+}
+
 static bool lists_meet(struct gh_strs a, struct gh_strs b, gh_str *ret_common)
 {
     for (size_t i = 0; i < a.count; i++) {
@@ -152,6 +160,12 @@ static void check_two_routes(struct gh_build *build, size_t i, size_t j)
                       GH_STR("one route for each resource"));
         return;
     }
+    if (takes_messages_at(route, other) || takes_messages_at(other, route))
+        gh_tell_error(teller, node, "resource",
+                      gh_tell_text(teller, "%s, and route %.*s: messages of one come where the other is",
+                                   gh_tell_quoted(teller, route->policy.resource_text).ptr,
+                                   GH_STR_FMT(other->policy.route)),
+                      GH_STR("another path: messages of an http+sse route come to /messages below it"));
     bool is_shared = audiences_meet(a, b, &common);
     if (is_shared && !(a->weak && b->weak) && routes_trust_one(route, other))
         gh_tell_error(teller, node, "audiences",

@@ -7,6 +7,8 @@ static const struct gh_settings_tenant *find_tenant(const struct gh_build *build
                                                     size_t *ret_index);
 static void build_resource(struct gh_build *build, const struct gh_settings_route *from,
                            struct gh_route *route);
+static void build_transport(struct gh_build *build, const struct gh_settings_route *from,
+                            struct gh_route *route);
 static void check_form(struct gh_build *build, const struct gh_settings_route *from,
                        const struct gh_url *url);
 static void check_host(struct gh_build *build, const struct gh_settings_route *from,
@@ -87,6 +89,7 @@ static void build_route(struct gh_build *build, struct gh_settings_route *from, 
     if (route->policy.resource.path.len == 0)
         return;
     check_host(build, from, &build->site->tenants[index], &route->policy.resource);
+    build_transport(build, from, route);
     build_discovery(build, from, route);
     gh_str own = gh_build_text(build, gh_arena_printf(build->site->arena, "%.*s://%.*s",
                                                       GH_STR_FMT(route->policy.resource.scheme),
@@ -100,6 +103,19 @@ static void build_route(struct gh_build *build, struct gh_settings_route *from, 
     gh_build_binding(build, from, route);
     gh_build_rates(build, from, tenant, route);
     route->fingerprint = gh_build_fingerprint(build->settings, from, tenant);
+}
+
+static void build_transport(struct gh_build *build, const struct gh_settings_route *from,
+                            struct gh_route *route)
+{
+    gh_str path = route->policy.resource.path;
+    if (from->transport != GH_TRANSPORT_SSE)
+        return;
+    if (gh_str_ends(path, GH_STR("/")))
+        path.len--;
+    route->is_http_sse = true;
+    route->messages_path =
+        gh_build_text(build, gh_arena_printf(build->site->arena, "%.*s/messages", GH_STR_FMT(path)));
 }
 
 static const struct gh_settings_tenant *find_tenant(const struct gh_build *build, gh_str name,

@@ -134,7 +134,9 @@ static const struct gh_section revocation_section = { .title = "routes[].revocat
 static const struct gh_choice lists[] = { { "callable", GH_LISTS_CALLABLE },
                                           { "grantable", GH_LISTS_GRANTABLE },
                                           { NULL, 0 } };
-
+static const struct gh_choice transports[] = { { "streamable-http", GH_TRANSPORT_STREAMABLE },
+                                               { "http+sse", GH_TRANSPORT_SSE },
+                                               { NULL, 0 } };
 static const struct gh_row route_rows[] = {
     { "name", GH_ROW_TEXT, AT(name), GH_ROW_REQUIRED | GH_ROW_LABEL,
       .doc = "For logs, metrics and the audit log." },
@@ -143,6 +145,10 @@ static const struct gh_row route_rows[] = {
       .doc = "The canonical public URI, with a path: what clients connect to and tokens must be bound to." },
     { "upstream", GH_ROW_SECTION, AT(upstream), GH_ROW_REQUIRED, .section = &upstream_section,
       .doc = "The MCP server behind." },
+    { "transport", GH_ROW_CHOICE, AT(transport), .fallback = "streamable-http", .choices = transports,
+      .doc =
+          "What the server speaks. `http+sse`, of MCP 2024-11-05: `upstream` is the URL of its event stream, "
+          "and clients send their messages to `/messages` below the resource." },
     { "issuers", GH_ROW_TEXTS, AT(issuers), .min = 1, .max = 64, .unset = "the tenant's",
       .doc = "Some of the tenant's issuers." },
     { "audiences", GH_ROW_TEXTS, BIND(audiences), .max = 64, .unset = "the resource",

@@ -86,6 +86,7 @@ struct gh_settings_assertion {
     struct gh_strs key_files;
 };
 enum gh_fail_mode { GH_FAIL_CLOSED, GH_FAIL_OPEN };
+enum gh_transport { GH_TRANSPORT_STREAMABLE, GH_TRANSPORT_SSE };
 
 struct gh_settings_route {
     struct gh_element at;
@@ -98,6 +99,7 @@ struct gh_settings_route {
     struct gh_strs forward_headers;
     int64_t body_max, keepalive_ms, max_stale_ms;
     enum gh_fail_mode fail;
+    enum gh_transport transport;
     bool body_whole, step_up;
     struct gh_elements rate_limits;
     struct gh_claim_rules tools, prompts, resources;

@@ -71,8 +71,17 @@ static bool may_stream(const struct gh_exchange *x)
 static bool streams_are_full(const struct gh_request *r)
 {
     const struct gh_stream_limits limits = gh_stream_limits_of(r->site);
-    return r->x->method != GH_METHOD_DELETE &&
+    return r->x->method != GH_METHOD_DELETE && !r->is_message &&
            gh_streams_are_full(r->gateway->with.streams, r->verdict->owner, &limits) && may_stream(r->x);
+}
+
+/* HTTP+SSE has one place for the stream and another one for messages. Clients that try Streamable HTTP first
+ * go on with a GET after the 405 (MCP 2025-11-25, Backwards Compatibility). */
+static const char *allowed_methods(const struct gh_request *r)
+{
+    if (!r->route->is_http_sse)
+        return "GET, POST, DELETE";
+    return r->is_message ? "POST" : "GET";
 }
 
 enum gh_next gh_stage_authz(struct gh_request *r)
@@ -83,8 +92,9 @@ enum gh_next gh_stage_authz(struct gh_request *r)
         gh_step_up(r);
     if (reason != GH_OK)
         return gh_request_refuse(r, reason);
-    if (x->method != GH_METHOD_POST && x->method != GH_METHOD_GET && x->method != GH_METHOD_DELETE)
-        return gh_request_refuse_method(r, "GET, POST, DELETE");
+    const char *allowed = allowed_methods(r);
+    if (!gh_header_list_has(gh_str_from(allowed), gh_method_text(x->method)))
+        return gh_request_refuse_method(r, allowed);
     if (x->has_body &&
         x->method != GH_METHOD_POST) /* an upstream that ignores it would read it as its next request */
         return gh_request_refuse(r, GH_HTTP_MALFORMED);

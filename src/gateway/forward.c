@@ -192,6 +192,8 @@ static enum gh_reason build_head(struct gh_request *r, struct gh_headers *header
 static gh_str upstream_path(struct gh_request *r)
 {
     gh_str query = r->x->target.query;
+    if (r->message_target.ptr != NULL)
+        return r->message_target;
     if (query.ptr == NULL)
         return r->route->upstream_path;
     return gh_arena_printf(r->x->arena, "%.*s?%.*s", GH_STR_FMT(r->route->upstream_path), GH_STR_FMT(query));

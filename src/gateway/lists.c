@@ -63,10 +63,13 @@ static bool keep_fields(struct gh_request *r, struct gh_headers *headers)
     return true;
 }
 
+/* With HTTP+SSE the answer comes on the stream, and that to a message is a word of any type ("Accepted"). */
 static bool is_no_answer(const struct gh_request *r, const struct gh_response *to)
 {
     bool is_success = to->status >= 200 && to->status < 300;
-    bool is_page = !r->asks_for_list && gh_headers_count(&to->headers, GH_STR("content-type")) <= 1 &&
+    bool may_be_json = r->asks_for_list &&
+                       (!r->is_message || gh_headers_media_type_is(&to->headers, GH_STR("application/json")));
+    bool is_page = !may_be_json && gh_headers_count(&to->headers, GH_STR("content-type")) <= 1 &&
                    !gh_headers_media_type_is(&to->headers, GH_STR("text/event-stream"));
     return !is_success || to->content_length == 0 || is_page;
 }

@@ -80,6 +80,7 @@ void gh_request_let_go(struct gh_request *r)
         r->gateway->bodies_held -= gh_buf_len(&r->body);
     gh_buf_done(&r->body);
     gh_lists_done(r);
+    gh_endpoint_reader_free(r->endpoint_reader);
     gh_streams_leave(r->gateway->with.streams, &r->stream);
     gh_key_unref(r->key);
     gh_verdict_unref(r->verdict);

@@ -146,10 +146,13 @@ static void head(void *ctx, const struct gh_call_response *from)
     r->x->upstream_ns = gh_clock_mono_ns() - r->call_started_ns;
     gh_site_unref(r->call_site); /* the head has left long ago and is not sent again */
     r->call_site = NULL;
+    r->endpoint = from->endpoint;
     enum gh_reason reason = judge_status(from->status);
     struct gh_response to;
     if (reason == GH_OK)
         reason = build_head(r, from, &to);
+    if (reason == GH_OK)
+        reason = gh_http_sse_begin(r, from, &to);
     if (reason == GH_OK)
         reason = gh_lists_enter(r, &to);
     if (reason == GH_OK)
@@ -170,7 +173,11 @@ static void head(void *ctx, const struct gh_call_response *from)
 
 static void data(void *ctx, gh_str bytes)
 {
-    gh_relay_pass(ctx, bytes);
+    struct gh_request *r = ctx;
+    if (r->endpoint_reader != NULL)
+        gh_http_sse_data(r, bytes);
+    else
+        gh_relay_pass(r, bytes);
 }
 
 void gh_relay_pass(struct gh_request *r, gh_str bytes)

@@ -3,6 +3,7 @@
 #ifndef GH_GATEWAY_REQUEST_H
 #define GH_GATEWAY_REQUEST_H
 
+#include "gatehouse/endpoint.h"
 #include "gatehouse/list.h"
 #include "gatehouse/session.h"
 #include "gateway/gateway.h"
@@ -77,6 +78,7 @@ struct gh_request {
     unsigned stage;
     bool running, ended;
     bool wants_metadata; /* the path is that of the route's document */
+    bool is_message;     /* ... or that where clients of an HTTP+SSE server send their messages */
 
     /* authn */
     enum authn_step authn;
@@ -105,7 +107,9 @@ struct gh_request {
 
     /* session */
     gh_str session_sealed, session_id; /* the client's text and what it holds; ptr NULL: it sent none */
-    int endpoint;                      /* that made the session, or -1: any */
+    int endpoint; /* that made the session, or -1: any; since the answer's head: that which answers */
+    gh_str message_target;                      /* HTTP+SSE: path and query that the message goes to */
+    struct gh_endpoint_reader *endpoint_reader; /* HTTP+SSE: of the stream, since its head */
 
     /* body, forward, relay */
     struct gh_buf body; /* what came before the call was started, or the whole body */
@@ -190,6 +194,20 @@ void gh_renew_answered(struct gh_request *r, enum gh_reason reason, gh_str answe
 GH_MUST_USE enum gh_reason gh_session_add(struct gh_request *r, struct gh_headers *headers);
 GH_MUST_USE enum gh_reason gh_session_relay(struct gh_request *r, const struct gh_call_response *from,
                                             struct gh_headers *headers);
+/* A text of r->endpoint, sealed for the principal and the route under that purpose; r->endpoint is set when
+ * it opens. GH_SESSION_UNKNOWN, GH_OUT_OF_MEMORY. */
+GH_MUST_USE enum gh_reason gh_session_seal_text(struct gh_request *r, gh_str purpose, gh_str text,
+                                                gh_str *ret_sealed);
+GH_MUST_USE enum gh_reason gh_session_open_text(struct gh_request *r, gh_str purpose, gh_str sealed,
+                                                gh_str *ret_text);
+/* http_sse.c: routes whose server speaks HTTP+SSE (MCP 2024-11-05). Where a message goes; GH_SESSION_UNKNOWN
+ * for what this principal was not given here. */
+GH_MUST_USE enum gh_reason gh_http_sse_open(struct gh_request *r);
+/* An answer's head: a stream is read from now on. GH_UPSTREAM_ENDPOINT for what is none. */
+GH_MUST_USE enum gh_reason gh_http_sse_begin(struct gh_request *r, const struct gh_call_response *from,
+                                             struct gh_response *to);
+/* A piece of that stream on its way to gh_relay_pass. */
+void gh_http_sse_data(struct gh_request *r, gh_str bytes);
 /* assertion.c: the identity of r's verdict as a signed JWT for r's route, in the exchange's arena. GH_OK,
  * GH_TOKEN_EXPIRED, GH_OUT_OF_MEMORY, GH_INTERNAL. */
 GH_MUST_USE enum gh_reason gh_assertion_for(struct gh_request *r, gh_str *ret_assertion);

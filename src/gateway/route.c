@@ -17,12 +17,14 @@ enum gh_next gh_stage_route(struct gh_request *r)
     struct gh_exchange *x = r->x;
     if (gh_site_is_misdirected(r->site, &x->authority, x->sni)) /* threats.md T7 */
         return gh_request_refuse(r, GH_HTTP_MISDIRECTED);
-    enum gh_reason reason =
-        gh_site_find(r->site, &x->authority, x->target.path, &r->route, &r->wants_metadata);
+    enum gh_site_what what;
+    enum gh_reason reason = gh_site_find(r->site, &x->authority, x->target.path, &r->route, &what);
     if (reason == GH_HTTP_HOST_UNKNOWN)
         x->authority = (struct gh_authority){ 0 }; /* not a name of ours: it reaches no log */
     if (reason != GH_OK)
         return gh_request_refuse(r, reason);
+    r->wants_metadata = what == GH_SITE_METADATA;
+    r->is_message = what == GH_SITE_MESSAGES;
     x->policy = &r->route->policy;
     x->route_stats =
         gh_registry_route_stats(r->gateway->with.registry, r->gateway->with.worker, r->route->stats_id);

@@ -9,7 +9,7 @@
 
 static const gh_str field_name = GH_STR_INIT("mcp-session-id");
 
-static struct gh_session_owner owner_of(const struct gh_request *r);
+static struct gh_session_owner owner_of(const struct gh_request *r, gh_str purpose);
 static int endpoint_of(const struct gh_route *route, const unsigned char name[GH_SESSION_ENDPOINT]);
 
 /* ---- on the way in */
@@ -21,26 +21,35 @@ static int endpoint_of(const struct gh_route *route, const unsigned char name[GH
 enum gh_next gh_stage_session(struct gh_request *r)
 {
     const struct gh_header *field = gh_headers_find(&r->x->headers, field_name);
+    enum gh_reason reason = GH_OK;
     r->endpoint = -1;
-    if (field == NULL)
-        return GH_NEXT;
-    if (gh_headers_count(&r->x->headers, field_name) > 1)
-        return gh_request_refuse(r, GH_SESSION_UNKNOWN);
-    const struct gh_session_owner owner = owner_of(r);
-    struct gh_session session;
-    enum gh_reason reason = gh_session_open(r->gateway->sealer, r->site->session_keys, &owner, field->value,
-                                            r->x->arena, &session);
-    if (reason != GH_OK)
-        return gh_request_refuse(r, reason);
-    r->endpoint = endpoint_of(r->route, session.endpoint);
-    if (r->endpoint < 0) /* taken out of the settings since */
-        return gh_request_refuse(r, GH_SESSION_UNKNOWN);
-    r->session_sealed = field->value;
-    r->session_id = session.id;
-    return GH_NEXT;
+    if (r->route->is_http_sse) { /* of that time there are no ids in headers */
+        reason = gh_http_sse_open(r);
+    } else if (field != NULL) {
+        bool is_one = gh_headers_count(&r->x->headers, field_name) == 1;
+        reason =
+            is_one ? gh_session_open_text(r, GH_STR_NONE, field->value, &r->session_id) : GH_SESSION_UNKNOWN;
+        r->session_sealed = field->value;
+    }
+    return reason == GH_OK ? GH_NEXT : gh_request_refuse(r, reason);
 }
 
-static struct gh_session_owner owner_of(const struct gh_request *r)
+enum gh_reason gh_session_open_text(struct gh_request *r, gh_str purpose, gh_str sealed, gh_str *ret_text)
+{
+    const struct gh_session_owner owner = owner_of(r, purpose);
+    struct gh_session session;
+    enum gh_reason reason =
+        gh_session_open(r->gateway->sealer, r->site->session_keys, &owner, sealed, r->x->arena, &session);
+    if (reason != GH_OK)
+        return reason;
+    r->endpoint = endpoint_of(r->route, session.endpoint);
+    if (r->endpoint < 0) /* taken out of the settings since */
+        return GH_SESSION_UNKNOWN;
+    *ret_text = session.id;
+    return GH_OK;
+}
+
+static struct gh_session_owner owner_of(const struct gh_request *r, gh_str purpose)
 {
     const struct gh_principal *principal = r->x->principal;
     return (struct gh_session_owner){ .tenant = r->route->policy.tenant,
@@ -48,7 +57,8 @@ static struct gh_session_owner owner_of(const struct gh_request *r)
                                       .subject = principal->subject,
                                       .issuer_tenant = principal->tenant_id,
                                       .client = principal->client,
-                                      .route = r->route->policy.route };
+                                      .route = r->route->policy.route,
+                                      .purpose = purpose };
 }
 
 static int endpoint_of(const struct gh_route *route, const unsigned char name[GH_SESSION_ENDPOINT])
@@ -66,19 +76,18 @@ enum gh_reason gh_session_add(struct gh_request *r, struct gh_headers *headers)
 
 /* ---- on the way out */
 
-static enum gh_reason seal(struct gh_request *r, const struct gh_call_response *from, gh_str id,
-                           gh_str *ret_text)
+enum gh_reason gh_session_seal_text(struct gh_request *r, gh_str purpose, gh_str text, gh_str *ret_sealed)
 {
-    const struct gh_session_owner owner = owner_of(r);
-    struct gh_session session = { .id = id };
+    const struct gh_session_owner owner = owner_of(r, purpose);
+    struct gh_session session = { .id = text };
     unsigned char nonce[GH_SESSION_NONCE];
-    memcpy(session.endpoint, r->route->endpoint_names[from->endpoint], GH_SESSION_ENDPOINT);
+    memcpy(session.endpoint, r->route->endpoint_names[r->endpoint], GH_SESSION_ENDPOINT);
     gh_random_fill(nonce, sizeof(nonce));
-    gh_str text =
+    gh_str sealed =
         gh_session_seal(r->gateway->sealer, r->site->session_keys, &owner, &session, nonce, r->x->arena);
-    if (text.ptr == NULL)
+    if (sealed.ptr == NULL)
         return GH_OUT_OF_MEMORY;
-    *ret_text = text;
+    *ret_sealed = sealed;
     return GH_OK;
 }
 
@@ -86,7 +95,7 @@ enum gh_reason gh_session_relay(struct gh_request *r, const struct gh_call_respo
                                 struct gh_headers *headers)
 {
     const struct gh_header *field = gh_headers_find(from->headers, field_name);
-    if (field == NULL || field->value.len == 0) /* an empty one names no session */
+    if (field == NULL || field->value.len == 0 || r->route->is_http_sse) /* an empty one names no session */
         return GH_OK;
     if (gh_headers_count(from->headers, field_name) > 1 || !gh_session_id_is_legal(field->value))
         return GH_UPSTREAM_MALFORMED;
@@ -94,7 +103,7 @@ enum gh_reason gh_session_relay(struct gh_request *r, const struct gh_call_respo
     gh_str text = r->session_sealed;
     enum gh_reason reason = GH_OK;
     if (r->session_id.ptr == NULL || !gh_str_eq(field->value, r->session_id))
-        reason = seal(r, from, field->value, &text);
+        reason = gh_session_seal_text(r, GH_STR_NONE, field->value, &text);
     return reason == GH_OK ? gh_headers_add(headers, field_name, text) : reason;
 }
 

@@ -42,7 +42,7 @@ static const struct gh_site_host *find_host(const struct gh_site *site, const st
 }
 
 enum gh_reason gh_site_find(const struct gh_site *site, const struct gh_authority *authority, gh_str path,
-                            const struct gh_route **ret_route, bool *ret_metadata)
+                            const struct gh_route **ret_route, enum gh_site_what *ret_what)
 {
     const struct gh_site_host *host = find_host(site, authority);
     if (host == NULL)
@@ -52,7 +52,7 @@ enum gh_reason gh_site_find(const struct gh_site *site, const struct gh_authorit
         return gh_str_starts(path, well_known) ? GH_WELLKNOWN_UNKNOWN : GH_ROUTE_UNKNOWN;
     const struct gh_site_path *found = GH_MAP_ENTRY(node, struct gh_site_path, node);
     *ret_route = found->route;
-    *ret_metadata = found->what == GH_SITE_METADATA;
+    *ret_what = found->what;
     return GH_OK;
 }
 
@@ -101,6 +101,8 @@ static enum gh_reason add_both(struct gh_site *site, struct gh_site_host *host, 
 static enum gh_reason add_route(struct gh_site *site, struct gh_site_host *host, const struct gh_route *route)
 {
     enum gh_reason reason = add_both(site, host, route->policy.resource.path, GH_SITE_ROUTE, route);
+    if (reason == GH_OK && route->is_http_sse)
+        reason = add_path(site, host, route->messages_path, GH_SITE_MESSAGES, route);
     if (reason != GH_OK || route->is_edge)
         return reason;
     host->only_route = host->route_count == 0 ? route : NULL;

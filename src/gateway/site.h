@@ -68,6 +68,8 @@ struct gh_route {
     gh_str metadata_document; /* built once */
     gh_str metadata_path;     /* path-inserted */
     gh_str suffix_path;       /* resource path + well-known suffix */
+    bool is_http_sse;         /* the server speaks HTTP+SSE (MCP 2024-11-05) ... */
+    gh_str messages_path;     /* ... and this is where its clients send their messages */
     uint32_t stats_id;        /* in the registry */
     uint32_t index;           /* in site->routes */
     /* Over all that the settings say of the route, its tenant and its issuers: while it stays the same,
@@ -88,7 +90,7 @@ struct gh_site_host {
     const struct gh_route *only_route; /* when exactly one non-edge route lives here: the root document */
     size_t route_count;
 };
-enum gh_site_what { GH_SITE_ROUTE, GH_SITE_METADATA };
+enum gh_site_what { GH_SITE_ROUTE, GH_SITE_METADATA, GH_SITE_MESSAGES };
 struct gh_site_path {
     struct gh_map_node node; /* key: the canonical path */
     enum gh_site_what what;
@@ -133,10 +135,11 @@ GH_MUST_USE enum gh_reason gh_site_index(struct gh_site *site);
 /* session.c: what sealed sessions call the route's endpoints. */
 GH_MUST_USE enum gh_reason gh_session_name_endpoints(struct gh_arena *arena, struct gh_route *route);
 
-/* GH_OK with the route (ret_route) or the metadata document's route (*ret_metadata), GH_HTTP_HOST_UNKNOWN,
- * GH_WELLKNOWN_UNKNOWN below /.well-known/, GH_ROUTE_UNKNOWN. Allocates nothing. */
+/* GH_OK with the route and what of it stands there, GH_HTTP_HOST_UNKNOWN, GH_WELLKNOWN_UNKNOWN below
+ * /.well-known/, GH_ROUTE_UNKNOWN. Allocates nothing. */
 GH_MUST_USE enum gh_reason gh_site_find(const struct gh_site *site, const struct gh_authority *authority,
-                                        gh_str path, const struct gh_route **ret_route, bool *ret_metadata);
+                                        gh_str path, const struct gh_route **ret_route,
+                                        enum gh_site_what *ret_what);
 /* Is `sni`, the name that the connection was opened for, a host of another tenant than the authority's? Names
  * that no tenant has are nobody's, and misdirect nothing. RFC 9110 section 7.4. */
 bool gh_site_is_misdirected(const struct gh_site *site, const struct gh_authority *authority, gh_str sni);

@@ -8,7 +8,8 @@
 
 static const struct gh_session_owner owner = { GH_STR_INIT("acme"),  GH_STR_INIT("idp"),
                                                GH_STR_INIT("alice"), GH_STR_INIT("org-1"),
-                                               GH_STR_INIT("app"),   GH_STR_INIT("weather") };
+                                               GH_STR_INIT("app"),   GH_STR_INIT("weather"),
+                                               { NULL, 0 } };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -16,6 +16,7 @@ from support.http1 import Request
 from support.introspection import Introspection
 from support.issuer import SIGNATURES, Key, b64
 from support.provider import Provider
+from support.upstream import echo
 from support.wait import until
 from test_code_flow import Client
 
@@ -166,6 +167,8 @@ class Shown:
         field = issuer.get("token_header", "Cf-Access-Jwt-Assertion" if issuer["profile"] == "cloudflare-access" else None)
         token = self.credential(issuer, claims)
         fields = (("Host", url.netloc), ("Content-Type", "application/json"), (field, token) if field else ("Authorization", f"Bearer {token}"))
+        if route.get("transport") == "http+sse":
+            return self.site.send(Request("GET", url.path, fields))
         return self.site.send(Request(target=url.path, fields=fields, body=INITIALIZE))
 
     def visits(self):
@@ -253,6 +256,8 @@ def test_settings_let_their_tokens_in(example, site, tmp_path, authority, signer
     endpoint = Introspection()
     make_files(tmp_path, authority, example.says)
     shown = Shown(site, example, signers, endpoint)
+    stream = ("Content-Type", "text/event-stream")
+    site.upstream.script = lambda call: call.answer(200, b"", [stream]) if call.seen.method == "GET" else echo(call)
     site.start()
     for route, issuer, claims in shown.visits():
         before = len(site.upstream.seen)

@@ -4,12 +4,14 @@ import { drive, options } from './drive.mjs';
 const opts = options();
 const { Client } = await import(`${opts.sdk}/client/index.js`);
 const { StreamableHTTPClientTransport } = await import(`${opts.sdk}/client/streamableHttp.js`);
+const { SSEClientTransport } = await import(`${opts.sdk}/client/sse.js`);
 const { UnauthorizedError } = await import(`${opts.sdk}/client/auth.js`);
 
+const Transport = opts['http-sse'] ? SSEClientTransport : StreamableHTTPClientTransport;
 await drive(opts, {
   open: ({ url, provider, requestInit }) => ({
     client: new Client({ name: 'interop-v1', version: '1.0.0' }, { capabilities: {} }),
-    transport: new StreamableHTTPClientTransport(url, { authProvider: provider, requestInit }),
+    transport: new Transport(url, { authProvider: provider, requestInit }),
   }),
   call: (client, params, options) => client.callTool(params, undefined, options),
   isUnauthorized: (error) => error instanceof UnauthorizedError,

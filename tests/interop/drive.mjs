@@ -10,6 +10,7 @@ const USAGE = `usage: client-vN.mjs URL [options]
   --client-id ID       pre-registered public client instead of registration
   --cimd URL           client metadata document to use as client_id
   --bearer TOKEN       send this token and do no OAuth
+  --http-sse           HTTP+SSE of 2024-11-05 instead of Streamable HTTP
   --h2                 HTTP/2 to the MCP endpoint, an error if it speaks only HTTP/1.1
   --sdk PACKAGE        client-v1 only: another version of it, as sdk-1.13
   --era MODE           client-v2 only: legacy, auto (default) or a version to pin, as 2026-07-28
@@ -26,6 +27,7 @@ export function options() {
       'client-id': { type: 'string' },
       cimd: { type: 'string' },
       bearer: { type: 'string' },
+      'http-sse': { type: 'boolean' },
       h2: { type: 'boolean' },
       sdk: { type: 'string', default: '@modelcontextprotocol/sdk' },
       era: { type: 'string', default: 'auto' },

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Node side where it is not the locked one, then runs parts of what README.md describes, all without arguments.
-#   tests/interop/run.sh --install | [matrix|issuer|bridge|logout|grants|step-up|pages|sign-in|conformance|authorization]...      GATEHOUSE=FILE: the binary, default build/gatehouse
+#   tests/interop/run.sh --install | [matrix|http-sse|issuer|bridge|logout|grants|step-up|pages|sign-in|conformance|authorization]...      GATEHOUSE=FILE: the binary, default build/gatehouse
 # The last line is "N passed, N failed".
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -16,12 +16,12 @@ done
 
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
-[ "$#" -gt 0 ] || set -- matrix issuer bridge logout grants step-up pages sign-in conformance authorization
+[ "$#" -gt 0 ] || set -- matrix http-sse issuer bridge logout grants step-up pages sign-in conformance authorization
 passed=0 failed=0
 for part in "$@"; do
     case $part in
         matrix) script=run.mjs ;;
-        issuer | bridge | logout | grants | step-up | pages | sign-in | conformance | authorization) script=$part.mjs ;;
+        http-sse | issuer | bridge | logout | grants | step-up | pages | sign-in | conformance | authorization) script=$part.mjs ;;
         *) echo "unknown part: $part" >&2; exit 2 ;;
     esac
     echo "== $part"

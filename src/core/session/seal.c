@@ -130,7 +130,7 @@ static bool begin(struct gh_sealer *sealer, const struct gh_session_key *key,
            add_bytes(sealer, key->id, sizeof(key->id)) && add_field(sealer, owner->tenant) &&
            add_field(sealer, owner->issuer) && add_field(sealer, owner->subject) &&
            add_field(sealer, owner->issuer_tenant) && add_field(sealer, owner->client) &&
-           add_field(sealer, owner->route);
+           add_field(sealer, owner->route) && (owner->purpose.len == 0 || add_field(sealer, owner->purpose));
 }
 
 /* ---- opening */

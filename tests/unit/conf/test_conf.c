@@ -236,10 +236,10 @@ static void test_site_outlives(void **state)
     gh_conf_free(conf);
     const struct gh_authority authority = { .host = GH_STR_INIT("127.0.0.1"), .port = 8080 };
     const struct gh_route *route = NULL;
-    bool metadata = true;
-    assert_int_equal(gh_site_find(site, &authority, GH_STR("/weather/mcp"), &route, &metadata), GH_OK);
+    enum gh_site_what what = GH_SITE_METADATA;
+    assert_int_equal(gh_site_find(site, &authority, GH_STR("/weather/mcp"), &route, &what), GH_OK);
     assert_text(route->policy.route, "weather");
-    assert_false(metadata);
+    assert_int_equal(what, GH_SITE_ROUTE);
     gh_site_unref(site);
 }
 

@@ -21,6 +21,7 @@ static struct gh_session_owner owner_of(gh_str text)
     owner.issuer_tenant = field(&text);
     owner.client = field(&text);
     owner.route = field(&text);
+    owner.purpose = field(&text);
     return owner;
 }
 
