@@ -235,7 +235,10 @@ enum gh_reason gh_signing_ring_new(const struct gh_signing_conf *conf, struct gh
     ring->conf = *conf;
     ring->conf.folder = gh_arena_dup(ring->arena, conf->folder);
     ring->conf.kek_file = gh_arena_dup(ring->arena, conf->kek_file);
-    if (ring->conf.folder.ptr == NULL || ring->conf.kek_file.ptr == NULL)
+    ring->conf.tenant = gh_arena_dup(ring->arena, conf->tenant);
+    ring->conf.issuer = gh_arena_dup(ring->arena, conf->issuer);
+    if (ring->conf.folder.ptr == NULL || ring->conf.kek_file.ptr == NULL || ring->conf.tenant.ptr == NULL ||
+        ring->conf.issuer.ptr == NULL)
         goto fail;
     reason = gh_signing_kek_read(ring->conf.kek_file, &ring->kek, ret_why);
     if (reason != GH_OK)
@@ -269,6 +272,7 @@ void gh_signing_ring_free(struct gh_signing_ring *ring)
 {
     if (ring == NULL)
         return;
+    gh_signing_stored_free(ring->stored);
     gh_members_done(&ring->keys);
     gh_secret_done(&ring->kek);
     gh_arena_free(ring->arena);

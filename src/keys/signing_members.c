@@ -1,6 +1,8 @@
 /* keys/signing_members.c: which key signs at what time: a function of times of birth and the clock. */
 #include "keys/signing_members.h"
 
+#include <stdio.h>
+
 #include "base/str.h"
 
 bool gh_signing_states(const struct gh_signing_conf *conf, const int64_t *created, size_t count, int64_t now,
@@ -114,4 +116,29 @@ struct gh_signing_key *gh_members_active(const struct gh_signing_members *member
         if (members->at[i].state == GH_SIGNING_ACTIVE)
             return members->at[i].key;
     return NULL;
+}
+
+/* ---- keys of the past ---- */
+
+void gh_past_add(struct gh_signing_past *past, const struct gh_signing_members *before,
+                 const struct gh_signing_members *after)
+{
+    for (size_t i = 0; i < before->count; i++) {
+        gh_str kid = gh_signing_key_kid(before->at[i].key);
+        if (gh_members_find(after, kid) < after->count)
+            continue;
+        (void)snprintf(past->kids[past->at], sizeof(past->kids[0]), "%.*s", GH_STR_FMT(kid));
+        past->at = (past->at + 1) % GH_SIGNING_PAST_MAX;
+    }
+}
+
+bool gh_past_remove(const struct gh_signing_past *past, struct gh_signing_members *members)
+{
+    size_t before = members->count;
+    for (size_t i = 0; i < GH_SIGNING_PAST_MAX; i++) {
+        size_t found = gh_members_find(members, gh_str_from(past->kids[i]));
+        if (found < members->count)
+            gh_members_remove(members, found);
+    }
+    return members->count != before;
 }

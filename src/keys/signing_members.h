@@ -37,4 +37,16 @@ void gh_members_sort(struct gh_signing_members *members);
 /* The key that signs, lent; NULL: none. */
 struct gh_signing_key *gh_members_active(const struct gh_signing_members *members);
 
+/* Kids of keys that were in a ring and are not any more, the last so many: none of them comes back. */
+#define GH_SIGNING_PAST_MAX 64u
+struct gh_signing_past {
+    char kids[GH_SIGNING_PAST_MAX][64];
+    size_t at; /* of the next one; the oldest gives way */
+};
+/* What `before` has and `after` lacks. */
+void gh_past_add(struct gh_signing_past *past, const struct gh_signing_members *before,
+                 const struct gh_signing_members *after);
+/* Takes out what is past; true when there was any. */
+bool gh_past_remove(const struct gh_signing_past *past, struct gh_signing_members *members);
+
 #endif
