@@ -109,8 +109,10 @@ static enum gh_reason publish(const struct gh_signing *signing, const struct gh_
     if (jwks.ptr == NULL)
         return GH_OUT_OF_MEMORY;
     for (size_t i = 0; i < site->issuer_count; i++)
-        if (site->issuers[i].conf.managed && gh_str_eq(site->issuers[i].conf.profile.name, managed->name))
+        if (site->issuers[i].conf.managed && gh_str_eq(site->issuers[i].conf.profile.name, managed->name)) {
             site->issuers[i].conf.jwks_text = jwks;
+            site->issuers[i].conf.is_shared = managed->keys_in_store;
+        }
     return GH_OK;
 }
 

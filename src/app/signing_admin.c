@@ -3,10 +3,16 @@
  * gateway before it is answered. */
 #include "app/control.h"
 
+#include <stdlib.h>
+
+#include "base/arena.h"
 #include "base/log.h"
 #include "base/str.h"
 
 #define LOOK_MS 500
+/* So seldom do made-up kids cost the store a read, and so many wait for one. */
+#define KID_LOOK_MS   100
+#define KID_LOOK_WAIT 1024
 
 bool gh_control_key_at(void *ctx, const struct gh_managed *managed, size_t i, struct gh_admin_key *ret_key)
 {
@@ -70,6 +76,69 @@ static void look(struct gh_deadline *deadline)
     struct gh_control *control = GH_LIST_ENTRY(deadline, struct gh_control, looks);
     gh_signing_look(&control->signing);
     gh_deadline_set(control->loop, &control->looks, LOOK_MS); /* a reload may bring the first one */
+}
+
+static struct gh_signing_ring *ring_of(const struct gh_control *control, uint32_t slot)
+{
+    const struct gh_site *site = control->snapshot->conf->site;
+    const struct gh_issuer_site *issuers = control->snapshot->conf->issuer_site;
+    for (size_t i = 0; i < site->issuer_count; i++)
+        for (size_t k = 0; site->issuers[i].slot == slot && k < issuers->issuer_count; k++)
+            if (site->issuers[i].conf.managed &&
+                gh_str_eq(site->issuers[i].conf.profile.name, issuers->issuers[k].name))
+                return gh_signing_find(&control->signing, &issuers->issuers[k]);
+    return NULL;
+}
+
+/* Who waits for one look. */
+struct gh_kid_look {
+    struct gh_control *control;
+    uint32_t slot;
+    size_t count;
+    struct {
+        void (*done)(void *ctx);
+        void *ctx;
+    } at[KID_LOOK_WAIT];
+};
+
+static void kid_looked_for(void *ctx, enum gh_reason reason)
+{
+    struct gh_kid_look *look = ctx;
+    look->control->kid_look = NULL;
+    gh_keyrings_rest(look->control->rings, look->slot, KID_LOOK_MS);
+    for (size_t i = 0; i < look->count; i++)
+        look->at[i].done(look->at[i].ctx);
+    free(look);
+}
+
+static bool begin_kid_look(struct gh_control *control, uint32_t slot)
+{
+    static const struct gh_signing_change change = { .wish = GH_SIGNING_LOOK };
+    struct gh_signing_ring *ring = ring_of(control, slot);
+    bool is_stored = ring != NULL && gh_signing_ring_is_stored(ring);
+    struct gh_kid_look *look = is_stored ? gh_calloc(1, sizeof(*look)) : NULL;
+    if (look == NULL)
+        return false;
+    look->control = control;
+    look->slot = slot;
+    control->kid_look = look;
+    if (gh_signing_ring_ask(ring, &change, kid_looked_for, look) != NULL)
+        return true;
+    control->kid_look = NULL;
+    free(look);
+    return false;
+}
+
+bool gh_control_look_for_kid(struct gh_control *control, uint32_t slot, void (*done)(void *ctx), void *ctx)
+{
+    if (control->kid_look == NULL && !begin_kid_look(control, slot))
+        return false;
+    struct gh_kid_look *look = control->kid_look;
+    if (look->slot != slot || look->count == KID_LOOK_WAIT)
+        return false;
+    look->at[look->count].done = done;
+    look->at[look->count++].ctx = ctx;
+    return true;
 }
 
 bool gh_control_join_keys(struct gh_control *control)

@@ -11,6 +11,7 @@ import pytest
 from support import redis
 from support.command import ask, run, told
 from support.gateway import BINARY
+from support.issuer import b64
 from support.pair import neighbour_of
 from support.wait import until
 from test_clients import line_of, token_status
@@ -153,6 +154,24 @@ def test_a_rotation_is_seen_by_all(fleet):
     assert states(fleet) == ["retired", "retired", "active"]
     made = [until(lambda site=site: kid_of(one := token(site)) != first and one, "a token of the new key") for site in sites]
     assert all(taken_by_all(sites, one) for one in made)
+
+
+@pytest.mark.threads
+def test_a_token_of_a_key_that_was_made_just_now(fleet):
+    """It comes to the next gateway before that has looked at the row by itself: it looks then."""
+    sites = [fleet.start(), fleet.more()]
+    token = service(fleet)
+    for _ in range(5):
+        active = [key["key"] for key in ask(fleet, "keys/rotate", {"at_once": True})[1]["keys"] if key["state"] == "active"]
+        fresh = until(lambda active=active: [kid_of(one := token(fleet))] == active and one, "a token of the new key")
+        answer = sites[1].send(sites[1].post(fresh))
+        assert answer.status == 200, answer.audit
+        time.sleep(0.15)  # the rest between two looks for unknown keys
+    made_up = fresh.split(".")
+    made_up[0] = b64({"alg": "ES256", "typ": "at+jwt", "kid": "made-up"})
+    for _ in range(3):
+        answer = sites[1].send(sites[1].post(".".join(made_up)))
+        assert (answer.status, answer.audit["reason"]) == (401, "token_key_unknown"), answer.audit
 
 
 def test_two_at_once_make_a_key_each(fleet):
