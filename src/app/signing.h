@@ -43,8 +43,8 @@ GH_MUST_USE enum gh_reason gh_signing_settle(const struct gh_signing *signing, s
                                              const struct gh_managed *managed, char **ret_why);
 /* From now on they answer by this port. */
 void gh_signing_join(struct gh_signing *signing, const struct gh_signing_port *port);
-/* Those in force look at their rows, where they do not yet. */
-void gh_signing_look(struct gh_signing *signing);
+/* Those in force look at their rows, where they do not yet; how the last look went is measured. */
+void gh_signing_look(struct gh_signing *signing, struct gh_registry *registry);
 /* Before the port's client is freed. */
 void gh_signing_leave(struct gh_signing *signing);
 

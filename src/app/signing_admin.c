@@ -74,7 +74,7 @@ static void hear_change(void *ctx)
 static void look(struct gh_deadline *deadline)
 {
     struct gh_control *control = GH_LIST_ENTRY(deadline, struct gh_control, looks);
-    gh_signing_look(&control->signing);
+    gh_signing_look(&control->signing, control->registry);
     gh_deadline_set(control->loop, &control->looks, LOOK_MS); /* a reload may bring the first one */
 }
 

@@ -6,6 +6,7 @@
 #include "app/signing.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "observe/metrics.h"
 #include "store/store.h"
 
 /* The store answers or gives up sooner (store.timeout, store.busy_timeout); this is for one that does not. */
@@ -96,13 +97,17 @@ void gh_signing_join(struct gh_signing *signing, const struct gh_signing_port *p
             gh_signing_ring_attach(signing->at[i].ring, port);
 }
 
-void gh_signing_look(struct gh_signing *signing)
+void gh_signing_look(struct gh_signing *signing, struct gh_registry *registry)
 {
     static const struct gh_signing_change change = { .wish = GH_SIGNING_LOOK };
     for (size_t i = 0; i < signing->count; i++) {
         const struct gh_signing_here *here = &signing->at[i];
         if (here->name == NULL || !gh_signing_ring_is_stored(here->ring))
             continue;
+        struct gh_issuer_stats *stats = gh_registry_issuer_stats(registry, gh_str_from(here->name));
+        if (stats != NULL)
+            __atomic_store_n(&stats->signing_failing, gh_signing_ring_is_failing(here->ring),
+                             __ATOMIC_RELAXED);
         if (!gh_signing_ring_is_busy(here->ring)) /* without memory the next look comes soon */
             (void)gh_signing_ring_ask(here->ring, &change, NULL, NULL);
     }

@@ -106,6 +106,8 @@ struct gh_signing_ask *gh_signing_ring_ask(struct gh_signing_ring *ring,
 /* Who asked is gone: no `done`; the change may happen all the same. */
 void gh_signing_ask_cancel(struct gh_signing_ask *ask);
 bool gh_signing_ring_is_stored(const struct gh_signing_ring *ring);
+/* The last look at the row came to nothing. */
+bool gh_signing_ring_is_failing(const struct gh_signing_ring *ring);
 /* Asks are under way. */
 bool gh_signing_ring_is_busy(const struct gh_signing_ring *ring);
 /* Why the last ask failed with GH_KEYS_MALFORMED, _UNAVAILABLE or GH_SETTINGS_INVALID, for the operator; lent

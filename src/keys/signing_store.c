@@ -42,7 +42,7 @@ struct gh_signing_stored {
     struct gh_signing_past past;
     struct gh_signing_members draft; /* on its way into the store */
     gh_str draft_value;              /* in the scratch */
-    bool is_changed;
+    bool is_changed, is_failing;
     char *why;        /* heap */
     const char *told; /* what is wrong and has been logged: once, not twice a second */
 };
@@ -425,6 +425,8 @@ static void end(struct gh_signing_stored *stored, enum gh_reason reason)
     stored->waiting--;
     if (reason == GH_OK)
         stored->told = NULL;
+    if (ask->wish == GH_SIGNING_LOOK)
+        stored->is_failing = reason != GH_OK;
     if (ask->done != NULL)
         ask->done(ask->ctx, reason);
     free_ask(ask);
@@ -443,6 +445,11 @@ bool gh_signing_ring_is_stored(const struct gh_signing_ring *ring)
 bool gh_signing_ring_is_busy(const struct gh_signing_ring *ring)
 {
     return ring->stored != NULL && ring->stored->waiting > 0;
+}
+
+bool gh_signing_ring_is_failing(const struct gh_signing_ring *ring)
+{
+    return ring->stored != NULL && ring->stored->is_failing;
 }
 
 const char *gh_signing_ring_why(const struct gh_signing_ring *ring)

@@ -369,6 +369,7 @@ def test_a_changed_row(fleet, server):
     assert taken_by_all(sites, token(sites[1])) and keys(fleet) == before
     status, answer = ask(fleet, "keys/rotate", {})
     assert (status, answer["reason"]) == (503, "keys_unavailable"), answer
+    until(lambda: fleet.metric("gatehouse_signing_row_failing") == 1, "an alert")
     status, says = exits(fleet)
     assert status == 1 and "was changed since" in says, says
     assert row_of(server) == (name, spoilt(value))
@@ -380,6 +381,7 @@ def test_a_changed_row(fleet, server):
     assert ask(fleet, "keys/rotate", {})[0] == 200
     follow(sites, time.monotonic())
     assert fleet.log().count("cannot be used, and stays") == 1  # not twice a second
+    until(lambda: fleet.metric("gatehouse_signing_row_failing") == 0, "its end")
 
 
 def test_an_older_row_put_back(fleet, server):
