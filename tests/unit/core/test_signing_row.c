@@ -22,6 +22,18 @@ static struct gh_secret sealing_key;
 static struct gh_signing_seal seal;
 static struct gh_signing_set set;
 
+/* By Python's cryptography, under this key-encryption key, of an ES256 and an Ed25519 key. */
+#define KEK "0123456789abcdef0123456789abcdef"
+static const char by_others[] =
+    "{\"v\":1,\"ring\":7,\"sealed\":\""
+    "AAECAwQFBgcICQoL2fhRJrv4fOBqm0WMOX96z_ccmWV1pYm_8y5TuHAT5zRpPfi8LAylX_nUDlRP1AEscjt6lhsr"
+    "kEbq9OTVaViVWJ-18FvCZU9Q8f8lqiasUv_T0EB4Rf_mMoMv1sdTq44_yAq0lVOep3HYg0JpsVaYZagBtq5T4u8i"
+    "wnUHsReqh5yKc2KMYeKcNjDV3EwN58c3_Igiz_gHpPSquBsiWyTCir5VA4R67TtKvMqwf-WGXspqDgQHesfR66YJ"
+    "DWJ7dZPUI3GoajxghvETmzp6L2YXUUTwg-_rxeb0Cm8E_ww8UlL9WCR-mWWjRhNkgyYmabeTps_7gvNDTnWo_gbs"
+    "LHwnkh__xpIt7RScEGiNyWqpcgO0Xxr8tXwCosAOhTSVivul-hCwbaA9mWsbujmoVseqNBstU6HXmGi9XAYszc8a"
+    "XqQRCZJA8VFgaWLvwD-vUfK9KVVZSVVf4p9TkP106uzRMbEPuRfM_h7ob9DOBbykqT-mhYZ-GG_BLFpM0kuoXUSo"
+    "xQPKsDvHxnskmQ\"}";
+
 static struct gh_signing_key *key_of(EVP_PKEY *pkey)
 {
     struct gh_signing_key *key = NULL;
@@ -47,7 +59,7 @@ static void make_key(const char *kek, struct gh_secret *ret_key)
 static int set_up(void **state)
 {
     arena = gh_arena_new(0);
-    make_key("0123456789abcdef0123456789abcdef", &sealing_key);
+    make_key(KEK, &sealing_key);
     seal = (struct gh_signing_seal){ .key = &sealing_key,
                                      .tenant = GH_STR("acme"),
                                      .issuer = GH_STR("https://auth.example") };
@@ -102,6 +114,17 @@ static void comes_back(void **state)
     same_as_written(&found);
     gh_signing_set_done(&found);
     assert_true(gh_str_eq(written(), value)); /* nothing but what it is made of */
+}
+
+static void as_others_compute_it(void **state)
+{
+    struct gh_signing_set found = { .count = 0 };
+    assert_int_equal(open_by(&seal, gh_str_from(by_others), &found), GH_OK);
+    assert_true(found.number == 7 && found.count == 2);
+    assert_true(found.at[0].created == 1000 && found.at[1].created == 2000);
+    assert_int_equal(gh_signing_key_alg(found.at[0].key), GH_ALG_ES256);
+    assert_int_equal(gh_signing_key_alg(found.at[1].key), GH_ALG_EDDSA);
+    gh_signing_set_done(&found);
 }
 
 /* As many as there may be, and of the largest. */
@@ -234,8 +257,8 @@ static void memory_runs_out(void **state)
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-    const struct CMUnitTest tests[] = { TEST(comes_back),           TEST(the_largest), TEST(for_nobody_else),
-                                        TEST(every_change_is_seen), TEST(no_rows),     TEST(plain_texts),
-                                        TEST(memory_runs_out) };
+    const struct CMUnitTest tests[] = { TEST(comes_back),      TEST(as_others_compute_it), TEST(the_largest),
+                                        TEST(for_nobody_else), TEST(every_change_is_seen), TEST(no_rows),
+                                        TEST(plain_texts),     TEST(memory_runs_out) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
