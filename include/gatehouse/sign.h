@@ -4,6 +4,8 @@
 
 #include "gatehouse/token.h"
 
+struct gh_secret;
+
 /* ---- keys
  * --------------------------------------------------------------------------------------------------- */
 
@@ -28,6 +30,8 @@ gh_str gh_signing_fault_text(enum gh_signing_fault fault);
  * the fault, or GH_OUT_OF_MEMORY. The caller wipes `pem`. */
 GH_MUST_USE enum gh_reason gh_signing_key_read(gh_str pem, enum gh_signing_fault *ret_fault,
                                                struct gh_signing_key **ret_key);
+/* The private key as that reader takes it. GH_OK, GH_OUT_OF_MEMORY. */
+GH_MUST_USE enum gh_reason gh_signing_key_write(const struct gh_signing_key *key, struct gh_secret *ret_pem);
 struct gh_signing_key *gh_signing_key_ref(struct gh_signing_key *key);
 void gh_signing_key_unref(struct gh_signing_key *key);
 enum gh_alg gh_signing_key_alg(const struct gh_signing_key *key);

@@ -16,6 +16,12 @@ struct gh_admin_key {
     int64_t created;
 };
 
+enum gh_admin_key_end {
+    GH_ADMIN_KEY_CHANGED,
+    GH_ADMIN_KEY_REFUSED, /* it cannot be written; the log says why */
+    GH_ADMIN_KEY_LATER    /* the store is asked; `done` tells */
+};
+
 /* What the process can be told to do; app implements it. */
 struct gh_control_table {
     void *ctx;
@@ -37,10 +43,11 @@ struct gh_control_table {
     struct gh_issuer_site *(*issuers)(void *ctx);
     /* The i-th signing key of that issuer, oldest first; false behind the last. */
     bool (*key_at)(void *ctx, const struct gh_managed *managed, size_t i, struct gh_admin_key *ret_key);
-    /* Makes a next key, or with `at_once` one that signs from now on; false when it cannot be written. */
-    bool (*key_rotate)(void *ctx, const struct gh_managed *managed, bool at_once);
-    /* Gone at once, here; false when there is none of that name, or it cannot be deleted. */
-    bool (*key_drop)(void *ctx, const struct gh_managed *managed, gh_str kid);
+    /* Makes a next key, or one that signs from now on; or drops one, here at once. *ret_ask: by which `done`
+     * is cancelled when it is to come later. */
+    enum gh_admin_key_end (*key_change)(void *ctx, const struct gh_managed *managed,
+                                        const struct gh_signing_change *change, gh_signing_answered done,
+                                        void *done_ctx, struct gh_signing_ask **ret_ask);
 };
 
 struct gh_admin {

@@ -47,13 +47,47 @@ static enum gh_task_end show_keys(struct gh_task *t)
 
 /* ---- rotate ---- */
 
-static enum gh_task_end rotate(struct gh_task *t)
+static enum gh_task_end tell_refused(struct gh_task *t)
+{
+    return gh_task_tell(t, GH_KEYS_UNAVAILABLE,
+                        t->kind->members == members_of_drop
+                            ? GH_STR("the key could not be dropped; the log says why")
+                            : GH_STR("the key could not be made; the log says why"));
+}
+
+/* What is wrong with the keys is in the log; with the store, in the answer. */
+static void hear_change(void *ctx, enum gh_reason reason)
+{
+    struct gh_task *t = ctx;
+    t->key_ask = NULL;
+    if (reason == GH_OK)
+        gh_task_go_on(t);
+    else if (reason == GH_KEYS_MALFORMED || reason == GH_KEYS_UNAVAILABLE || reason == GH_SETTINGS_INVALID)
+        (void)tell_refused(t);
+    else
+        (void)gh_task_refuse(t, reason == GH_STORE_CONFLICT ? GH_OVERLOADED : reason);
+}
+
+static enum gh_task_end change(struct gh_task *t, enum gh_signing_wish wish)
 {
     const struct gh_control_table *control = t->admin->control;
-    const struct gh_json *at_once = gh_json_get(&t->asked, GH_STR("at_once"));
-    if (control->key_rotate(control->ctx, t->managed, at_once != NULL && at_once->type == GH_JSON_TRUE))
+    const struct gh_signing_change wanted = { .wish = wish, .kid = gh_task_text(t, "key") };
+    switch (control->key_change(control->ctx, t->managed, &wanted, hear_change, t, &t->key_ask)) {
+    case GH_ADMIN_KEY_CHANGED:
         return GH_TASK_NEXT;
-    return gh_task_tell(t, GH_KEYS_UNAVAILABLE, GH_STR("the key could not be made; the log says why"));
+    case GH_ADMIN_KEY_LATER:
+        return GH_TASK_WAIT;
+    case GH_ADMIN_KEY_REFUSED:
+        break;
+    }
+    return tell_refused(t);
+}
+
+static enum gh_task_end rotate(struct gh_task *t)
+{
+    const struct gh_json *at_once = gh_json_get(&t->asked, GH_STR("at_once"));
+    return change(t, at_once != NULL && at_once->type == GH_JSON_TRUE ? GH_SIGNING_ROTATE_AT_ONCE
+                                                                      : GH_SIGNING_ROTATE);
 }
 
 /* ---- drop ---- */
@@ -84,10 +118,7 @@ static enum gh_task_end revoke_all(struct gh_task *t)
 
 static enum gh_task_end drop(struct gh_task *t)
 {
-    const struct gh_control_table *control = t->admin->control;
-    if (control->key_drop(control->ctx, t->managed, gh_task_text(t, "key")))
-        return GH_TASK_NEXT;
-    return gh_task_tell(t, GH_KEYS_UNAVAILABLE, GH_STR("the key could not be dropped; the log says why"));
+    return change(t, GH_SIGNING_DROP);
 }
 
 static const gh_task_step list_steps[] = { show_keys, NULL };

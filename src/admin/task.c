@@ -6,8 +6,6 @@
 
 #define SLACK_S 900
 
-static void run(struct gh_task *t);
-
 /* ---- what is asked ---- */
 
 const struct gh_task_kind *gh_task_find(gh_str path)
@@ -161,7 +159,7 @@ void gh_task_serve(struct gh_exchange *x, struct gh_admin *admin, gh_str body)
     if (end == GH_TASK_NEXT && t->kind->members != NULL)
         end = find_issuer(t);
     if (end == GH_TASK_NEXT)
-        run(t);
+        gh_task_go_on(t);
 }
 
 /* ---- steps ---- */
@@ -174,10 +172,13 @@ void gh_task_let_go(struct gh_task *t)
     if (t->call != NULL)
         gh_store_cancel(t->call);
     t->call = NULL;
+    if (t->key_ask != NULL)
+        gh_signing_ask_cancel(t->key_ask);
+    t->key_ask = NULL;
     gh_issuer_site_unref(t->site);
 }
 
-static void run(struct gh_task *t)
+void gh_task_go_on(struct gh_task *t)
 {
     if (t->running || t->ended)
         return;
@@ -199,7 +200,7 @@ static void read_done(void *ctx, const struct gh_store_answer *answer)
     else if (!gh_rows_keep(t->x->arena, answer->rows, &t->rows))
         (void)gh_task_refuse(t, GH_OUT_OF_MEMORY);
     else
-        run(t);
+        gh_task_go_on(t);
 }
 
 /* What was issued while the commit was on its way may be younger than the revocation: then once more. */
@@ -242,11 +243,11 @@ static void commit_done(void *ctx, const struct gh_store_answer *answer)
         tell_revoked(t);
     if (answer->reason == GH_STORE_CONFLICT && t->tries++ < GH_ADMIN_TRIES_MAX) {
         t->step = t->again;
-        run(t);
+        gh_task_go_on(t);
     } else if (answer->reason != GH_OK) {
         (void)gh_task_refuse(t, answer->reason == GH_STORE_CONFLICT ? GH_OVERLOADED : answer->reason);
     } else {
-        run(t);
+        gh_task_go_on(t);
     }
 }
 

@@ -48,6 +48,7 @@ struct gh_task {
     unsigned step, again, tries;
     bool running, ended;
     struct gh_store_call *call;
+    struct gh_signing_ask *key_ask; /* under way */
 
     struct gh_rows rows; /* of the last read */
     struct gh_effects effects;
@@ -63,6 +64,8 @@ struct gh_task {
 const struct gh_task_kind *gh_task_find(gh_str path);
 /* Reads what is asked and begins; `x->handler_state` is a struct gh_admin_pending. */
 void gh_task_serve(struct gh_exchange *x, struct gh_admin *admin, gh_str body);
+/* What a step has waited for has come: the next one. */
+void gh_task_go_on(struct gh_task *t);
 /* The client is gone. */
 void gh_task_let_go(struct gh_task *t);
 

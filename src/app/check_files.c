@@ -9,6 +9,7 @@
 #include "app/commands.h"
 #include "base/str.h"
 #include "gateway/session_keys.h"
+#include "keys/signing.h"
 
 struct files {
     const struct gh_conf *conf;
@@ -125,6 +126,30 @@ static void check_clients(struct files *files)
         tell_why(files, files->conf->places.issuers[first], GH_STR("issuers"), why, "files that can be used");
 }
 
+/* What seals signing keys in the store; the row itself is nothing that a file could say. */
+static void check_sealing(struct files *files, size_t i)
+{
+    const struct gh_conf *conf = files->conf;
+    gh_str name = conf->site->issuers[i].conf.profile.name;
+    for (size_t k = 0; k < conf->issuer_site->issuer_count; k++) {
+        const struct gh_managed *managed = &conf->issuer_site->issuers[k];
+        const struct gh_signing_conf signing = { .kek_file = managed->kek_file,
+                                                 .in_store = true,
+                                                 .tenant = managed->policy.tenant,
+                                                 .issuer = managed->policy.issuer };
+        struct gh_signing_ring *ring = NULL;
+        char *why = NULL;
+        if (!managed->keys_in_store || !gh_str_eq(managed->name, name) || !may_look(&managed->kek_file, 1))
+            continue;
+        if (gh_signing_ring_open_stored(&signing, &ring, &why) != GH_OK)
+            tell_why(files, conf->places.issuers[i],
+                     gh_arena_printf(files->errors->arena, "issuers.%.*s.managed.keys_encryption_file",
+                                     GH_STR_FMT(name)),
+                     why, "a file of at least 32 bytes, such as openssl rand -hex 32 makes");
+        gh_signing_ring_free(ring);
+    }
+}
+
 static void check_upstream(struct files *files, size_t i)
 {
     const struct gh_upstream_conf *conf = &files->conf->site->routes[i].upstream_conf;
@@ -209,6 +234,8 @@ enum gh_reason gh_check_files(const struct gh_conf *conf, struct gh_conf_errors 
         check_listener(&files, i);
     check_issuers(&files);
     check_clients(&files);
+    for (size_t i = 0; i < conf->places.issuer_count; i++)
+        check_sealing(&files, i);
     for (size_t i = 0; i < conf->site->route_count; i++)
         check_upstream(&files, i);
     check_admin(&files);

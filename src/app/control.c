@@ -143,11 +143,12 @@ static bool open_state(struct gh_control *control, struct gh_conf *conf)
     if (!gh_sandbox_open_as(conf->user))
         return false;
     enum gh_reason reason = gh_store_open(&conf->store, &control->store, &why);
+    control->signing.store = control->store;
     if (reason == GH_OK)
         reason = gh_signing_prepare(&control->signing, conf, gh_clock_wall_us() / 1000000, &why);
     gh_sandbox_open_as_before();
     control->may_pass = reason == GH_STORE_DOWN;
-    if (reason == GH_OK && !gh_control_make_index(control, conf))
+    if (reason == GH_OK && (!gh_control_make_index(control, conf) || !gh_control_join_keys(control)))
         reason = GH_OUT_OF_MEMORY;
     if (reason != GH_OK)
         (void)fprintf(stderr, "gatehouse: state: %s\n", why != NULL ? why : gh_reason_row(reason)->slug);
@@ -168,8 +169,7 @@ static bool read_admin_token(struct gh_control *control, const struct gh_conf *c
         .complete = table_complete,
         .issuers = table_issuers,
         .key_at = gh_control_key_at,
-        .key_rotate = gh_control_key_rotate,
-        .key_drop = gh_control_key_drop,
+        .key_change = gh_control_key_change,
     };
     control->admin.store = control->revocations.client;
     control->admin.registry = control->registry;
@@ -204,6 +204,7 @@ static bool start_up(struct gh_control *control, struct gh_conf *conf, struct gh
     }
     char *why = NULL;
     enum gh_reason reason = gh_control_adopt(control, conf, &why);
+    control->may_pass = reason == GH_STORE_DOWN;
     if (reason != GH_OK) {
         (void)fprintf(stderr, "gatehouse: %s\n", why != NULL ? why : gh_reason_row(reason)->slug);
         free(why);
@@ -363,6 +364,7 @@ void gh_control_done(struct gh_control *control)
     gh_notify_close();
     gh_hearings_close(control->hearings);
     gh_control_leave(control);
+    gh_control_leave_keys(control);
     gh_control_unfollow(control); /* who asked the store is gone with the admin listener */
     gh_control_free_setup(control);
     gh_keyrings_free(control->rings); /* who still waits is answered, by letters to workers */

@@ -87,7 +87,9 @@ struct gh_control {
     struct gh_lane *admin_audit; /* NULL: audit is off */
     struct gh_arena_pool admin_arenas;
     struct gh_node_entry node;
-    struct gh_deadline ticks; /* ticket keys rotate, signing keys are looked at */
+    struct gh_deadline ticks;     /* ticket keys rotate, signing keys in folders are looked at */
+    struct gh_deadline looks;     /* those in the store are */
+    struct gh_kid_look *kid_look; /* and when a token has an unknown kid; NULL: not at this moment */
     uint64_t generation;
     gh_str reload_text; /* heap: of the last reload */
 };
@@ -134,8 +136,17 @@ void gh_control_measure(struct gh_control *control);
 
 /* ---- signing_admin.c: as the control table has them; `ctx` is the control ---- */
 bool gh_control_key_at(void *ctx, const struct gh_managed *managed, size_t i, struct gh_admin_key *ret_key);
-bool gh_control_key_rotate(void *ctx, const struct gh_managed *managed, bool at_once);
-bool gh_control_key_drop(void *ctx, const struct gh_managed *managed, gh_str kid);
+enum gh_admin_key_end gh_control_key_change(void *ctx, const struct gh_managed *managed,
+                                            const struct gh_signing_change *change, gh_signing_answered done,
+                                            void *done_ctx, struct gh_signing_ask **ret_ask);
+/* Where there is a store: its rings of signing keys are looked at from now on. */
+bool gh_control_join_keys(struct gh_control *control) GH_MUST_USE;
+/* A token has a kid that is unknown here: where that issuer's keys are in the store, another gateway may have
+ * made one just now. One look for all who wait; what it finds is told before `done` runs. False: there is
+ * nothing to look at, and `done` never runs. */
+bool gh_control_look_for_kid(struct gh_control *control, uint32_t slot, void (*done)(void *ctx), void *ctx);
+/* Before the store is closed. */
+void gh_control_leave_keys(struct gh_control *control);
 
 /* ---- nodes.c: nothing without a store ---- */
 void gh_control_join(struct gh_control *control);

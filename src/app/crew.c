@@ -44,6 +44,8 @@ static void want_key(void *ctx, struct gh_worker *worker, uint32_t slot, gh_str 
 {
     struct gh_control *control = ctx;
     struct question *question = new_question(worker, ticket);
+    if (question != NULL && gh_control_look_for_kid(control, slot, key_came, question))
+        return;
     if (question != NULL && gh_keyrings_want(control->rings, slot, kid, key_came, question))
         return;
     free(question);

@@ -18,6 +18,9 @@ static struct gh_signing_conf conf_of(const struct gh_managed *managed)
     int64_t retired = managed->policy.access_s + CACHE_S + LEEWAY_S;
     return (struct gh_signing_conf){ .folder = managed->keys_folder,
                                      .kek_file = managed->kek_file,
+                                     .in_store = managed->keys_in_store,
+                                     .tenant = managed->policy.tenant,
+                                     .issuer = managed->policy.issuer,
                                      .alg = managed->signing,
                                      .next_s = managed->key_lead_s,
                                      .active_s = managed->key_life_s,
@@ -28,9 +31,10 @@ static char *identity_of(const struct gh_managed *managed)
 {
     const struct gh_signing_conf conf = conf_of(managed);
     char *text = NULL;
-    int len = asprintf(&text, "%.*s\n%.*s\n%.*s\n%d %lld %lld %lld", GH_STR_FMT(managed->name),
-                       GH_STR_FMT(conf.folder), GH_STR_FMT(conf.kek_file), (int)conf.alg,
-                       (long long)conf.next_s, (long long)conf.active_s, (long long)conf.retired_s);
+    int len = asprintf(&text, "%.*s\n%.*s\n%.*s\n%.*s\n%.*s\n%d %d %lld %lld %lld", GH_STR_FMT(managed->name),
+                       GH_STR_FMT(conf.folder), GH_STR_FMT(conf.kek_file), GH_STR_FMT(conf.tenant),
+                       GH_STR_FMT(conf.issuer), (int)conf.in_store, (int)conf.alg, (long long)conf.next_s,
+                       (long long)conf.active_s, (long long)conf.retired_s);
     return len < 0 ? NULL : text;
 }
 
@@ -51,21 +55,44 @@ struct gh_signing_ring *gh_signing_find(const struct gh_signing *signing, const 
     return here != NULL ? here->ring : NULL;
 }
 
+static enum gh_reason open_anew(const struct gh_signing *signing, const struct gh_managed *managed,
+                                int64_t now, struct gh_signing_ring **ret_ring, char **ret_why)
+{
+    const struct gh_signing_conf conf = conf_of(managed);
+    struct gh_signing_ring *ring = NULL;
+    if (!conf.in_store)
+        return gh_signing_ring_open(&conf, now, ret_ring, ret_why);
+    enum gh_reason reason = gh_signing_ring_open_stored(&conf, &ring, ret_why);
+    if (reason == GH_OK)
+        reason = gh_signing_settle(signing, ring, managed, ret_why);
+    if (reason == GH_OK)
+        *ret_ring = ring;
+    else
+        gh_signing_ring_free(ring);
+    return reason;
+}
+
+static enum gh_reason open_again(const struct gh_signing *signing, const struct gh_managed *managed,
+                                 int64_t now, struct gh_signing_ring *ring, char **ret_why)
+{
+    return gh_signing_ring_is_stored(ring) ? gh_signing_settle(signing, ring, managed, ret_why)
+                                           : gh_signing_ring_again(ring, now, ret_why);
+}
+
 static enum gh_reason open_ring(struct gh_signing *signing, const struct gh_managed *managed, int64_t now,
                                 char **ret_why)
 {
     const struct gh_signing_here *old = find(signing, managed);
     if (old != NULL) /* one that is in force is ticked; another knows nothing of what was dropped since */
-        return old->name != NULL ? GH_OK : gh_signing_ring_again(old->ring, now, ret_why);
+        return old->name != NULL ? GH_OK : open_again(signing, managed, now, old->ring, ret_why);
     if (signing->count == GH_ISSUER_SITE_MAX) {
         *ret_why = gh_str_to_heap(
             GH_STR("too many sets of signing keys since the start; restart to forget old ones"));
         return GH_SETTINGS_INVALID;
     }
-    const struct gh_signing_conf conf = conf_of(managed);
     struct gh_signing_here here = { .identity = identity_of(managed) };
     enum gh_reason reason =
-        here.identity != NULL ? gh_signing_ring_open(&conf, now, &here.ring, ret_why) : GH_OUT_OF_MEMORY;
+        here.identity != NULL ? open_anew(signing, managed, now, &here.ring, ret_why) : GH_OUT_OF_MEMORY;
     if (reason == GH_OK)
         signing->at[signing->count++] = here;
     else
@@ -82,8 +109,10 @@ static enum gh_reason publish(const struct gh_signing *signing, const struct gh_
     if (jwks.ptr == NULL)
         return GH_OUT_OF_MEMORY;
     for (size_t i = 0; i < site->issuer_count; i++)
-        if (site->issuers[i].conf.managed && gh_str_eq(site->issuers[i].conf.profile.name, managed->name))
+        if (site->issuers[i].conf.managed && gh_str_eq(site->issuers[i].conf.profile.name, managed->name)) {
             site->issuers[i].conf.jwks_text = jwks;
+            site->issuers[i].conf.is_shared = managed->keys_in_store;
+        }
     return GH_OK;
 }
 
@@ -117,7 +146,7 @@ bool gh_signing_tick(struct gh_signing *signing, int64_t now, bool *ret_busy)
 {
     bool changed = false;
     for (size_t i = 0; i < signing->count; i++)
-        if (signing->at[i].name != NULL)
+        if (signing->at[i].name != NULL && !gh_signing_ring_is_stored(signing->at[i].ring))
             changed = gh_signing_ring_tick(signing->at[i].ring, now, ret_busy) || changed;
     return changed;
 }

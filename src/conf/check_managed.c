@@ -188,6 +188,18 @@ static void add_clients(struct gh_build *build, const struct gh_settings_managed
     }
 }
 
+static void check_keys(struct gh_build *build, const struct gh_settings_issuer *from)
+{
+    const struct gh_settings_managed *settings = &from->managed;
+    const struct gh_node *node = gh_node_get(from->at.node, "managed");
+    bool in_store = settings->keys_in == GH_KEYS_IN_STORE;
+    if (!in_store && settings->keys.len == 0)
+        gh_tell_error(build->teller, node, "keys", GH_STR("nothing"), GH_STR("a path"));
+    if (in_store && settings->kek_file.len == 0)
+        gh_tell_error(build->teller, node, "keys_encryption_file", GH_STR("nothing"),
+                      GH_STR("a file with keys_in: store, where the keys are sealed under it"));
+}
+
 static void build_one(struct gh_build *build, const struct gh_settings_issuer *from,
                       struct gh_managed *managed)
 {
@@ -206,6 +218,8 @@ static void build_one(struct gh_build *build, const struct gh_settings_issuer *f
     managed->limits = settings->limits;
     managed->keys_folder = settings->keys;
     managed->kek_file = settings->kek_file;
+    managed->keys_in_store = settings->keys_in == GH_KEYS_IN_STORE;
+    check_keys(build, from);
     managed->signing = (enum gh_alg)settings->alg;
     managed->key_life_s = settings->key_life_s;
     managed->key_lead_s = settings->key_lead_s;

@@ -89,6 +89,9 @@ static const struct gh_choice accounts[] = {
 static const struct gh_choice algs[] = {
     { "ES256", GH_ALG_ES256 }, { "EdDSA", GH_ALG_EDDSA }, { "RS256", GH_ALG_RS256 }, { NULL, 0 }
 };
+static const struct gh_choice keys_places[] = { { "folder", GH_KEYS_IN_FOLDER },
+                                                { "store", GH_KEYS_IN_STORE },
+                                                { NULL, 0 } };
 static const struct gh_row managed_rows[] = {
     { "url", GH_ROW_URL, AT(url), GH_ROW_REQUIRED,
       .doc = "The issuer: an https URL without a slash at its end (http on loopback). It is in every token "
@@ -114,10 +117,18 @@ static const struct gh_row managed_rows[] = {
              "race." },
     { "signing", GH_ROW_CHOICE, AT(alg), .choices = algs, .fallback = "ES256",
       .doc = "Algorithm of new signing keys; old keys live on as long as their tokens." },
-    { "keys", GH_ROW_PATH, AT(keys), GH_ROW_REQUIRED,
-      .doc = "Folder of the private signing keys; made with mode 0700 when it is missing." },
+    { "keys_in", GH_ROW_CHOICE, AT(keys_in), .choices = keys_places, .fallback = "folder",
+      .doc = "Where the private signing keys lie: in a folder, which all processes of the issuer share, or "
+             "as one "
+             "row in `store`, sealed under `keys_encryption_file`, for gateways that share nothing else." },
+    { "keys", GH_ROW_PATH, AT(keys), .unset = "needed, but with `keys_in: store`",
+      .doc = "Folder of the private signing keys; made with mode 0700 when it is missing. With `keys_in: "
+             "store`: "
+             "the one whose keys are taken over when the store has none yet." },
     { "keys_encryption_file", GH_ROW_FILE, AT(kek_file), GH_ROW_SECRET, .unset = "not encrypted",
-      .doc = "File with the key that the private keys are encrypted under, such as a systemd credential." },
+      .doc =
+          "File with the key that the private keys are encrypted under, such as a systemd credential. With "
+          "`keys_in: store` it is needed, has 32 bytes at least, and is the same at all gateways." },
     { "key_life", GH_ROW_SECONDS, AT(key_life_s), .fallback = "30d", .min = 3600, .max = 31536000,
       .doc = "So long a key signs." },
     { "key_lead", GH_ROW_SECONDS, AT(key_lead_s), .fallback = "24h", .min = 0, .max = 2592000,

@@ -36,11 +36,12 @@ struct gh_settings_login {
     struct gh_strs scopes, tenants, tenant_claims;
     bool response_iss;
 };
+enum gh_keys_in { GH_KEYS_IN_FOLDER, GH_KEYS_IN_STORE };
 enum gh_accounts { GH_ACCOUNTS_AUTO, GH_ACCOUNTS_OFF, GH_ACCOUNTS_ON };
 
 struct gh_settings_managed {
     gh_str url, keys, kek_file;
-    int registration, alg; /* enum gh_registration, enum gh_alg */
+    int registration, alg, keys_in; /* enum gh_registration, enum gh_alg, enum gh_keys_in */
     bool push_required;
     struct gh_issuer_limits limits;
     struct gh_strs redirect_schemes;

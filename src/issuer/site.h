@@ -58,6 +58,7 @@ struct gh_managed {
     bool insecure;     /* http, on loopback: cookies without Secure and the __Host- prefix */
     enum gh_registration registration;
     gh_str keys_folder, kek_file; /* of its signing keys */
+    bool keys_in_store;           /* a row for all gateways; the folder is where they were before */
     enum gh_alg signing;          /* of new keys */
     int64_t key_life_s, key_lead_s;
     struct gh_issuer_limits limits;

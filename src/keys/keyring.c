@@ -202,6 +202,15 @@ bool gh_keyrings_put(struct gh_keyrings *rings, uint32_t slot, gh_str jwks)
     return true;
 }
 
+void gh_keyrings_rest(struct gh_keyrings *rings, uint32_t slot, int64_t rest_ms)
+{
+    struct ring *ring = slot < GH_KEYRING_SLOTS ? rings->at[slot] : NULL;
+    if (ring == NULL || !ring->conf->is_shared)
+        return;
+    ring->view.quiet_until_ms = gh_loop_now_ms(rings->loop) + rest_ms;
+    gh_ring_tell(ring);
+}
+
 void gh_keyrings_end(struct gh_keyrings *rings, bool commit)
 {
     for (uint32_t i = 0; i < rings->given; i++) {

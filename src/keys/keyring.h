@@ -21,6 +21,7 @@ struct gh_issuer_conf {
     gh_str token_header;  /* edge: the header with the assertion, lower case; empty: Authorization */
     bool is_login;        /* people sign in there; it signs nothing that requests bring */
     bool managed;         /* ours: keys come from jwks_text, and by gh_keyrings_put */
+    bool is_shared;       /* and other gateways change them: who has an unknown kid may ask */
     gh_str jwks_text;
     /* opaque tokens */
     gh_str introspection_url;
@@ -69,6 +70,8 @@ void gh_keyrings_end(struct gh_keyrings *rings, bool commit);
 /* A new set of a managed issuer, published at once: its keys rotate between reloads. False when it cannot be
  * read or memory runs out: the old one stays. */
 bool gh_keyrings_put(struct gh_keyrings *rings, uint32_t slot, gh_str jwks) GH_MUST_USE;
+/* Of a shared one: for so long nobody asks about unknown kids. */
+void gh_keyrings_rest(struct gh_keyrings *rings, uint32_t slot, int64_t rest_ms);
 /* The present view with a reference of its own (for a new worker). */
 struct gh_keys_view gh_keyrings_view(struct gh_keyrings *rings, uint32_t slot);
 

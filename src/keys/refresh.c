@@ -66,7 +66,7 @@ void gh_ring_begin(struct ring *ring)
         return;
     }
     if (ring->next_set != NULL) {
-        ring->view.quiet_until_ms = INT64_MAX;
+        ring->view.quiet_until_ms = ring->conf->is_shared ? 0 : INT64_MAX;
         gh_ring_take_set(ring, ring->next_set, ring->next_digest, ring->next_faults);
         ring->next_set = NULL;
         gh_ring_tell(ring);

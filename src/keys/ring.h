@@ -22,6 +22,7 @@ struct ring_conf {
     bool has_keys;                  /* false: introspection alone */
     bool is_login;                  /* nobody waits for it to be ready */
     bool managed;                   /* the set is put here, never fetched */
+    bool is_shared;                 /* and not by this process alone */
     gh_str jwks_text;               /* the first one */
     gh_algs algs;
     int64_t max_age_s, max_stale_s, cooldown_s;

@@ -58,6 +58,7 @@ static bool copy_conf(struct ring_conf *to, const struct gh_issuer_conf *conf)
     to->introspection_parallel = conf->introspection_parallel;
     to->is_login = conf->is_login;
     to->managed = conf->managed;
+    to->is_shared = conf->is_shared;
     to->has_keys = conf->introspection_url.len == 0 || conf->discovery_url.len != 0 ||
                    conf->jwks_url.len != 0 || conf->jwks_file.len != 0;
     const struct {

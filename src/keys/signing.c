@@ -1,6 +1,4 @@
-/* keys/signing.c: which key signs at what time, and the ring that follows it. */
-#include "keys/signing.h"
-
+/* keys/signing.c: a ring of signing keys, and the folder that holds it. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -11,99 +9,28 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "keys/signing_files.h"
+#include "keys/signing_ring.h"
 
 /* At most 200 ms. */
 #define HOLD_TRIES 20
 #define HOLD_MS    10
 
-/* ---- states by time of birth ---- */
-
-bool gh_signing_states(const struct gh_signing_conf *conf, const int64_t *created, size_t count, int64_t now,
-                       enum gh_signing_state *ret_states)
-{
-    size_t active = 0; /* the newest that has been known long enough, else the oldest */
-    for (size_t i = 1; i < count; i++)
-        if (created[i] + conf->next_s <= now)
-            active = i;
-    for (size_t i = 0; i < count; i++) {
-        ret_states[i] = i == active ? GH_SIGNING_ACTIVE : GH_SIGNING_NEXT;
-        if (i >= active)
-            continue;
-        int64_t replaced = created[i + 1] + conf->next_s;
-        ret_states[i] = replaced + conf->retired_s <= now ? GH_SIGNING_GONE : GH_SIGNING_RETIRED;
-    }
-    if (count == 0)
-        return true;
-    int64_t began = active > 0 ? created[active] + conf->next_s : created[active];
-    return active == count - 1 && began + conf->active_s - conf->next_s <= now;
-}
-
-/* ---- the ring ---- */
-
-struct member {
-    int64_t created;
-    struct gh_signing_key *key;
-    enum gh_signing_state state;
-};
-
-struct gh_signing_ring {
-    struct gh_arena *arena;
-    struct gh_signing_conf conf; /* its slices are in the arena */
-    struct gh_secret kek;
-    struct member at[GH_SIGNING_KEYS_MAX];
-    size_t count;
-};
-
-static void judge(struct gh_signing_ring *ring, int64_t now, bool *ret_due)
-{
-    int64_t created[GH_SIGNING_KEYS_MAX] = { 0 }; /* gcc does not see that `count` bounds both loops */
-    enum gh_signing_state states[GH_SIGNING_KEYS_MAX];
-    for (size_t i = 0; i < ring->count; i++)
-        created[i] = ring->at[i].created;
-    *ret_due = gh_signing_states(&ring->conf, created, ring->count, now, states);
-    for (size_t i = 0; i < ring->count; i++)
-        ring->at[i].state = states[i];
-}
-
-static bool is_older(const struct member *member, int64_t created, const struct gh_signing_key *key)
-{
-    return member->created != created
-               ? member->created < created
-               : gh_str_cmp(gh_signing_key_kid(member->key), gh_signing_key_kid(key)) < 0;
-}
-
-/* Sorted by birth, and twins by name: alike in every process. */
-static void insert(struct gh_signing_ring *ring, int64_t created, struct gh_signing_key *key)
-{
-    size_t i = ring->count++;
-    for (; i > 0 && !is_older(&ring->at[i - 1], created, key); i--)
-        ring->at[i] = ring->at[i - 1];
-    ring->at[i] = (struct member){ .created = created, .key = key };
-}
-
-static void remove_at(struct gh_signing_ring *ring, size_t i)
-{
-    gh_signing_key_unref(ring->at[i].key);
-    ring->count--;
-    for (; i < ring->count; i++)
-        ring->at[i] = ring->at[i + 1];
-}
+/* ---- in a folder ---- */
 
 /* The one that was made, lent. */
 static struct gh_signing_key *make(struct gh_signing_ring *ring, int64_t created)
 {
     struct gh_signing_key *key = NULL;
     const char *why = "there are too many";
-    for (size_t i = 0; i < ring->count; i++)
-        created += ring->at[i].created == created; /* sorted: no two are of the same second */
-    if (ring->count < GH_SIGNING_KEYS_MAX)
+    created = gh_members_free_second(&ring->keys, created);
+    if (ring->keys.count < GH_SIGNING_KEYS_MAX)
         why = gh_signing_file_make(ring->conf.folder, &ring->kek, ring->conf.alg, created, &key);
     if (why != NULL) {
         gh_log(GH_LOG_ERROR, "a signing key could not be made", GH_FIELD("folder", ring->conf.folder),
                GH_FIELD("why", gh_str_from(why)));
         return NULL;
     }
-    insert(ring, created, key);
+    gh_members_insert(&ring->keys, created, key);
     gh_log(GH_LOG_INFO, "a signing key was made", GH_FIELD("kid", gh_signing_key_kid(key)));
     return key;
 }
@@ -111,12 +38,12 @@ static struct gh_signing_key *make(struct gh_signing_ring *ring, int64_t created
 static bool forget_gone(struct gh_signing_ring *ring)
 {
     bool changed = false;
-    for (size_t i = ring->count; i-- > 0;) {
-        if (ring->at[i].state != GH_SIGNING_GONE)
+    for (size_t i = ring->keys.count; i-- > 0;) {
+        if (ring->keys.at[i].state != GH_SIGNING_GONE)
             continue;
-        (void)gh_signing_file_delete(ring->conf.folder, ring->at[i].created,
-                                     gh_signing_key_kid(ring->at[i].key));
-        remove_at(ring, i);
+        (void)gh_signing_file_delete(ring->conf.folder, ring->keys.at[i].created,
+                                     gh_signing_key_kid(ring->keys.at[i].key));
+        gh_members_remove(&ring->keys, i);
         changed = true;
     }
     return changed;
@@ -124,32 +51,25 @@ static bool forget_gone(struct gh_signing_ring *ring)
 
 /* ---- several processes: whoever holds the folder makes what is due, the others find it ---- */
 
-static void forget_all(struct gh_signing_ring *ring)
-{
-    for (size_t i = 0; i < ring->count; i++)
-        gh_signing_key_unref(ring->at[i].key);
-    ring->count = 0;
-}
-
 /* What the folder holds takes the place of what is known. */
 static enum gh_reason read_folder(struct gh_signing_ring *ring, bool *ret_changed, char **ret_why)
 {
     struct gh_signing_file old[GH_SIGNING_KEYS_MAX], files[GH_SIGNING_KEYS_MAX];
-    const struct gh_signing_known known = { old, ring->count };
+    const struct gh_signing_known known = { old, ring->keys.count };
     size_t count = 0, kept = 0;
-    for (size_t i = 0; i < ring->count; i++)
-        old[i] = (struct gh_signing_file){ ring->at[i].created, ring->at[i].key };
+    for (size_t i = 0; i < ring->keys.count; i++)
+        old[i] = (struct gh_signing_file){ ring->keys.at[i].created, ring->keys.at[i].key };
     enum gh_reason reason =
         gh_signing_files_read(ring->conf.folder, &ring->kek, &known, files, &count, ret_why);
-    if (reason != GH_OK || (count == 0 && ring->count > 0))
+    if (reason != GH_OK || (count == 0 && ring->keys.count > 0))
         return reason; /* a folder that somebody has emptied says nothing: the keys in memory sign on */
     for (size_t i = 0; i < count; i++)
-        for (size_t k = 0; k < ring->count; k++)
-            kept += files[i].key == ring->at[k].key;
-    *ret_changed = kept != count || kept != ring->count;
-    forget_all(ring);
+        for (size_t k = 0; k < ring->keys.count; k++)
+            kept += files[i].key == ring->keys.at[k].key;
+    *ret_changed = kept != count || kept != ring->keys.count;
+    gh_members_done(&ring->keys);
     for (size_t i = 0; i < count; i++)
-        insert(ring, files[i].created, files[i].key);
+        gh_members_insert(&ring->keys, files[i].created, files[i].key);
     return GH_OK;
 }
 
@@ -170,9 +90,9 @@ bool gh_signing_ring_tick(struct gh_signing_ring *ring, int64_t now, bool *ret_b
     int held = gh_signing_folder_hold(ring->conf.folder, false);
     bool is_busy = held < 0 && errno == EWOULDBLOCK; /* a file that is being renamed could be missed */
     bool changed = !is_busy && follow(ring), due = false;
-    judge(ring, now, &due);
+    gh_members_judge(&ring->conf, &ring->keys, now, &due);
     if (due && held >= 0 && make(ring, now) != NULL) {
-        judge(ring, now, &due);
+        gh_members_judge(&ring->conf, &ring->keys, now, &due);
         changed = true;
     }
     changed = (!is_busy && forget_gone(ring)) || changed;
@@ -203,7 +123,7 @@ static int hold_and_follow(struct gh_signing_ring *ring)
 
 /* ---- replaced by the operator ---- */
 
-static bool bear_again(struct gh_signing_ring *ring, struct member *member, int64_t created)
+static bool bear_again(struct gh_signing_ring *ring, struct gh_signing_member *member, int64_t created)
 {
     gh_str kid = gh_signing_key_kid(member->key);
     if (!gh_signing_file_reborn(ring->conf.folder, kid, member->created, created)) {
@@ -215,36 +135,20 @@ static bool bear_again(struct gh_signing_ring *ring, struct member *member, int6
     return true;
 }
 
-static void sort(struct gh_signing_ring *ring)
-{
-    struct member all[GH_SIGNING_KEYS_MAX];
-    size_t count = ring->count;
-    for (size_t i = 0; i < count; i++)
-        all[i] = ring->at[i];
-    ring->count = 0;
-    for (size_t i = 0; i < count; i++)
-        insert(ring, all[i].created, all[i].key);
-}
-
-/* States come from times of birth alone: whoever was born later than `born` was so before it from now on, in
- * the same order, which holds too where this ends halfway. The key that takes over comes last. */
+/* The key that takes over comes last: what ends halfway has kept the order. */
 static bool give_way(struct gh_signing_ring *ring, const struct gh_signing_key *heir, int64_t born)
 {
-    int64_t births[GH_SIGNING_KEYS_MAX] = { 0 }, latest = born - 1;
+    int64_t births[GH_SIGNING_KEYS_MAX] = { 0 };
+    struct gh_signing_members *keys = &ring->keys;
     bool ok = true;
-    for (size_t i = ring->count; i-- > 0;) {
-        struct member *member = &ring->at[i];
-        births[i] = member->key == heir ? born : member->created < latest ? member->created : latest;
-        if (member->key != heir)
-            latest = births[i] - 1;
-    }
-    for (size_t i = 0; i < ring->count && ok; i++)
-        if (ring->at[i].key != heir && ring->at[i].created != births[i])
-            ok = bear_again(ring, &ring->at[i], births[i]);
-    for (size_t i = 0; i < ring->count && ok; i++)
-        if (ring->at[i].key == heir)
-            ok = bear_again(ring, &ring->at[i], births[i]);
-    sort(ring);
+    gh_members_births(keys, heir, born, births);
+    for (size_t i = 0; i < keys->count && ok; i++)
+        if (keys->at[i].key != heir && keys->at[i].created != births[i])
+            ok = bear_again(ring, &keys->at[i], births[i]);
+    for (size_t i = 0; i < keys->count && ok; i++)
+        if (keys->at[i].key == heir)
+            ok = bear_again(ring, &keys->at[i], births[i]);
+    gh_members_sort(keys);
     return ok;
 }
 
@@ -256,33 +160,26 @@ bool gh_signing_ring_rotate(struct gh_signing_ring *ring, int64_t now, bool at_o
     /* Born in the past, a key is known long enough by its name alone: also after a restart, and elsewhere. */
     bool made = key != NULL && (!at_once || give_way(ring, key, now - ring->conf.next_s));
     bool due;
-    judge(ring, now, &due);
+    gh_members_judge(&ring->conf, &ring->keys, now, &due);
     if (held >= 0)
         (void)close(held);
     return made;
 }
 
-static size_t find(const struct gh_signing_ring *ring, gh_str kid)
-{
-    size_t i = 0;
-    while (i < ring->count && !gh_str_eq(gh_signing_key_kid(ring->at[i].key), kid))
-        i++;
-    return i;
-}
-
 /* The folder is held. */
 static bool drop(struct gh_signing_ring *ring, gh_str kid, int64_t now)
 {
-    bool is_last = ring->count == 1;
-    if (find(ring, kid) == ring->count || (is_last && make(ring, now) == NULL))
+    bool is_last = ring->keys.count == 1;
+    if (gh_members_find(&ring->keys, kid) == ring->keys.count || (is_last && make(ring, now) == NULL))
         return false; /* without any key an issuer could not even say so */
-    size_t i = find(ring, kid);
-    if (!gh_signing_file_delete(ring->conf.folder, ring->at[i].created, kid)) { /* it would be read again */
+    size_t i = gh_members_find(&ring->keys, kid);
+    if (!gh_signing_file_delete(ring->conf.folder, ring->keys.at[i].created,
+                                kid)) { /* it would be read again */
         gh_log(GH_LOG_ERROR, "the file of a signing key cannot be deleted",
                GH_FIELD("folder", ring->conf.folder), GH_FIELD("kid", kid));
         return false;
     }
-    remove_at(ring, i);
+    gh_members_remove(&ring->keys, i);
     return true;
 }
 
@@ -290,7 +187,7 @@ bool gh_signing_ring_drop(struct gh_signing_ring *ring, gh_str kid, int64_t now)
 {
     int held = hold_and_follow(ring);
     bool dropped = held >= 0 && drop(ring, kid, now), due;
-    judge(ring, now, &due);
+    gh_members_judge(&ring->conf, &ring->keys, now, &due);
     if (held >= 0)
         (void)close(held);
     return dropped;
@@ -307,9 +204,9 @@ static enum gh_reason read_first(struct gh_signing_ring *ring, int64_t now, char
     if (reason == GH_OK)
         reason = read_folder(ring, &changed, ret_why);
     if (reason == GH_OK) {
-        judge(ring, now, &due);
+        gh_members_judge(&ring->conf, &ring->keys, now, &due);
         if (due && make(ring, now) != NULL)
-            judge(ring, now, &due);
+            gh_members_judge(&ring->conf, &ring->keys, now, &due);
         (void)forget_gone(ring);
     }
     if (held >= 0)
@@ -322,14 +219,14 @@ enum gh_reason gh_signing_ring_again(struct gh_signing_ring *ring, int64_t now, 
     bool changed, due;
     int held = gh_signing_folder_hold(ring->conf.folder, true);
     enum gh_reason reason = read_folder(ring, &changed, ret_why);
-    judge(ring, now, &due);
+    gh_members_judge(&ring->conf, &ring->keys, now, &due);
     if (held >= 0)
         (void)close(held);
     return reason;
 }
 
-enum gh_reason gh_signing_ring_open(const struct gh_signing_conf *conf, int64_t now,
-                                    struct gh_signing_ring **ret_ring, char **ret_why)
+enum gh_reason gh_signing_ring_new(const struct gh_signing_conf *conf, struct gh_signing_ring **ret_ring,
+                                   char **ret_why)
 {
     struct gh_signing_ring *ring = gh_calloc(1, sizeof(*ring));
     enum gh_reason reason = GH_OUT_OF_MEMORY;
@@ -338,18 +235,14 @@ enum gh_reason gh_signing_ring_open(const struct gh_signing_conf *conf, int64_t 
     ring->conf = *conf;
     ring->conf.folder = gh_arena_dup(ring->arena, conf->folder);
     ring->conf.kek_file = gh_arena_dup(ring->arena, conf->kek_file);
-    if (ring->conf.folder.ptr == NULL || ring->conf.kek_file.ptr == NULL)
+    ring->conf.tenant = gh_arena_dup(ring->arena, conf->tenant);
+    ring->conf.issuer = gh_arena_dup(ring->arena, conf->issuer);
+    if (ring->conf.folder.ptr == NULL || ring->conf.kek_file.ptr == NULL || ring->conf.tenant.ptr == NULL ||
+        ring->conf.issuer.ptr == NULL)
         goto fail;
     reason = gh_signing_kek_read(ring->conf.kek_file, &ring->kek, ret_why);
-    if (reason == GH_OK)
-        reason = read_first(ring, now, ret_why);
     if (reason != GH_OK)
         goto fail;
-    if (ring->count == 0) {
-        reason = GH_SETTINGS_INVALID;
-        *ret_why = gh_str_to_heap(GH_STR("a signing key could not be made, see the log"));
-        goto fail;
-    }
     *ret_ring = ring;
     return GH_OK;
 fail:
@@ -357,11 +250,30 @@ fail:
     return reason;
 }
 
+enum gh_reason gh_signing_ring_open(const struct gh_signing_conf *conf, int64_t now,
+                                    struct gh_signing_ring **ret_ring, char **ret_why)
+{
+    struct gh_signing_ring *ring = NULL;
+    enum gh_reason reason = gh_signing_ring_new(conf, &ring, ret_why);
+    if (reason == GH_OK)
+        reason = read_first(ring, now, ret_why);
+    if (reason == GH_OK && ring->keys.count == 0) {
+        reason = GH_SETTINGS_INVALID;
+        *ret_why = gh_str_to_heap(GH_STR("a signing key could not be made, see the log"));
+    }
+    if (reason == GH_OK)
+        *ret_ring = ring;
+    else
+        gh_signing_ring_free(ring);
+    return reason;
+}
+
 void gh_signing_ring_free(struct gh_signing_ring *ring)
 {
     if (ring == NULL)
         return;
-    forget_all(ring);
+    gh_signing_stored_free(ring->stored);
+    gh_members_done(&ring->keys);
     gh_secret_done(&ring->kek);
     gh_arena_free(ring->arena);
     free(ring);
@@ -371,27 +283,24 @@ void gh_signing_ring_free(struct gh_signing_ring *ring)
 
 struct gh_signing_key *gh_signing_ring_active(const struct gh_signing_ring *ring)
 {
-    for (size_t i = 0; i < ring->count; i++)
-        if (ring->at[i].state == GH_SIGNING_ACTIVE)
-            return ring->at[i].key;
-    return NULL;
+    return gh_members_active(&ring->keys);
 }
 
 gh_str gh_signing_ring_jwks(struct gh_arena *arena, const struct gh_signing_ring *ring)
 {
     struct gh_signing_key *keys[GH_SIGNING_KEYS_MAX];
-    for (size_t i = 0; i < ring->count; i++)
-        keys[i] = ring->at[i].key;
-    return gh_jwks_write(arena, keys, ring->count);
+    for (size_t i = 0; i < ring->keys.count; i++)
+        keys[i] = ring->keys.at[i].key;
+    return gh_jwks_write(arena, keys, ring->keys.count);
 }
 
 bool gh_signing_ring_at(const struct gh_signing_ring *ring, size_t i, gh_str *ret_kid,
                         enum gh_signing_state *ret_state, int64_t *ret_created)
 {
-    if (i >= ring->count)
+    if (i >= ring->keys.count)
         return false;
-    *ret_kid = gh_signing_key_kid(ring->at[i].key);
-    *ret_state = ring->at[i].state;
-    *ret_created = ring->at[i].created;
+    *ret_kid = gh_signing_key_kid(ring->keys.at[i].key);
+    *ret_state = ring->keys.at[i].state;
+    *ret_created = ring->keys.at[i].created;
     return true;
 }

@@ -88,6 +88,14 @@ static EVP_PKEY *generate(enum gh_alg alg)
     return alg == GH_ALG_EDDSA ? EVP_PKEY_Q_keygen(NULL, NULL, "ED25519") : EVP_EC_gen("P-256");
 }
 
+const char *gh_signing_key_generate(enum gh_alg alg, struct gh_signing_key **ret_key)
+{
+    EVP_PKEY *pkey = generate(alg);
+    const char *why = pkey != NULL ? key_of(pkey, ret_key) : "libcrypto failed";
+    EVP_PKEY_free(pkey);
+    return why;
+}
+
 /* ---- files ---- */
 
 static bool path_of(char out[PATH_MAX_HERE], gh_str folder, int64_t created, gh_str kid, const char *end)

@@ -12,6 +12,8 @@ struct gh_signing_file {
 
 /* Empty without a file. GH_SETTINGS_INVALID when it is shorter than 16 bytes or others may read it. */
 GH_MUST_USE enum gh_reason gh_signing_kek_read(gh_str file, struct gh_secret *ret_kek, char **ret_why);
+/* A new key of that algorithm, in memory alone. NULL, or why not. */
+const char *gh_signing_key_generate(enum gh_alg alg, struct gh_signing_key **ret_key);
 /* Unless it is there. */
 GH_MUST_USE enum gh_reason gh_signing_folder_make(gh_str folder, char **ret_why);
 /* All keys of the folder; those that `known` has under the same name are

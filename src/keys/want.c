@@ -58,7 +58,8 @@ static bool may_fetch(struct ring *ring, gh_str kid)
 {
     int64_t now = gh_loop_now_ms(ring->rings->loop);
     unsigned char key[GH_RECENT_KEY];
-    if (ring->view.set == NULL || gh_jwks_has_kid(ring->view.set, kid) || now < ring->view.quiet_until_ms)
+    if (ring->conf->managed || ring->view.set == NULL || gh_jwks_has_kid(ring->view.set, kid) ||
+        now < ring->view.quiet_until_ms)
         return false;
     return gh_recent_key(ring->slot, kid, key) && !gh_recent_has(&ring->rings->unknown, key, now);
 }

@@ -273,6 +273,9 @@ static bool expose_issuers(const struct gh_registry *registry, struct gh_buf *ou
         ROW("jwks_fetched_timestamp_seconds", keys_fetched_at_s, "gauge",
             "When the present key set was fetched."),
         ROW("issuer_ready", ready, "gauge", "1 when this issuer's tokens can be verified."),
+        ROW("signing_row_failing", signing_failing, "gauge",
+            "1 when the row of signing keys of this issuer, which lies in the store, cannot be read or "
+            "used."),
     };
 #undef ROW
     for (size_t i = 0; i < GH_ARRAY_LEN(rows); i++)

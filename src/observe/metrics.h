@@ -47,6 +47,7 @@ struct gh_issuer_stats {
     gh_cell keys_rejected[GH_KEY_FAULT_COUNT];
     gh_cell keys_fetched_at_s; /* since 1970; 0: never */
     gh_cell ready;             /* 1: tokens of this issuer can be verified */
+    gh_cell signing_failing;   /* 1: the row of its signing keys cannot be read, or not be used */
 };
 
 /* Of the revocation index; of the control thread. */

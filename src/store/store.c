@@ -238,6 +238,17 @@ static void run_batch(struct gh_store *store, struct gh_store_call *batch)
     post_answers(store, batch);
 }
 
+void gh_store_run_early(struct gh_store *store)
+{
+    if (store->started)
+        return;
+    pthread_mutex_lock(&store->lock);
+    struct gh_store_call *batch = take_batch(store);
+    pthread_mutex_unlock(&store->lock);
+    if (batch != NULL)
+        run_batch(store, batch);
+}
+
 static void sweep(struct gh_store *store, int64_t now_ms)
 {
     bool more = false;

@@ -44,6 +44,9 @@ GH_MUST_USE enum gh_reason gh_store_open(const struct gh_store_conf *conf, struc
                                          char **ret_why);
 /* Starts the driver's thread: until then calls wait. False when it cannot be. */
 bool gh_store_start(struct gh_store *store) GH_MUST_USE;
+/* Before that, in its place: runs what waits, on this thread, which may take as long as the store does.
+ * Later: nothing. */
+void gh_store_run_early(struct gh_store *store);
 /* Waits for what is running. Clients are freed before: calls that still wait have nobody to answer and are
  * dropped. The mailboxes of clients and follower are freed after. */
 void gh_store_close(struct gh_store *store);

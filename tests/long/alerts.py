@@ -33,6 +33,7 @@ CASES = {
     "GatehouseKeysNotRefreshed": (
         {**issuer("jwks_fetch_failures_total", "0+1x60"), **issuer("jwks_fetches_total", "5x60")},
         {**issuer("jwks_fetch_failures_total", "0+1x60"), **issuer("jwks_fetches_total", "0+1x60")}),
+    "GatehouseSigningRowFails": (issuer("signing_row_failing", "0x10 1x50"), issuer("signing_row_failing", "0x57 1x3")),
     "GatehouseRevocationStale": (worker(revocation_staleness_seconds="0.05x20 1+1x40"), worker(revocation_staleness_seconds="0.2x60")),
     "GatehouseStoreFails": (requests(ok=60, store_down=1), requests(ok=60)),
     "GatehouseAuditDropped": (worker(audit_dropped_total="0x30 0+1x30"), worker(audit_dropped_total="7x60")),

@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/base64.h"
+#include "base/secret.h"
 #include "base/str.h"
 #include "core/text.h"
 
@@ -251,6 +252,21 @@ static bool keeps_its_word(const struct gh_signing_key *key)
                 EVP_DigestVerify(ctx, signature, len, (const unsigned char *)word.ptr, word.len) == 1;
     EVP_MD_CTX_free(ctx);
     return kept;
+}
+
+enum gh_reason gh_signing_key_write(const struct gh_signing_key *key, struct gh_secret *ret_pem)
+{
+    BIO *bio = BIO_new(BIO_s_secmem());
+    char *pem = NULL;
+    bool ok = bio != NULL && PEM_write_bio_PKCS8PrivateKey(bio, key->pkey, NULL, NULL, 0, NULL, NULL) == 1;
+    if (ok) {
+        long len = BIO_get_mem_data(bio, &pem);
+        ok = gh_secret_set(ret_pem, gh_str_of(pem, (size_t)len));
+        gh_wipe(pem, (size_t)len);
+    }
+    BIO_free(bio);
+    ERR_clear_error();
+    return ok ? GH_OK : GH_OUT_OF_MEMORY;
 }
 
 struct gh_signing_key *gh_signing_key_ref(struct gh_signing_key *key)
