@@ -87,10 +87,11 @@ export async function certificates() {
   return { ca: join(run, 'ca.pem'), certificate: join(run, 'tls.crt'), key: join(run, 'tls.key') };
 }
 
-// What routes say beside scopes and upstream: one before the conformance server whose rules allow everything, and one before a
-// server that does not compare headers.
+// What routes say beside scopes and upstream: one before the conformance server whose rules allow everything, one with a tool that
+// needs more than the route, and one before a server that does not compare headers.
 const RULES = {
   ruled: 'tools: { "*": [] }, prompts: { "*": [] }, resources: { "*": [] }, rules: [{ name: extensions, methods: "*" }]',
+  stepped: 'tools: { echo: [], get_forecast: mcp:execute }',
   lax: 'param_headers: [{ tool: region, header: Region, argument: /region }]',
 };
 
@@ -117,7 +118,7 @@ export async function house({ tls, issuerEnv = {} } = {}) {
 
   const host = `${tls ? 'localhost' : '127.0.0.1'}:${gatewayPort}`;
   const origin = `${tls ? 'https' : 'http'}://${host}`;
-  const routes = { everything, demo, conformance, ruled: conformance, lax };
+  const routes = { everything, demo, conformance, ruled: conformance, stepped: demo, lax };
   const audit = join(run, 'audit.jsonl');
   const settings = join(run, 'gatehouse.yaml');
   writeFileSync(settings, `listen:
