@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 )
 
@@ -18,6 +19,44 @@ type params struct {
 	Name *string    `json:"name"`
 	URI  *string    `json:"uri"`
 	Ref  *reference `json:"ref"`
+
+	Arguments json.RawMessage `json:"arguments"`
+}
+
+type arguments struct {
+	Amount any `json:"amount"`
+	To     []struct {
+		Account any `json:"account"`
+	} `json:"to"`
+}
+
+func value(of any) string {
+	switch of := of.(type) {
+	case nil:
+		return "z" // or nothing
+	case string:
+		return "s" + text(&of)
+	case bool:
+		if of {
+			return "b1"
+		}
+		return "b0"
+	case float64:
+		return fmt.Sprintf("n%016x", math.Float64bits(of+0))
+	}
+	return "o"
+}
+
+// What it cannot take is "?": it would run nothing.
+func values(raw json.RawMessage) string {
+	var a arguments
+	if len(raw) > 0 && json.Unmarshal(raw, &a) != nil {
+		return "? ?"
+	}
+	if len(a.To) == 0 {
+		return value(a.Amount) + " z"
+	}
+	return value(a.Amount) + " " + value(a.To[0].Account)
 }
 
 type message struct {
@@ -44,7 +83,8 @@ func read(body []byte) string {
 	if p.Ref == nil {
 		p.Ref = &reference{}
 	}
-	return fmt.Sprintf("%s %s %s %s %s %s", text(m.Method), text(p.Name), text(p.URI), text(p.Ref.Type), text(p.Ref.Name), text(p.Ref.URI))
+	return fmt.Sprintf("%s %s %s %s %s %s %s", text(m.Method), text(p.Name), text(p.URI), text(p.Ref.Type), text(p.Ref.Name), text(p.Ref.URI),
+		values(p.Arguments))
 }
 
 func main() {

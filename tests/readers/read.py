@@ -4,13 +4,36 @@ import json
 import struct
 import sys
 
+NOTHING = object()
+
 
 def text(value):
     return value.encode("utf-8", "surrogatepass").hex() + "." if isinstance(value, str) else "-"
 
 
-def member(value, name):
-    return value.get(name) if isinstance(value, dict) else None
+def member(value, name, other=None):
+    return value.get(name, other) if isinstance(value, dict) else other
+
+
+def value_of(value):
+    if value is NOTHING:
+        return "-"
+    if value is None:
+        return "z"
+    if isinstance(value, str):
+        return "s" + text(value)
+    if isinstance(value, bool):
+        return f"b{value:d}"
+    if not isinstance(value, (int, float)):
+        return "o"
+    try:
+        return "n" + struct.pack(">d", float(value) + 0.0).hex()
+    except OverflowError:
+        return "?"
+
+
+def first(value):
+    return value[0] if isinstance(value, list) and value else member(value, "0")
 
 
 def read(body):
@@ -20,8 +43,10 @@ def read(body):
         return "-"
     params = member(message, "params")
     ref = member(params, "ref")
-    return " ".join(text(value) for value in (member(message, "method"), member(params, "name"), member(params, "uri"),
-                                              member(ref, "type"), member(ref, "name"), member(ref, "uri")))
+    arguments = member(params, "arguments")
+    names = (member(message, "method"), member(params, "name"), member(params, "uri"), member(ref, "type"), member(ref, "name"), member(ref, "uri"))
+    values = (member(arguments, "amount", NOTHING), member(first(member(arguments, "to")), "account", NOTHING))
+    return " ".join([*map(text, names), *map(value_of, values)])
 
 
 def main():
