@@ -112,6 +112,8 @@ static enum gh_reason decide_method(const struct calling *calling, const struct 
                                     struct gh_call_verdict *verdict)
 {
     const struct gh_call_rules *rules = &calling->policy->calls[GH_RPC_NAMES_METHOD];
+    if (message->method.len > GH_CALL_NAME_MAX) /* no pattern that denies would match it */
+        return GH_RPC_DENIED;
     verdict->method = rule_for(calling, rules, message->method, false);
     if (verdict->method != NULL)
         return follow(calling, verdict->method, verdict);

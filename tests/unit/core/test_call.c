@@ -290,6 +290,38 @@ static void test_listed_is_callable(void **state)
     (void)state;
 }
 
+/* A name that is too long to be compared is denied, though "*" allows all and what denies cannot match it. */
+static void test_long_names(void **state)
+{
+    static char text[GH_CALL_NAME_MAX + 2];
+    static const struct gh_call_rule no = { .name = GH_STR_INIT("no"), .denies = true },
+                                     all = { .name = GH_STR_INIT("all") };
+    struct gh_call_target targets[3][2];
+    struct gh_policy policy = { .reads_calls = true };
+    const enum gh_rpc_names kinds[] = { GH_RPC_NAMES_METHOD, GH_RPC_NAMES_TOOL, GH_RPC_NAMES_RESOURCE };
+    const struct gh_principal principal = { .subject = GH_STR("s") };
+    for (size_t i = 0; i < GH_ARRAY_LEN(kinds); i++) {
+        targets[i][0] = (struct gh_call_target){ .name = GH_STR("a:*"), .rule = &no };
+        targets[i][1] = (struct gh_call_target){ .name = GH_STR("*"), .rule = &all, .order = 1 };
+        gh_call_rules_sort(targets[i], 2, kinds[i] == GH_RPC_NAMES_RESOURCE, &policy.calls[kinds[i]]);
+    }
+    memset(text, 'a', sizeof(text) - 1);
+    text[1] = ':';
+    for (size_t len = GH_CALL_NAME_MAX; len <= GH_CALL_NAME_MAX + 1; len++) {
+        gh_str name = gh_str_of(text, len);
+        const struct gh_rpc_message messages[] = {
+            { .method = name, .names = GH_RPC_NAMES_UNKNOWN },
+            { .method = GH_STR("tools/call"), .names = GH_RPC_NAMES_TOOL, .name = name },
+            { .method = GH_STR("resources/read"), .names = GH_RPC_NAMES_RESOURCE, .name = name },
+        };
+        for (size_t i = 0; i < GH_ARRAY_LEN(messages); i++) {
+            struct gh_call_verdict verdict;
+            assert_int_equal(gh_policy_call(&policy, &principal, 0, &messages[i], &verdict), GH_RPC_DENIED);
+        }
+    }
+    (void)state;
+}
+
 /* ---- arguments where they stand ---- */
 
 static void test_values(void **state)
@@ -350,9 +382,13 @@ static void test_pointers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_patterns),           cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_plain_uris),         cmocka_unit_test(test_the_search_finds_the_first),
-        cmocka_unit_test(test_listed_is_callable), cmocka_unit_test(test_values),
+        cmocka_unit_test(test_patterns),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_plain_uris),
+        cmocka_unit_test(test_the_search_finds_the_first),
+        cmocka_unit_test(test_listed_is_callable),
+        cmocka_unit_test(test_long_names),
+        cmocka_unit_test(test_values),
         cmocka_unit_test(test_pointers),
     };
     return cmocka_run_group_tests_name("call", tests, NULL, NULL);
