@@ -138,6 +138,9 @@ static void build_arguments(struct gh_build *build, const struct gh_settings_rul
 
 /* ---- what is never reached ---- */
 
+/* Each is compared with all before it: of more the warnings are done without. */
+#define REACH_MAX 10000u
+
 static bool is_unconditional(const struct gh_call_rule *rule)
 {
     return rule->claims == NULL && rule->argument_count == 0;
@@ -146,7 +149,7 @@ static bool is_unconditional(const struct gh_call_rule *rule)
 void gh_check_reach(struct gh_build *build, const struct gh_call_target *targets,
                     const struct gh_node *const *nodes, size_t count, const char *kind, bool are_paths)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && count <= REACH_MAX; i++) {
         for (size_t j = 0; j < i; j++) {
             const struct gh_call_target *before = &targets[j], *target = &targets[i];
             if (before->rule == target->rule || !is_unconditional(before->rule) ||
