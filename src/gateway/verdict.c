@@ -137,11 +137,13 @@ static struct gh_strs pack_strs(struct packer *packer, struct gh_strs list)
     return (struct gh_strs){ .at = copy, .count = list.count };
 }
 
+/* Every text and list of it: what stays behind dies with the request that brought it. */
 static struct gh_principal pack_principal(struct packer *packer, const struct gh_principal *from)
 {
     struct gh_principal to = *from;
     to.scopes = pack_strs(packer, from->scopes);
     to.groups = pack_strs(packer, from->groups);
+    to.roles = pack_strs(packer, from->roles);
     to.issuer_name = pack_str(packer, from->issuer_name);
     to.issuer = pack_str(packer, from->issuer);
     to.subject = pack_str(packer, from->subject);
@@ -150,6 +152,7 @@ static struct gh_principal pack_principal(struct packer *packer, const struct gh
     to.jti_hash = pack_str(packer, from->jti_hash);
     to.grant = pack_str(packer, from->grant);
     to.tenant_id = pack_str(packer, from->tenant_id);
+    to.acr = pack_str(packer, from->acr);
     for (size_t i = 0; i < from->actor_count; i++) {
         to.actors[i].iss = pack_str(packer, from->actors[i].iss);
         to.actors[i].sub = pack_str(packer, from->actors[i].sub);

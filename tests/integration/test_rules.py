@@ -73,6 +73,26 @@ def test_the_first_rule_that_holds_decides(ruled):
             assert ruled.upstream.seen[-1].body == body
 
 
+@pytest.mark.threads
+def test_roles_and_acr_outlive_the_request_that_brought_them(site):
+    """A token that is known already is judged by what it said, whatever stood where its first request was."""
+    site.route["rules"] = [{"name": "owners", "tools": "drop", "claims": {"roles": ["owner"]}},
+                           {"name": "strong", "tools": "pay", "claims": {"acr": "2"}}]
+    site.start()
+    owner, viewer = (site.issuer.token(roles=[role, "x" * 40], acr=acr) for role, acr in (("owner", "2"), ("viewer", "1")))
+    for size in [1, 3000, 200, 6000, 1, 2500]:
+        for tool_name, rule in (("drop", "owners"), ("pay", "strong")):
+            padding = ("2owner" * size)[:size]
+            answer = site.send(posted(site, tool(tool_name), owner, padding))
+            assert of(answer) == (200, "ok", rule), answer.audit
+            answer = site.send(posted(site, tool(tool_name), viewer, padding))
+            assert of(answer) == (403, "rpc_denied", None), answer.audit
+
+
+def posted(site, body, token, padding):
+    return site.post(token, body=body).also("X-Padding", padding)
+
+
 def test_a_scope_of_a_rule_is_asked_for_and_published(ruled):
     answer = ruled.refused(ruled.post(body=call("resources/read", {"uri": "file:///docs/a"})), 403, "scope_missing")
     assert 'error="insufficient_scope", scope="mcp:read docs"' in answer["www-authenticate"]
