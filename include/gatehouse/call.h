@@ -57,7 +57,7 @@ struct gh_call_target {
 };
 struct gh_call_rules {
     bool is_set;                        /* false: all may be called */
-    bool has_paths;                     /* of resources: URIs are compared by their parts */
+    bool has_paths;                     /* of resources: some are told from others, so URIs must be plain */
     const struct gh_call_target *exact; /* sorted by name, then order */
     size_t exact_count;
     const struct gh_call_target *patterns; /* sorted by what stands before their first star, then order */
@@ -77,9 +77,15 @@ bool gh_call_target_covers(const struct gh_call_target *target, gh_str other, bo
  * matches everything. */
 bool gh_glob(gh_str pattern, gh_str text);
 bool gh_glob_paths(gh_str pattern, gh_str text);
-/* Is a URI as RFC 3986 section 6.2.2 would have it, so that no other text names the same? Without "." and
- * ".." segments, backslashes, encoded letters, digits, slashes and dots; the scheme in lower case, and the
- * authority of http and https too, without user and default port. */
+/* Is a URI in its one normal form (RFC 3986 section 6.2.2, and what readers of URLs make equal besides)? Only
+ * bytes that a URI may have, encoded where they must be and nowhere else; no ".", ".." and empty segments; no
+ * fragment; the scheme in lower case. Of http, https, ws, wss and ftp: a path, a host in lower case (an IPv4
+ * address in four decimals, no IPv6 address), no user, no default port. Of file: no
+ * host, no query, no slash at the end. */
 bool gh_uri_is_plain(gh_str uri);
+/* The same of a text that may be a path: no ".", ".." and empty segments, backslashes, controls. One that
+ * readers take for a URI must be plain as such, but may lack a path, and have a fragment, which is not in
+ * *ret_path. */
+bool gh_path_is_plain(gh_str text, gh_str *ret_path);
 
 #endif

@@ -1,4 +1,6 @@
 /* conf/check_calls.c: rules for calls: what a route's tools, prompts, resources and methods need. */
+#include <string.h>
+
 #include "base/str.h"
 #include "conf/build.h"
 
@@ -77,6 +79,48 @@ static void add_map(struct gh_build *build, const struct gh_settings_route *from
     }
 }
 
+/* A pattern with something in place of its stars. */
+static gh_str fill_stars(gh_str pattern, gh_str for_two, char *room)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < pattern.len; i++) {
+        bool is_star = pattern.ptr[i] == '*',
+             is_double = is_star && i + 1 < pattern.len && pattern.ptr[i + 1] == '*';
+        gh_str text = is_double ? for_two : is_star ? GH_STR("x") : gh_str_of(&pattern.ptr[i], 1);
+        memcpy(room + len, text.ptr, text.len);
+        len += text.len;
+        i += is_double;
+    }
+    return gh_str_of(room, len);
+}
+
+/* Does it stand for some URI in normal form, as far as one sees? */
+static bool may_be_plain(struct gh_build *build, gh_str pattern)
+{
+    static const gh_str tried[] = { GH_STR_INIT("x"), GH_STR_INIT("/x"), GH_STR_INIT("x/x"),
+                                    GH_STR_INIT("//x/x") };
+    bool is_open = gh_str_find(pattern, '*') < gh_str_find(pattern, ':');
+    char *room = gh_build_alloc(build, 3 * pattern.len, 1); /* at most five bytes for two */
+    for (size_t i = 0; !is_open && room != NULL && i < GH_ARRAY_LEN(tried); i++)
+        if (gh_uri_is_plain(fill_stars(pattern, tried[i], room)))
+            return true;
+    return is_open || room == NULL;
+}
+
+/* Where some are told from others, a URI that is not plain is denied: a rule about one would never decide. */
+static void check_uris(struct gh_build *build, const struct targets *targets, const struct kind *kind)
+{
+    gh_str allowed = GH_STR("a URI in its one normal form, such as file:///a/b%20c or notes://today");
+    for (size_t i = 0; i < targets->count; i++) {
+        gh_str name = targets->at[i].name, told = gh_tell_quoted(build->teller, name);
+        bool is_pattern = gh_str_find(name, '*') < name.len;
+        if (!is_pattern && !gh_uri_is_plain(name))
+            gh_tell_error(build->teller, targets->nodes[i], kind->key, told, allowed);
+        if (is_pattern && !may_be_plain(build, name))
+            gh_tell_warning(build->teller, targets->nodes[i], kind->key, told, allowed);
+    }
+}
+
 static bool any_allows(const struct targets *targets)
 {
     for (size_t i = 0; i < targets->count; i++)
@@ -102,6 +146,8 @@ static void build_kind(struct gh_build *build, const struct gh_settings_route *f
     add_rules(from, kind, rules, &targets);
     add_map(build, from, kind, &targets);
     gh_check_reach(build, targets.at, targets.nodes, targets.count, kind->key, are_paths);
+    if (are_paths)
+        check_uris(build, &targets, kind);
     if (targets.count > 0 && kind->names != GH_RPC_NAMES_METHOD && !any_allows(&targets))
         gh_tell_warning(build->teller, from->at.node, kind->key, GH_STR("nothing but rules that deny"),
                         GH_STR("at least one that allows: what no rule allows is denied"));

@@ -41,6 +41,9 @@ static void build_rule(struct gh_build *build, struct gh_settings_rule *from, st
     if (from->methods.count > 0 && from->arguments.count > 0)
         gh_tell_error(build->teller, node, "arguments", GH_STR("arguments of a method"),
                       GH_STR("arguments of tools and prompts; a rule of its own for the method"));
+    if (from->resources.count > 0 && from->arguments.count > 0)
+        gh_tell_error(build->teller, node, "arguments", GH_STR("arguments of a resource"),
+                      GH_STR("arguments of tools and prompts; resources have none"));
     check_claims(build, from);
     build_arguments(build, from, pointers, rule);
 }

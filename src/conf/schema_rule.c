@@ -70,7 +70,7 @@ static const struct gh_row rule_rows[] = {
       .doc = "The same of prompts." },
     { "resources", GH_ROW_TEXTS, AT(resources), GH_ROW_ONE, .min = 1, .max = 4096, .unset = "none",
       .doc = "URIs of resources; `*` stands for any run of bytes but `/`, `**` for any run. On a route that "
-             "has such patterns, or denies resources, URIs that are not in their one normal form (RFC 3986 "
+             "tells some resources from others, URIs that are not in their one normal form (RFC 3986 "
              "section 6.2.2) are denied." },
     { "methods", GH_ROW_TEXTS, AT(methods), GH_ROW_ONE, .min = 1, .max = 4096, .unset = "none",
       .doc =

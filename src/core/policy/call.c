@@ -24,12 +24,22 @@ static enum gh_reason decide_method(const struct calling *calling, const struct 
                                     struct gh_call_verdict *verdict);
 static enum gh_reason decide_name(const struct calling *calling, const struct gh_rpc_message *message,
                                   struct gh_call_verdict *verdict);
+static enum gh_reason list_template(const struct calling *calling, const struct gh_call_rules *rules,
+                                    gh_str template);
+
+/* Calls of tools and prompts have arguments; what stands there in other messages their servers ignore. */
+static const struct gh_rpc_value *values_of(const struct gh_rpc_message *message)
+{
+    bool has_arguments =
+        gh_str_eq(message->method, GH_STR("tools/call")) || gh_str_eq(message->method, GH_STR("prompts/get"));
+    return has_arguments ? message->values : NULL;
+}
 
 enum gh_reason gh_policy_call(const struct gh_policy *policy, const struct gh_principal *principal,
                               int64_t now, const struct gh_rpc_message *message,
                               struct gh_call_verdict *ret_verdict)
 {
-    const struct calling calling = { policy, principal, now, message->values, NULL, NULL };
+    const struct calling calling = { policy, principal, now, values_of(message), NULL, NULL };
     *ret_verdict = (struct gh_call_verdict){ 0 };
     return decide(&calling, message, ret_verdict);
 }
@@ -37,7 +47,7 @@ enum gh_reason gh_policy_call(const struct gh_policy *policy, const struct gh_pr
 void gh_policy_call_tell(const struct gh_policy *policy, const struct gh_principal *principal, int64_t now,
                          const struct gh_rpc_message *message, gh_call_tell tell, void *ctx)
 {
-    const struct calling calling = { policy, principal, now, message->values, tell, ctx };
+    const struct calling calling = { policy, principal, now, values_of(message), tell, ctx };
     struct gh_call_verdict verdict = { 0 };
     (void)decide(&calling, message, &verdict);
 }
@@ -120,25 +130,22 @@ static enum gh_reason decide_method(const struct calling *calling, const struct 
     return message->names == GH_RPC_NAMES_UNKNOWN ? GH_RPC_DENIED : GH_OK;
 }
 
-static bool has_denials(const struct gh_call_rules *rules)
-{
-    for (size_t i = 0; i < rules->exact_count; i++)
-        if (rules->exact[i].rule->denies)
-            return true;
-    for (size_t i = 0; i < rules->pattern_count; i++)
-        if (rules->patterns[i].rule->denies)
-            return true;
-    return false;
-}
-
 /* A name that could be another one for its reader, or is too long to be compared, is none that a rule allows.
  * "*" is all resources at once. */
 static bool is_plain(const struct gh_call_rules *rules, const struct gh_rpc_message *message)
 {
     bool is_all = message->names == GH_RPC_NAMES_RESOURCE && gh_str_eq(message->name, GH_STR("*"));
-    if (is_all)
-        return !has_denials(rules);
+    if (is_all) /* which they are is not known: nothing may tell some from others */
+        return !rules->has_paths;
     return message->name.len <= GH_CALL_NAME_MAX && (!rules->has_paths || gh_uri_is_plain(message->name));
+}
+
+/* MCP "Completion": a value for a template, which names no resource yet: whoever sees it in a list may ask.
+ */
+static bool is_template_completion(const struct gh_rpc_message *message)
+{
+    return message->names == GH_RPC_NAMES_RESOURCE && gh_str_find(message->name, '{') < message->name.len &&
+           gh_str_eq(message->method, GH_STR("completion/complete"));
 }
 
 static enum gh_reason decide_name(const struct calling *calling, const struct gh_rpc_message *message,
@@ -149,6 +156,8 @@ static enum gh_reason decide_name(const struct calling *calling, const struct gh
     const struct gh_call_rules *rules = &calling->policy->calls[message->names];
     if (!rules->is_set)
         return GH_OK;
+    if (is_template_completion(message))
+        return list_template(calling, rules, message->name) == GH_OK ? GH_OK : GH_RPC_DENIED;
     if (!is_plain(rules, message))
         return GH_RPC_DENIED;
     verdict->name = rule_for(calling, rules, message->name, message->names == GH_RPC_NAMES_RESOURCE);
@@ -209,18 +218,23 @@ static bool may_become(gh_str template, gh_str name)
     return gh_str_eq(gh_str_take(template, shorter), gh_str_take(name, shorter));
 }
 
-static bool is_all(gh_str name)
+/* "*" covers all templates, "x**" those that begin with x whatever becomes of them. */
+static bool covers_template(const struct gh_call_target *target, gh_str template)
 {
-    return gh_str_eq(name, GH_STR("*")) || gh_str_eq(name, GH_STR("**"));
+    gh_str rest = gh_str_skip(target->name, target->fixed);
+    gh_str fixed = gh_str_take(template, gh_str_find(template, '{'));
+    return gh_str_eq(target->name, GH_STR("*")) ||
+           (gh_str_eq(rest, GH_STR("**")) && gh_str_starts(fixed, gh_str_take(target->name, target->fixed)));
 }
 
 /* The first rule that decides about all that a template may become: those behind it have no say. */
-static unsigned last_order(const struct calling *calling, const struct gh_call_rules *rules)
+static unsigned last_order(const struct calling *calling, const struct gh_call_rules *rules, gh_str template)
 {
     unsigned last = UINT_MAX;
     for (size_t i = 0; i < rules->pattern_count; i++) {
         const struct gh_call_target *target = &rules->patterns[i];
-        if (target->order < last && is_all(target->name) && share_of(calling, target->rule, false).is_last)
+        if (target->order < last && covers_template(target, template) &&
+            share_of(calling, target->rule, false).is_last)
             last = target->order;
     }
     return last;
@@ -239,7 +253,7 @@ static enum gh_reason list_targets(const struct calling *calling, const struct g
 static enum gh_reason list_template(const struct calling *calling, const struct gh_call_rules *rules,
                                     gh_str template)
 {
-    unsigned last = last_order(calling, rules);
+    unsigned last = last_order(calling, rules, template);
     return better(list_targets(calling, rules->exact, rules->exact_count, template, last),
                   list_targets(calling, rules->patterns, rules->pattern_count, template, last));
 }

@@ -39,17 +39,15 @@ void gh_call_rules_sort(struct gh_call_target *targets, size_t count, bool are_p
                         struct gh_call_rules *ret_rules)
 {
     size_t exact = 0;
-    bool tells_apart = false;
+    bool tells_apart = false; /* some names from others */
     for (size_t i = 0; i < count; i++)
         targets[i].fixed = gh_str_find(targets[i].name, '*');
     if (count > 0)
         qsort(targets, count, sizeof(*targets), compare);
     while (exact < count && !is_pattern(&targets[exact]))
         exact++;
-    for (size_t i = 0; i < count; i++) {
-        bool is_all = gh_str_eq(targets[i].name, GH_STR("*"));
-        tells_apart = tells_apart || targets[i].rule->denies || (i >= exact && !is_all);
-    }
+    for (size_t i = 0; i < count; i++)
+        tells_apart = tells_apart || !gh_str_eq(targets[i].name, GH_STR("*"));
     *ret_rules = (struct gh_call_rules){ .is_set = true,
                                          .has_paths = are_paths && tells_apart,
                                          .exact = targets,

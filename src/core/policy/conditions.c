@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/str.h"
 
@@ -138,6 +139,24 @@ bool gh_number_read(gh_str text, double *ret_number)
     return true;
 }
 
+/* Some readers of paths leave out a slash at the end. */
+static gh_str without_slash(gh_str path)
+{
+    return path.len > 1 && gh_str_ends(path, GH_STR("/")) ? gh_str_take(path, path.len - 1) : path;
+}
+
+/* Another spelling of a path may name the same. */
+static enum gh_truth equals_text(gh_str wanted, gh_str value)
+{
+    gh_str path;
+    if (gh_str_eq(wanted, value))
+        return GH_TRUE;
+    if (gh_str_find(wanted, '/') == wanted.len)
+        return GH_FALSE;
+    bool may_equal = !gh_path_is_plain(value, &path) || gh_str_eq(without_slash(wanted), without_slash(path));
+    return may_equal ? GH_UNKNOWN : GH_FALSE;
+}
+
 /* A value of a sort that the rule does not speak of may be read as one that it speaks of: "5" as 5, ["a"] as
  * "a". */
 static enum gh_truth equals(const struct gh_rpc_value *wanted, const struct gh_rpc_value *value)
@@ -146,7 +165,7 @@ static enum gh_truth equals(const struct gh_rpc_value *wanted, const struct gh_r
     if (wanted->what != value->what)
         return GH_UNKNOWN;
     if (wanted->what != GH_RPC_NUMBER)
-        return truth_of(gh_str_eq(wanted->text, value->text));
+        return equals_text(wanted->text, value->text);
     if (!gh_number_read(wanted->text, &a) || !gh_number_read(value->text, &b))
         return GH_UNKNOWN;
     return truth_of(!(a < b) && !(a > b));
@@ -162,14 +181,33 @@ static enum gh_truth is_one_of(const struct gh_argument_test *test, const struct
     return truth;
 }
 
+static bool matches_one(struct gh_strs patterns, gh_str text)
+{
+    for (size_t i = 0; i < patterns.count; i++)
+        if (gh_glob_paths(patterns.at[i], text))
+            return true;
+    return false;
+}
+
+/* With and without a slash at its end a path names the same to some, an address with and without a fragment.
+ */
 static enum gh_truth matches(struct gh_strs patterns, const struct gh_rpc_value *value)
 {
-    if (value->what != GH_RPC_STRING || value->text.len > GH_CALL_NAME_MAX || !gh_path_is_plain(value->text))
+    char copy[GH_CALL_NAME_MAX];
+    gh_str path;
+    if (value->what != GH_RPC_STRING || value->text.len >= sizeof(copy) ||
+        !gh_path_is_plain(value->text, &path))
         return GH_UNKNOWN;
-    for (size_t i = 0; i < patterns.count; i++)
-        if (gh_glob_paths(patterns.at[i], value->text))
-            return GH_TRUE;
-    return GH_FALSE;
+    gh_str bare = without_slash(path);
+    if (bare.len > 0)
+        memcpy(copy, bare.ptr, bare.len);
+    copy[bare.len] = '/';
+    const gh_str twins[] = { path, bare, gh_str_of(copy, bare.len + 1) };
+    bool found = matches_one(patterns, value->text);
+    for (size_t i = 0; i < GH_ARRAY_LEN(twins); i++)
+        if (matches_one(patterns, twins[i]) != found)
+            return GH_UNKNOWN;
+    return truth_of(found);
 }
 
 static enum gh_truth is_within(const struct gh_argument_test *test, const struct gh_rpc_value *value)

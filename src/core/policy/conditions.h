@@ -8,7 +8,5 @@
 enum gh_truth gh_claims_hold(const struct gh_claim_tests *tests, const struct gh_principal *principal,
                              int64_t now);
 enum gh_truth gh_argument_holds(const struct gh_argument_test *test, const struct gh_rpc_value *value);
-/* glob.c: no "." and ".." segments, backslashes, controls. */
-bool gh_path_is_plain(gh_str path);
 
 #endif

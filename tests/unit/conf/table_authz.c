@@ -62,12 +62,25 @@ static struct gh_principal principal_of(struct gh_arena *arena, gh_str text)
     return who;
 }
 
+/* A URI of a resource or of a template, or the name of a prompt (MCP "Completion"). */
+static gh_str completion_of(struct gh_arena *arena, gh_str name)
+{
+    bool by_uri = gh_str_find(name, ':') < name.len;
+    return gh_arena_printf(arena,
+                           "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"completion/complete\",\"params\":{"
+                           "\"ref\":{\"type\":\"ref/%s\",\"%s\":\"%.*s\"},"
+                           "\"argument\":{\"name\":\"a\",\"value\":\"b\"}}}",
+                           by_uri ? "resource" : "prompt", by_uri ? "uri" : "name", GH_STR_FMT(name));
+}
+
 /* "tools/call NAME ARGUMENTS" as a body. */
 static gh_str body_of(struct gh_arena *arena, gh_str call)
 {
     gh_str method = gh_table_word(&call);
     bool by_uri = gh_str_starts(method, GH_STR("resources/"));
     gh_str name = gh_table_word(&call), arguments = gh_str_trim(call);
+    if (gh_str_eq(method, GH_STR("completion/complete")))
+        return completion_of(arena, name);
     if (name.ptr == NULL)
         return gh_arena_printf(arena, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%.*s\"}",
                                GH_STR_FMT(method));

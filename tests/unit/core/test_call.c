@@ -41,8 +41,8 @@ static void test_patterns(void **state)
     unsigned seed = 20261127, matched = 0;
     print_message("# seed %u\n", seed);
     for (unsigned i = 0; i < 300000; i++) {
-        char pattern[9], text[12];
-        fill(pattern, sizeof(pattern), "ab/**", &seed);
+        char pattern[13], text[20];
+        fill(pattern, sizeof(pattern), "ab/***", &seed);
         fill(text, sizeof(text), "aab/", &seed);
         bool is_all = strcmp(pattern, "*") == 0, are_paths = i % 2 == 0;
         bool found = are_paths ? gh_glob_paths(gh_str_from(pattern), gh_str_from(text))
@@ -95,52 +95,57 @@ static void test_numbers(void **state)
 
 /* ---- URIs ---- */
 
+/* clang-format off */
+static const char *const plain_uris[] = { "file:///a/b", "file:///", "file:///C:/a", "https://h.example/",
+    "https://h.example/a%20b?c=%C3%A9", "https://h.example/a/", "http://h.example:8080/", "http://10.0.0.1/",
+    "http://a1.0x.example/", "users://Jo/prof", "users://Jo", "notes://a/", "urn:x:y", "git+ssh://g@h/r.git",
+    "a:..b/c...", "x:///a", "x:/a", "x:a?b/../c", "x://a/%7B%22%5B", "https://h_1.example/%23%3F" };
+static const char *const odd_uris[] = { "", "a", "/a", "FILE:///a", "Users://a", "1a:b", "file:///a/../b",
+    "file:///a/./b", "file:///..", "file:///a//b", "file:////a", "file:///a/", "file://h/a", "file:/a",
+    "file:a", "file:///a?b", "file:///a%2fb", "file:///a%2Fb", "file:///%41", "file:///%2e%2e/b",
+    "file:///a%5Cb", "file:///a\\b", "file:///a%", "file:///a%4", "file:///a%zz", "file:///a%c3%a9",
+    "file:///a%00", "file:///a\n", "file:///a b", "file:///\xc3\xa9", "file:///a%252e", "file:///a[1]",
+    "file:///%28", "file:///a%26b", "x://a#b", "x://a/..", "x://..", "x://./a", "x://a//b", "x:////a",
+    "x:a/./b", "x:a{b}", "https://h.example", "https://h.example?a", "https://H.example/", "https:/h.example/",
+    "https:h.example/", "https:///a", "https://u@h.example/", "https://u:p@h.example/", "https://h.example:443/",
+    "http://h.example:80/", "ws://h.example:80/", "wss://h.example:443/", "ftp://h.example:21/",
+    "http://h.example:0080/", "http://h.example:0/", "http://h.example:8x/", "https://h.example:/a",
+    "https://h.example./a", "https://.h.example/a", "https://%68.example/", "https://h%2eexample/",
+    "http://10.0.0.01/", "http://10.0.1/", "http://167772161/", "http://0x0a000001/", "http://10.0.0.0x1/",
+    "http://10.0.0.256/", "http://1.10.0.0.1/", "http://[::1]/", "http://\xef\xbd\x88.example/" };
+/* clang-format on */
+
 static void test_plain_uris(void **state)
 {
-    static const char *const plain[] = { "file:///a/b",
-                                         "https://h.example/a%20b?c=%C3%A9#d",
-                                         "users://Jo/prof",
-                                         "urn:x:y",
-                                         "http://h.example:8080/",
-                                         "git+ssh://g@h/r.git",
-                                         "a:..b/c...",
-                                         "https://h.example" };
-    static const char *const others[] = { "",
-                                          "a",
-                                          "/a",
-                                          "FILE:///a",
-                                          "1a:b",
-                                          "file:///a/../b",
-                                          "file:///a/./b",
-                                          "file:///..",
-                                          "file:///a%2fb",
-                                          "file:///a%2Fb",
-                                          "file:///%41",
-                                          "file:///%2e%2e/b",
-                                          "file:///a%5Cb",
-                                          "file:///a\\b",
-                                          "file:///a%",
-                                          "file:///a%4",
-                                          "file:///a%zz",
-                                          "file:///a%c3%a9",
-                                          "file:///a%00",
-                                          "file:///a\n",
-                                          "https://H.example/",
-                                          "https:/h.example/",
-                                          "https:///a",
-                                          "https://u@h.example/",
-                                          "https://h.example:443/",
-                                          "http://h.example:80",
-                                          "https://h.example:/a",
-                                          "https://h.example./a",
-                                          "file:///a%252e" };
     (void)state;
-    for (size_t i = 0; i < GH_ARRAY_LEN(plain); i++)
-        if (!gh_uri_is_plain(gh_str_from(plain[i])))
-            fail_msg("%s is plain", plain[i]);
-    for (size_t i = 0; i < GH_ARRAY_LEN(others); i++)
-        if (gh_uri_is_plain(gh_str_from(others[i])))
-            fail_msg("%s is not plain", others[i]);
+    for (size_t i = 0; i < GH_ARRAY_LEN(plain_uris); i++)
+        if (!gh_uri_is_plain(gh_str_from(plain_uris[i])))
+            fail_msg("%s is plain", plain_uris[i]);
+    for (size_t i = 0; i < GH_ARRAY_LEN(odd_uris); i++)
+        if (gh_uri_is_plain(gh_str_from(odd_uris[i])))
+            fail_msg("%s is not plain", odd_uris[i]);
+}
+
+/* What rules compare of arguments: paths and URIs of which no other text names the same. */
+/* clang-format off */
+static const char *const plain_paths[] = { "", "a", "/", "/a/b", "a/b/", "C:a", "note: this",
+    "a.b/..c", "x y", "file:///a", "https://h.example/a", "https://h.example", "https://h.example/a/#b c",
+    "/a#b", "\xc3\xa9/b" };
+static const char *const odd_paths[] = { "..", "a/../b", "/./a", "a//b", "//a", "a/b//", "a\\b",
+    "a\tb", "\x7f", "http:/h.example/", "http:h.example", " HTTP:h.example", "file:/a", "see x://A b",
+    "https://H.example/", "https://h.example?a", "file:///a/#" };
+/* clang-format on */
+
+static void test_plain_paths(void **state)
+{
+    gh_str path;
+    (void)state;
+    for (size_t i = 0; i < GH_ARRAY_LEN(plain_paths); i++)
+        if (!gh_path_is_plain(gh_str_from(plain_paths[i]), &path))
+            fail_msg("%s is plain", plain_paths[i]);
+    for (size_t i = 0; i < GH_ARRAY_LEN(odd_paths); i++)
+        if (gh_path_is_plain(gh_str_from(odd_paths[i]), &path))
+            fail_msg("%s is not plain", odd_paths[i]);
 }
 
 /* ---- lists show what can be called ---- */
@@ -385,6 +390,7 @@ int main(void)
         cmocka_unit_test(test_patterns),
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_plain_uris),
+        cmocka_unit_test(test_plain_paths),
         cmocka_unit_test(test_the_search_finds_the_first),
         cmocka_unit_test(test_listed_is_callable),
         cmocka_unit_test(test_long_names),
