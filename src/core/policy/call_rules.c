@@ -105,20 +105,39 @@ static bool is_about(const struct gh_call_target *target, const struct gh_call_s
                              : gh_glob(target->name, search->name);
 }
 
-/* The first by order from search->order on, of those that begin alike; or `best`. */
+/* Of those that begin alike the ones that were not given yet. */
+static struct range not_before(struct range alike, unsigned order)
+{
+    size_t low = 0, high = alike.count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (alike.at[middle].order < order)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return (struct range){ alike.at + low, alike.count - low };
+}
+
+/* The first of them by order; or `best`. */
 static const struct gh_call_target *first_of(const struct gh_call_search *search, struct range alike,
                                              const struct gh_call_target *best)
 {
     for (size_t i = 0; i < alike.count; i++) {
         const struct gh_call_target *target = &alike.at[i];
-        if (target->order < search->order)
-            continue;
         if (best != NULL && target->order >= best->order)
             return best;
         if (is_about(target, search))
             return target;
     }
     return best;
+}
+
+/* Those that begin with `text`, and were not given yet. */
+static struct range left_of(const struct gh_call_search *search, struct range targets, gh_str text)
+{
+    struct range alike = fixed_by(targets, text);
+    return alike.count > 0 ? not_before(alike, search->order) : alike;
 }
 
 /* Patterns by how much is fixed: for each length one search among those of that length. */
@@ -128,7 +147,7 @@ static const struct gh_call_target *first_pattern(const struct gh_call_search *s
     struct range rest = { search->rules->patterns, search->rules->pattern_count };
     while (rest.count > 0 && rest.at[0].fixed <= search->name.len) {
         gh_str fixed = gh_str_take(search->name, rest.at[0].fixed);
-        best = first_of(search, fixed_by(rest, fixed), best);
+        best = first_of(search, left_of(search, rest, fixed), best);
         size_t low = 0, high = rest.count; /* past all of this length */
         while (low < high) {
             size_t middle = low + (high - low) / 2;
@@ -146,7 +165,7 @@ const struct gh_call_rule *gh_call_search_next(struct gh_call_search *search)
 {
     const struct gh_call_rules *rules = search->rules;
     const struct range exact = { rules->exact, rules->exact_count };
-    const struct gh_call_target *best = first_of(search, fixed_by(exact, search->name), NULL);
+    const struct gh_call_target *best = first_of(search, left_of(search, exact, search->name), NULL);
     best = first_pattern(search, best);
     if (best == NULL)
         return NULL;

@@ -7,42 +7,75 @@ struct retry {
     size_t pattern, text; /* pattern SIZE_MAX: there was none */
 };
 
-static bool again(struct retry *retry, gh_str text, bool stops, size_t *ret_p, size_t *ret_t)
+struct matching {
+    gh_str pattern, text;
+    bool are_paths;
+    size_t p, t;       /* before these all matches */
+    struct retry any;  /* the last star that goes over slashes */
+    struct retry last; /* the last behind it that does not */
+    size_t first;      /* where in the text the first such one stands */
+};
+
+static size_t segment_end(gh_str text, size_t at)
 {
-    if (retry->pattern == SIZE_MAX || retry->text >= text.len || (stops && text.ptr[retry->text] == '/'))
+    while (at < text.len && text.ptr[at] != '/')
+        at++;
+    return at;
+}
+
+static void take_star(struct matching *m)
+{
+    bool is_double = m->p + 1 < m->pattern.len && m->pattern.ptr[m->p + 1] == '*';
+    m->p += is_double ? 2 : 1;
+    const struct retry here = { m->p, m->t };
+    if (is_double || !m->are_paths) {
+        m->any = here;
+        m->last.pattern = SIZE_MAX;
+        return;
+    }
+    if (m->last.pattern == SIZE_MAX)
+        m->first = m->t;
+    m->last = here;
+}
+
+/* A star that stops at slashes eats one byte more; where it cannot, the one before it that does not stop. */
+static bool go_back(struct matching *m)
+{
+    size_t skipped = 1;
+    if (m->last.pattern != SIZE_MAX) {
+        if (m->last.text < m->text.len && m->text.ptr[m->last.text] != '/') {
+            m->p = m->last.pattern;
+            m->t = ++m->last.text;
+            return true;
+        }
+        /* From no other place in the segment where the first of them began do they come further. */
+        size_t end = segment_end(m->text, m->first);
+        if (end == m->text.len)
+            return false;
+        skipped = end + 1 - m->first;
+        m->last.pattern = SIZE_MAX;
+    }
+    if (m->any.pattern == SIZE_MAX || m->text.len - m->any.text < skipped)
         return false;
-    *ret_p = retry->pattern;
-    *ret_t = ++retry->text;
+    m->any.text += skipped;
+    m->p = m->any.pattern;
+    m->t = m->any.text;
     return true;
 }
 
-/* At most pattern times text steps for each of the two kinds of star. */
+/* At most pattern times text steps. */
 static bool match(gh_str pattern, gh_str text, bool are_paths)
 {
-    struct retry one = { SIZE_MAX, 0 }, two = { SIZE_MAX, 0 };
-    size_t p = 0, t = 0;
+    const struct retry none = { SIZE_MAX, 0 };
+    struct matching m = { pattern, text, are_paths, 0, 0, none, none, 0 };
     for (;;) {
-        if (p < pattern.len && pattern.ptr[p] == '*') {
-            bool is_double = p + 1 < pattern.len && pattern.ptr[p + 1] == '*';
-            p += is_double ? 2 : 1;
-            if (is_double || !are_paths) {
-                two = (struct retry){ p, t };
-                one.pattern = SIZE_MAX;
-            } else {
-                one = (struct retry){ p, t };
-            }
-            continue;
-        }
-        if (p == pattern.len && t == text.len)
+        if (m.p < pattern.len && pattern.ptr[m.p] == '*')
+            take_star(&m);
+        else if (m.p == pattern.len && m.t == text.len)
             return true;
-        if (p < pattern.len && t < text.len && pattern.ptr[p] == text.ptr[t]) {
-            p++, t++;
-            continue;
-        }
-        if (again(&one, text, true, &p, &t))
-            continue;
-        one.pattern = SIZE_MAX;
-        if (!again(&two, text, false, &p, &t))
+        else if (m.p < pattern.len && m.t < text.len && pattern.ptr[m.p] == text.ptr[m.t])
+            m.p++, m.t++;
+        else if (!go_back(&m))
             return false;
     }
 }
