@@ -19,12 +19,22 @@ static const gh_str passed[] = {
     GH_STR_INIT("tracestate"),   GH_STR_INIT("user-agent"),
 };
 
-static bool is_passed(const struct gh_route *route, gh_str name)
+/* What repeats the body may say something else where nobody compared the two (threats.md R7, R8). */
+static bool is_unread(const struct gh_request *r, gh_str name)
 {
+    bool is_of_method = gh_str_eq(name, GH_STR("mcp-method")) || gh_str_starts(name, GH_STR("mcp-param-"));
+    return r->route->policy.reads_calls && ((is_of_method && !r->compared.method) ||
+                                            (gh_str_eq(name, GH_STR("mcp-name")) && !r->compared.name));
+}
+
+static bool is_passed(const struct gh_request *r, gh_str name)
+{
+    if (is_unread(r, name))
+        return false;
     for (size_t i = 0; i < GH_ARRAY_LEN(passed); i++)
         if (gh_str_eq(passed[i], name))
             return true;
-    return gh_str_starts(name, GH_STR("mcp-param-")) || gh_strs_has(route->forward_headers, name);
+    return gh_str_starts(name, GH_STR("mcp-param-")) || gh_strs_has(r->route->forward_headers, name);
 }
 
 static bool is_ours(const struct gh_route *route, gh_str name)
@@ -146,7 +156,7 @@ static enum gh_reason add_passed(struct gh_request *r, struct gh_headers *header
     const struct gh_headers *from = &r->x->headers;
     for (size_t i = 0; i < from->count; i++) {
         gh_str name = from->at[i].name;
-        if (!is_passed(r->route, name) || is_ours(r->route, name))
+        if (!is_passed(r, name) || is_ours(r->route, name))
             continue;
         enum gh_reason reason = gh_headers_add(headers, name, from->at[i].value);
         if (reason != GH_OK)

@@ -114,6 +114,9 @@ struct gh_request {
     /* body, forward, relay */
     struct gh_buf body; /* what came before the call was started, or the whole body */
     bool body_ended;
+    struct {
+        bool method, name;
+    } compared;         /* the fields that repeat the body, and with the method those of arguments */
     bool asks_for_list; /* says its body */
     struct list_here list;
     struct gh_call *call;
@@ -174,7 +177,8 @@ void gh_check_free_turnstiles(struct gh_gateway *gateway);
 void gh_step_up(struct gh_request *r);
 /* call.c: GH_OK, or a GH_RPC_ reason; GH_SCOPE_MISSING with the exchange's `needed`. */
 GH_MUST_USE enum gh_reason gh_call_decide(struct gh_request *r);
-/* mirror.c: GH_OK, or GH_RPC_HEADERS: header fields that repeat the message say something else. */
+/* mirror.c: GH_OK, or GH_RPC_HEADERS: header fields that repeat the message say something else. Sets
+ * r->compared. */
 GH_MUST_USE enum gh_reason gh_mirror_check(struct gh_request *r, const struct gh_rpc_message *message);
 /* rate.c */
 void gh_rate_go_on(struct gh_rate_waiter *waiter);

@@ -144,6 +144,19 @@ def test_headers_that_repeat_the_body_must_agree(ruled):
         assert (told["id"], told["error"]["code"]) == (1, -32020)
 
 
+def test_fields_that_repeat_a_body_are_not_passed_on_unread(ruled):
+    """Where the revision does not say that they repeat the body nothing compared them: a server that goes by them is told nothing."""
+    good, token, more = tool("get_forecast"), ruled.issuer.token(scope="mcp:read"), (("Mcp-Param-Door", "1"),)
+    names = ("mcp-method", "mcp-name", "mcp-param-door")
+    for fields in (mirrored("tools/call", "open_door", "2025-11-25"), mirrored("tools/call", "open_door")[1:]):
+        _, seen = ruled.accepted(posted(ruled, good, token, *fields, *more))
+        assert [seen.all(name) for name in names] == [[], [], []]
+    _, seen = ruled.accepted(posted(ruled, good, token, *mirrored("tools/call", "get_forecast"), *more))
+    assert [seen.all(name) for name in names] == [["tools/call"], ["get_forecast"], ["1"]]
+    _, seen = ruled.accepted(posted(ruled, call("tools/list"), token, *mirrored("tools/list", "open_door")))
+    assert (seen.all("mcp-method"), seen.all("mcp-name")) == (["tools/list"], [])
+
+
 def test_fields_that_repeat_arguments_must_agree(site):
     site.route["param_headers"] = [{"tool": "get", "header": "Region", "argument": "/region"},
                                    {"tool": "get", "header": "Size", "argument": "/box/size"}]
