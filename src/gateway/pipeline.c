@@ -84,6 +84,7 @@ void gh_request_let_go(struct gh_request *r)
     gh_streams_leave(r->gateway->with.streams, &r->stream);
     gh_key_unref(r->key);
     gh_verdict_unref(r->verdict);
+    gh_arena_free(r->renewed);
     gh_list_remove(&r->link);
     gh_site_unref(r->site);
     gh_site_unref(r->call_site);

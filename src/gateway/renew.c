@@ -1,5 +1,6 @@
 /* gateway/renew.c: an open answer whose token is vouched for by introspection: asked again when the last word
  * is too old. */
+#include "base/arena.h"
 #include "base/str.h"
 #include "gateway/request.h"
 
@@ -34,23 +35,42 @@ void gh_renew(struct gh_request *r)
         end_with(r, GH_INTROSPECTION_DOWN);
 }
 
+/* What is said of the user now replaces what was said before: lists on the stream go by it. */
+static enum gh_reason judge(struct gh_request *r, gh_str answer)
+{
+    const struct gh_issuer_conf *conf = &r->issuer->conf;
+    int64_t now = gh_loop_wall_s(r->gateway->with.loop);
+    GH_CLEANUP(gh_arena_free) struct gh_arena *arena = gh_arena_new(0);
+    struct gh_principal *principal = arena != NULL ? GH_ARENA_NEW(arena, struct gh_principal) : NULL;
+    if (principal == NULL)
+        return GH_OUT_OF_MEMORY;
+    enum gh_reason reason =
+        gh_introspection_judge(arena, answer, &conf->profile, &r->route->policy.binding, now, principal);
+    if (reason != GH_OK)
+        return reason;
+    if (!gh_str_eq(principal->subject, r->x->principal->subject) ||
+        gh_policy_decide(&r->route->policy, principal) != GH_OK)
+        return GH_TOKEN_INACTIVE;
+    struct gh_arena *before = r->renewed;
+    r->x->principal = principal;
+    r->renewed = arena;
+    arena = before; /* freed here */
+    return GH_OK;
+}
+
 /* Fails closed: whoever cannot be vouched for has no stream. */
 void gh_renew_answered(struct gh_request *r, enum gh_reason reason, gh_str answer)
 {
-    struct gh_principal principal;
     const struct gh_issuer_conf *conf = &r->issuer->conf;
-    int64_t now = gh_loop_wall_s(r->gateway->with.loop);
     gh_deadline_clear(&r->wait_deadline);
     r->renewing = false;
     if (reason == GH_OK)
-        reason = gh_introspection_judge(r->x->arena, answer, &conf->profile, &r->route->policy.binding, now,
-                                        &principal);
-    bool same = reason == GH_OK && gh_str_eq(principal.subject, r->x->principal->subject);
-    if (!same || gh_policy_decide(&r->route->policy, &principal) != GH_OK) {
-        end_with(r, reason != GH_OK ? reason : GH_TOKEN_INACTIVE);
+        reason = judge(r, answer);
+    if (reason != GH_OK) {
+        end_with(r, reason);
         return;
     }
-    int64_t left = principal.expires - now;
+    int64_t left = r->x->principal->expires - gh_loop_wall_s(r->gateway->with.loop);
     if (left > conf->introspection_max_age_s)
         left = conf->introspection_max_age_s;
     gh_deadline_set(r->gateway->with.loop, &r->expiry, left > 0 ? left * 1000 : 1);

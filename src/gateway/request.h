@@ -86,11 +86,12 @@ struct gh_request {
     gh_str token_text;
     struct gh_token token;
     const struct gh_issuer *issuer;
-    uint64_t keys_seen;  /* the publication in which the key was found */
-    bool renewing;       /* the answer is open, its token is asked about again */
-    bool was_broke;      /* the budget of failed checks was spent: this one was checked behind others */
-    struct gh_list turn; /* in a turnstile while it waits there */
-    struct gh_key *key;  /* a reference while the signature is checked */
+    uint64_t keys_seen;       /* the publication in which the key was found */
+    bool renewing;            /* the answer is open, its token is asked about again */
+    struct gh_arena *renewed; /* holds the principal since then; NULL: the verdict does */
+    bool was_broke;           /* the budget of failed checks was spent: this one was checked behind others */
+    struct gh_list turn;      /* in a turnstile while it waits there */
+    struct gh_key *key;       /* a reference while the signature is checked */
     struct gh_verdict *verdict;
     unsigned char verdict_key[GH_VERDICT_KEY];
     struct gh_map_node ticket_node; /* in gateway->waiting */

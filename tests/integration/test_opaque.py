@@ -247,3 +247,33 @@ def test_a_key_instead_of_a_secret(site, asked, tmp_path):
 
 def unb64(text):
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def test_an_open_stream_lists_by_the_last_word(site, asked):
+    """What the issuer says of groups when it vouches again is what lists on an open stream go by."""
+    site.settings["issuers"]["idp"]["introspection"]["max_age"] = "1s"
+    site.settings["issuers"]["idp"]["group_claims"] = ["groups"]
+    site.route["rules"] = [{"name": "admins", "tools": "drop", "claims": {"groups": "admins"}}, {"name": "all", "tools": "get"}]
+    tools = b'data: {"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"get"},{"name":"drop"}]}}\n\n'
+    go = threading.Event()
+
+    def script(call):
+        call.open_stream()
+        call.event(tools)
+        assert go.wait(30)
+        call.event(tools)
+        call.close_stream()
+
+    asked.answers["good-token"] = active(site, groups=["admins"])
+    site.start()
+    site.upstream.script = script
+    with site.connect() as connection:
+        connection.send(site.post("good-token", body=b'{"jsonrpc":"2.0","id":1,"method":"tools/list"}').wire())
+        events = connection.events(connection.read_head())
+        assert b"drop" in next(events)
+        asked.answers["good-token"] = active(site, groups=[])
+        questions = len(asked.questions)
+        until(lambda: len(asked.questions) >= questions + 2, "two more questions")  # the answer to the first of them is known then
+        go.set()
+        rest = b"".join(events)
+    assert b"get" in rest and b"drop" not in rest
