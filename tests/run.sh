@@ -99,8 +99,8 @@ missing_packages() {
     selected interop && wanted+=(chromium)
     selected planted && wanted+=(patch)
     selected alerts && wanted+=(prometheus)
-    selected readers && ! command -v go >/dev/null && wanted+=(golang-go)
-    selected readers && ! command -v node >/dev/null && wanted+=(nodejs)
+    selected readers uris && ! command -v go >/dev/null && wanted+=(golang-go)
+    selected readers uris && ! command -v node >/dev/null && wanted+=(nodejs)
     for package in "${wanted[@]}"; do
         [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
     done

@@ -79,9 +79,9 @@ bool gh_glob(gh_str pattern, gh_str text);
 bool gh_glob_paths(gh_str pattern, gh_str text);
 /* Is a URI in its one normal form (RFC 3986 section 6.2.2, and what readers of URLs make equal besides)? Only
  * bytes that a URI may have, encoded where they must be and nowhere else; no ".", ".." and empty segments; no
- * fragment; the scheme in lower case. Of http, https, ws, wss and ftp: a path, a host in lower case (an IPv4
- * address in four decimals, no IPv6 address), no user, no default port. Of file: no
- * host, no query, no slash at the end. */
+ * fragment, user and empty query; the scheme in lower case. Of http, https, ws, wss and ftp: a path, a host
+ * in lower case (an IPv4 address in four decimals, no IPv6 address), no default port. Of file: no host, no
+ * query, no slash at the end. */
 bool gh_uri_is_plain(gh_str uri);
 /* The same of a text that may be a path: no ".", ".." and empty segments, backslashes, controls. One that
  * readers take for a URI must be plain as such, but may lack a path, and have a fragment, which is not in

@@ -134,12 +134,12 @@ def differs(ours, theirs):
     return {"tool": plain, "prompt": plain, "resource": uri}.get(kind, name) != name
 
 
-def readers(folder):
-    """name -> its command"""
-    program = os.path.join(folder, "read-go")
-    subprocess.run(["go", "build", "-o", program, os.path.join(HERE, "read.go")], check=True, cwd=folder,
+def commands(folder, program="read"):
+    """name -> the command of the reader"""
+    go = os.path.join(folder, f"{program}-go")
+    subprocess.run(["go", "build", "-o", go, os.path.join(HERE, f"{program}.go")], check=True, cwd=folder,
                    env={**os.environ, "GO111MODULE": "off", "GOCACHE": os.path.join(folder, "go")})
-    return {"Node": [shutil.which("node"), os.path.join(HERE, "read.mjs")], "Python": [sys.executable, os.path.join(HERE, "read.py")], "Go": [program]}
+    return {"Node": [shutil.which("node"), os.path.join(HERE, f"{program}.mjs")], "Python": [sys.executable, os.path.join(HERE, f"{program}.py")], "Go": [go]}
 
 
 def lines_of(command, path):
@@ -153,7 +153,7 @@ def main():
     split = 0  # bodies of which two readers make two things
     judge = os.path.join(os.path.dirname(os.environ["GATEHOUSE"]), "tests", "readers-judge")
     with tempfile.TemporaryDirectory(prefix="gatehouse-readers-") as folder:
-        commands, path = readers(folder), os.path.join(folder, "bodies")
+        readers, path = commands(folder), os.path.join(folder, "bodies")
         for first in range(0, BODIES, BATCH):
             bodies = [maker.body() for _ in range(min(BATCH, BODIES - first))]
             with open(path, "wb") as file:
@@ -161,13 +161,13 @@ def main():
             ours = lines_of([judge], path)
             assert len(ours) == len(bodies)
             verdicts.update(line if line.startswith("refused") else "passed" for line in ours)
-            all_of = {name: lines_of(command, path) for name, command in commands.items()}
+            all_of = {name: lines_of(command, path) for name, command in readers.items()}
             for name, theirs in all_of.items():
                 assert len(theirs) == len(bodies), name
                 read[name] += sum(its != "-" for its in theirs)
                 wrong[name] += [(body, our, its) for body, our, its in zip(bodies, ours, theirs) if differs(our, its)]
             split += sum(len(set(each) - {"-"}) > 1 for each in zip(*all_of.values()))
-    for name in commands:
+    for name in readers:
         report.say(not wrong[name], f"{name} read {read[name]} of {BODIES} bodies; of the {verdicts['passed']} that passed none as another call",
                    f"{len(wrong[name])}, such as {wrong[name][:2]}")
     report.say(split > BODIES // 1000, f"the readers disagree about {split} bodies among themselves: there was something to be found")

@@ -86,24 +86,32 @@ static bool is_uri_byte(int c)
     return is_alphanumeric || (c > 0 && c < 0x7f && strchr("-._~:/?#@!$&'()*+,;=", c) != NULL);
 }
 
-/* Must it be encoded within a path, and does it then mean nothing else? "/", "\\" and "%" are read as
- * something else once they are decoded. */
-static bool is_encoded_rightly(int c)
+/* Must it be encoded, and does it then mean nothing else? "/", "\\" and "%" are read as something else once
+ * they are decoded. A second "?" stands as it is. */
+static bool is_encoded_rightly(int c, bool in_query)
 {
     return c >= 0x20 && c != 0x7f && c != '/' && c != '\\' && c != '%' &&
-           (!is_uri_byte(c) || c == '?' || c == '#');
+           (!is_uri_byte(c) || c == '#' || (c == '?' && !in_query));
 }
 
-/* A fragment is not sent on by some readers: none is plain. */
+/* A fragment is not sent on by some readers; in a query "+" is a space to some, and "'" is encoded by some.
+ */
+static bool is_read_alike(char c, bool in_query)
+{
+    return is_uri_byte((unsigned char)c) && c != '#' && !(in_query && (c == '+' || c == '\''));
+}
+
 static bool are_plain_bytes(gh_str uri)
 {
+    size_t query = gh_str_find(uri, '?');
     for (size_t i = 0; i < uri.len; i++) {
-        if (uri.ptr[i] == '#' || (uri.ptr[i] != '%' && !is_uri_byte((unsigned char)uri.ptr[i])))
+        bool in_query = i > query;
+        if (uri.ptr[i] != '%' && !is_read_alike(uri.ptr[i], in_query))
             return false;
         if (uri.ptr[i] != '%')
             continue;
         int high = uri.len - i >= 3 ? hex(uri.ptr[i + 1]) : -1, low = high >= 0 ? hex(uri.ptr[i + 2]) : -1;
-        if (low < 0 || !is_encoded_rightly(high * 16 + low))
+        if (low < 0 || !is_encoded_rightly(high * 16 + low, in_query))
             return false;
     }
     return true;
@@ -154,39 +162,76 @@ static bool is_plain_host(gh_str host)
     return !ends_in_number || (labels == 4 && numbers == 4);
 }
 
-/* Host in small letters, without user, and a port that is not the usual one and has no zeros before it. */
-static bool is_plain_authority(const struct special *special, gh_str authority)
+static bool is_plain_port(gh_str port)
 {
-    gh_str port = authority, host = gh_str_cut(&port, ':');
-    if (!is_plain_host(host))
-        return false;
-    return port.ptr == NULL || (are_digits(port) && port.ptr[0] != '0' && !gh_str_eq(port, special->port));
+    uint64_t value;
+    return are_digits(port) && port.ptr[0] != '0' && gh_str_to_u64(port, &value) && value <= UINT16_MAX;
 }
 
-/* Behind the scheme and "//". Of file: no host, and a path that does not end as that of a folder, which some
- * readers leave out. */
-static bool is_plain_special(const struct special *special, gh_str rest, bool may_lack_path)
+/* Host in small letters, and a port that is not the usual one. */
+static bool is_plain_special(const struct special *special, gh_str authority)
 {
-    gh_str authority = gh_str_take(rest, gh_str_find(rest, '/'));
-    bool has_path = authority.len < rest.len, has_query = gh_str_find(rest, '?') < rest.len;
-    if (gh_str_eq(special->scheme, GH_STR("file")))
-        return has_path && authority.len == 0 && !has_query &&
-               (rest.len == 1 || !gh_str_ends(rest, GH_STR("/")));
-    return (has_path || may_lack_path) && gh_str_find(authority, '?') == authority.len &&
-           is_plain_authority(special, authority);
+    gh_str port = authority, host = gh_str_cut(&port, ':');
+    return is_plain_host(host) &&
+           (port.ptr == NULL || (is_plain_port(port) && !gh_str_eq(port, special->port)));
+}
+
+/* Of other schemes: hosts are names of their own, letter case included. */
+static bool is_plain_other(gh_str authority)
+{
+    gh_str port = authority, host = gh_str_cut(&port, ':');
+    return host.len > 0 && gh_str_find(authority, '@') == authority.len &&
+           (port.ptr == NULL || is_plain_port(port));
+}
+
+struct parts {
+    gh_str scheme, authority, path, query; /* ptr NULL: there is none */
+};
+
+/* RFC 3986 section 3: URI = scheme ":" hier-part [ "?" query ] */
+static struct parts parts_of(gh_str uri)
+{
+    struct parts parts = { .authority = GH_STR_NONE };
+    gh_str rest = uri;
+    parts.scheme = gh_str_cut(&rest, ':');
+    parts.query = rest;
+    parts.path = gh_str_cut(&parts.query, '?');
+    if (gh_str_starts(parts.path, GH_STR("//"))) {
+        gh_str behind = gh_str_skip(parts.path, 2);
+        parts.authority = gh_str_take(behind, gh_str_find(behind, '/'));
+        parts.path = gh_str_skip(behind, parts.authority.len);
+    }
+    return parts;
+}
+
+/* Some readers leave out the host "localhost", and the slash at the end of a folder. */
+static bool is_plain_file(const struct parts *parts)
+{
+    gh_str path = parts->path;
+    return parts->authority.ptr != NULL && parts->authority.len == 0 && path.len > 0 &&
+           parts->query.ptr == NULL && (path.len == 1 || !gh_str_ends(path, GH_STR("/")));
+}
+
+/* Are the parts there that there are to be, and no others, so that none is added or dropped? */
+static bool are_plain_parts(const struct parts *parts, bool may_lack_path)
+{
+    const struct special *special = special_of(parts->scheme);
+    if (special != NULL && gh_str_eq(special->scheme, GH_STR("file")))
+        return is_plain_file(parts);
+    if (special != NULL)
+        return parts->authority.ptr != NULL && is_plain_special(special, parts->authority) &&
+               (parts->path.len > 0 || (may_lack_path && parts->query.ptr == NULL));
+    if (parts->authority.ptr == NULL)
+        return parts->path.len > 0 && parts->path.ptr[0] != '/';
+    return parts->authority.len > 0 ? is_plain_other(parts->authority) : parts->path.len > 0;
 }
 
 static bool is_plain_uri(gh_str uri, bool may_lack_path)
 {
-    gh_str rest = uri, scheme = gh_str_cut(&rest, ':');
-    if (rest.ptr == NULL || !is_plain_scheme(scheme) || !are_plain_bytes(uri))
-        return false;
-    const struct special *special = special_of(scheme);
-    bool has_authority = gh_str_starts(rest, GH_STR("//"));
-    gh_str path = has_authority ? gh_str_skip(rest, 2) : rest;
-    if (special != NULL && !(has_authority && is_plain_special(special, path, may_lack_path)))
-        return false;
-    return are_plain_segments(gh_str_take(path, gh_str_find(path, '?')));
+    struct parts parts = parts_of(uri);
+    return is_plain_scheme(parts.scheme) && parts.scheme.len < uri.len && are_plain_bytes(uri) &&
+           (parts.query.ptr == NULL || parts.query.len > 0) && are_plain_parts(&parts, may_lack_path) &&
+           !is_dots(parts.authority) && are_plain_segments(parts.path);
 }
 
 bool gh_uri_is_plain(gh_str uri)
