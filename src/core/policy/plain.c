@@ -86,11 +86,11 @@ static bool is_uri_byte(int c)
     return is_alphanumeric || (c > 0 && c < 0x7f && strchr("-._~:/?#@!$&'()*+,;=", c) != NULL);
 }
 
-/* Must it be encoded, and does it then mean nothing else? "/", "\\" and "%" are read as something else once
- * they are decoded. A second "?" stands as it is. */
+/* Must it be encoded, and does it then mean nothing else? "\\" and "%" are read as something else once they
+ * are decoded. A second "?" stands as it is. */
 static bool is_encoded_rightly(int c, bool in_query)
 {
-    return c >= 0x20 && c != 0x7f && c != '/' && c != '\\' && c != '%' &&
+    return c >= 0x20 && c != 0x7f && c != '\\' && c != '%' &&
            (!is_uri_byte(c) || c == '#' || (c == '?' && !in_query));
 }
 
