@@ -27,12 +27,14 @@ GH_MUST_USE enum gh_reason gh_list_filter(gh_str text, gh_list_shows shows, void
 /* Where in a stream an event ends; zero at its start. */
 struct gh_event_finder {
     bool in_line, after_cr;
+    bool lf_is_left; /* the event before ended with CR, and the bytes with it */
 };
 /* How many of the bytes belong to the event at hand, its blank line included; 0: all of them, and it goes on.
- * A LF behind a CR at the end of an event begins the next one. */
+ * A LF that comes behind the CR that ended an event is one by itself, so that it need not wait. */
 size_t gh_event_find_end(struct gh_event_finder *finder, gh_str bytes);
 /* gh_list_filter over the data of one whole event. Its other lines stay as they are; data that changed stands
- * on as many lines as it has. Events of another type than "message" are no messages of MCP, and pass. */
+ * on as many lines as it has. Events of another type than "message" are no messages of MCP, and pass. A line
+ * that begins with a byte order mark is unreadable. */
 GH_MUST_USE enum gh_reason gh_list_filter_event(gh_str event, gh_list_shows shows, void *ctx,
                                                 struct gh_buf *out, bool *ret_changed);
 

@@ -165,6 +165,31 @@ def test_events_are_filtered_at_every_split(ruled, end):
         assert names(data_of(answer.body)[0]) == ["get"], at
 
 
+def test_an_event_does_not_wait_for_the_next(ruled):
+    """Its last line end is that of a blank line: clients act when all of it is there."""
+    go = threading.Semaphore(0)
+    event = b'data: {"jsonrpc":"2.0","method":"notifications/x"}\r\n\r\n'
+
+    def script(call):
+        call.open_stream()
+        for piece in (event, event[:-1], event[-1:]):
+            call.event(piece)
+            assert go.acquire(timeout=30)
+        call.close_stream()
+
+    ruled.upstream.script = script
+    with ruled.connect() as connection:
+        connection.send(ruled.post(body=call("tools/list")).wire())
+        answer, seen = connection.read_head(), b""
+        pieces = connection.chunks(answer)
+        for length in (len(event), 2 * len(event) - 1, 2 * len(event)):
+            while len(seen) < length:
+                seen += next(pieces)
+            assert len(seen) == length
+            go.release()
+        assert seen + b"".join(pieces) == 2 * event
+
+
 def test_large_lists_in_random_pieces(ruled):
     seed = random.randrange(1 << 32)
     print("seed", seed)

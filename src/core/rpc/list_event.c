@@ -3,8 +3,21 @@
 #include "base/str.h"
 #include "gatehouse/list.h"
 
+/* Of CRLF at the end of an event the LF may come later: whoever reads lines waits for it. */
+static size_t end_event(struct gh_event_finder *finder, gh_str bytes, size_t at)
+{
+    bool is_crlf = bytes.ptr[at] == '\r' && at + 1 < bytes.len && bytes.ptr[at + 1] == '\n';
+    finder->lf_is_left = bytes.ptr[at] == '\r' && at + 1 == bytes.len;
+    finder->after_cr = false;
+    return at + (is_crlf ? 2 : 1);
+}
+
 size_t gh_event_find_end(struct gh_event_finder *finder, gh_str bytes)
 {
+    bool lf_was_left = finder->lf_is_left;
+    finder->lf_is_left = false;
+    if (lf_was_left && gh_str_starts(bytes, GH_STR("\n")))
+        return 1;
     for (size_t i = 0; i < bytes.len; i++) {
         char c = bytes.ptr[i];
         bool is_crlf = c == '\n' && finder->after_cr;
@@ -13,7 +26,7 @@ size_t gh_event_find_end(struct gh_event_finder *finder, gh_str bytes)
             continue;
         bool ends_line = c == '\r' || c == '\n';
         if (ends_line && !finder->in_line)
-            return i + 1;
+            return end_event(finder, bytes, i);
         finder->in_line = !ends_line;
     }
     return 0;
@@ -39,8 +52,6 @@ static struct line take_line(gh_str *rest)
     *rest = gh_str_skip(*rest, len + end);
     line.value = text;
     line.field = gh_str_cut(&line.value, ':');
-    if (gh_str_starts(line.field, GH_STR("\xef\xbb\xbf"))) /* at the start of a stream it is skipped */
-        line.field = gh_str_skip(line.field, 3);
     if (gh_str_starts(line.value, GH_STR(" ")))
         line.value = gh_str_skip(line.value, 1);
     return line;
@@ -74,18 +85,22 @@ static bool join(struct data *data, gh_str value)
     return ok;
 }
 
-static bool read_data(gh_str event, struct data *data)
+/* A byte order mark is skipped at the start of a stream, by some readers: they have another field than the
+ * others. */
+static enum gh_reason read_data(gh_str event, struct data *data)
 {
     gh_str rest = event;
     data->is_message = true;
     while (rest.len > 0) {
         struct line line = take_line(&rest);
+        if (gh_str_starts(line.field, GH_STR("\xef\xbb\xbf")))
+            return GH_LIST_UNREADABLE;
         if (gh_str_eq(line.field, GH_STR("event")))
             data->is_message = line.value.len == 0 || gh_str_eq(line.value, GH_STR("message"));
         if (is_data(&line) && !join(data, line.value))
-            return false;
+            return GH_OUT_OF_MEMORY;
     }
-    return true;
+    return GH_OK;
 }
 
 static bool write_data(gh_str text, struct gh_buf *out)
@@ -120,7 +135,7 @@ enum gh_reason gh_list_filter_event(gh_str event, gh_list_shows shows, void *ctx
     struct data data = { .lines = 0 };
     struct gh_buf text = { 0 };
     bool changed = false;
-    enum gh_reason reason = read_data(event, &data) ? GH_OK : GH_OUT_OF_MEMORY;
+    enum gh_reason reason = read_data(event, &data);
     if (reason == GH_OK && data.is_message && data.text.len > 0)
         reason = gh_list_filter(data.text, shows, ctx, &text, &changed);
     if (reason == GH_OK && changed && !write_event(event, gh_buf_peek(&text), out))
