@@ -102,7 +102,7 @@ static const struct gh_reason_doc docs[GH_REASON_COUNT] = {
     [GH_UPSTREAM_ABORTED] = { "The server broke off in the middle of its answer.", "Look at the server; its restart looks like this." },
     [GH_UPSTREAM_UNAUTHORIZED] = { "The server answered 401: it refused the gateway, not the user.", "Check `credential`, or switch the server's own login off." },
     [GH_UPSTREAM_REDIRECT] = { "The server redirected to another place.", "Write the final URL into `upstream`; a missing slash is the usual cause." },
-    [GH_LIST_UNREADABLE] = { "The route has rules for calls, and what may not be called could not be left out of a list: it is no JSON that all readers read alike (members twice or twins by letter case included), is larger than 4 MiB, is compressed, or is neither `application/json` nor `text/event-stream`.", "Ask the server behind for the list and look at it; let it send lists in pages." },
+    [GH_LIST_UNREADABLE] = { "The route has rules for calls, and what may not be called could not be left out of a list: it is no JSON that all readers read alike (members twice or twins by letter case included), is larger than 16 MiB, is compressed, or is neither `application/json` nor `text/event-stream`.", "Ask the server behind for the list and look at it; let it send lists in pages." },
     [GH_UPSTREAM_ENDPOINT] = { "On a route with `transport: http+sse` the server's stream was none, or its `endpoint` event was none that could be "
                                "believed: another origin than the upstream's, longer than 4 KiB, not as the standard writes it, or a second one.",
                                "Compare what the server sends with docs/operations.md; is `upstream` the URL of its stream?" },

@@ -69,7 +69,7 @@ static const struct gh_row limits_rows[] = {
     INT("json_depth", SITE(rpc.depth), "64", 8, 128, "Objects and arrays within each other, where bodies are read (`routes[].tools` and the like)."),
     INT("json_members", SITE(rpc.members), "10000", 100, 1000000, "Members of all objects of one body."),
     SIZE("json_string", SITE(rpc.string), "1MiB", 1024, 4 << 20, "One text of a body."),
-    SIZE("body_pool", SITE(body_pool), "64MiB", KIB(4096), KIB(4 << 20), "Whole bodies held per worker, on routes with `whole_body` or rules for calls."),
+    SIZE("body_pool", SITE(body_pool), "64MiB", KIB(4096), KIB(4 << 20), "Whole bodies and answers held per worker, on routes with `whole_body` or rules for calls."),
     { .key = NULL },
 };
 /* clang-format on */

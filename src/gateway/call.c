@@ -74,7 +74,7 @@ enum gh_reason gh_call_decide(struct gh_request *r)
         return reason;
     if (!keep_facts(r, &message))
         return GH_OUT_OF_MEMORY;
-    r->asks_for_list = gh_list_is_asked(message.method);
+    r->asks_for_list = message.kind == GH_RPC_REQUEST && gh_list_is_asked(message.method);
     /* An answer to a request of the server's belongs to a session. */
     if (message.kind == GH_RPC_RESPONSE && !r->is_message &&
         gh_headers_find(&r->x->headers, GH_STR("mcp-session-id")) == NULL)

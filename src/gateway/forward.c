@@ -23,8 +23,8 @@ static const gh_str passed[] = {
 static bool is_unread(const struct gh_request *r, gh_str name)
 {
     bool is_of_method = gh_str_eq(name, GH_STR("mcp-method")) || gh_str_starts(name, GH_STR("mcp-param-"));
-    return r->route->policy.reads_calls && ((is_of_method && !r->compared.method) ||
-                                            (gh_str_eq(name, GH_STR("mcp-name")) && !r->compared.name));
+    return r->route->policy.reads_calls && ((is_of_method && !r->method_compared) ||
+                                            (gh_str_eq(name, GH_STR("mcp-name")) && !r->name_compared));
 }
 
 static bool is_passed(const struct gh_request *r, gh_str name)

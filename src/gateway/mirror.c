@@ -98,7 +98,7 @@ enum gh_reason gh_mirror_check(struct gh_request *r, const struct gh_rpc_message
                     gh_str_eq(message->method, GH_STR("resources/read"));
     if (reason == GH_OK && has_name)
         reason = check_field(r, GH_STR("mcp-name"), message->name);
-    r->compared.method = true;
-    r->compared.name = has_name;
+    r->method_compared = true;
+    r->name_compared = has_name;
     return reason == GH_OK && is_tool ? check_arguments(r, message) : reason;
 }

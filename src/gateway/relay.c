@@ -185,24 +185,27 @@ void gh_relay_pass(struct gh_request *r, gh_str bytes)
     if (r->list.mode != LIST_NONE)
         gh_lists_data(r, bytes);
     else
-        gh_relay_send(r, bytes);
+        (void)gh_relay_send(r, bytes);
 }
 
-void gh_relay_send(struct gh_request *r, gh_str bytes)
+bool gh_relay_send(struct gh_request *r, gh_str bytes)
 {
     gh_events_follow(r, bytes);
-    if (!gh_exchange_data(r->x, bytes) && r->call != NULL)
+    bool has_room = gh_exchange_data(r->x, bytes);
+    if (!has_room && r->call != NULL)
         gh_call_pause(r->call);
+    return has_room;
 }
 
 static void end(void *ctx)
 {
     struct gh_request *r = ctx;
     r->call = NULL;
-    if (r->list.mode != LIST_NONE)
+    if (r->list.mode != LIST_NONE) {
         gh_lists_end(r);
-    else
-        gh_exchange_end(r->x);
+        return;
+    }
+    gh_exchange_end(r->x);
     gh_request_let_go(r);
 }
 
@@ -227,7 +230,7 @@ const struct gh_call_events gh_relay_events = {
 
 void gh_relay_room(struct gh_request *r)
 {
-    if (r->call != NULL)
+    if (gh_lists_leave(r) && r->call != NULL)
         gh_call_resume(r->call);
 }
 

@@ -65,6 +65,8 @@ enum list_mode { LIST_NONE, LIST_BODY, LIST_EVENTS };
 struct list_here {
     enum list_mode mode;
     struct gh_buf held;      /* of the gateway's pool: the body so far, or the event */
+    struct gh_buf leaving;   /* of the pool too: what may be shown, as the client has room for it */
+    bool is_whole;           /* nothing comes behind that */
     struct gh_response head; /* LIST_BODY: it leaves with the body */
     struct gh_event_finder finder;
 };
@@ -115,10 +117,8 @@ struct gh_request {
     /* body, forward, relay */
     struct gh_buf body; /* what came before the call was started, or the whole body */
     bool body_ended;
-    struct {
-        bool method, name;
-    } compared;         /* the fields that repeat the body, and with the method those of arguments */
-    bool asks_for_list; /* says its body */
+    bool method_compared, name_compared; /* fields that repeat the body; with the method those of arguments */
+    bool asks_for_list;                  /* says its body */
     struct list_here list;
     struct gh_call *call;
     /* The snapshot whose names and paths the call's head is made of: held until the head has left, whatever
@@ -179,7 +179,7 @@ void gh_step_up(struct gh_request *r);
 /* call.c: GH_OK, or a GH_RPC_ reason; GH_SCOPE_MISSING with the exchange's `needed`. */
 GH_MUST_USE enum gh_reason gh_call_decide(struct gh_request *r);
 /* mirror.c: GH_OK, or GH_RPC_HEADERS: header fields that repeat the message say something else. Sets
- * r->compared. */
+ * r->method_compared and name_compared. */
 GH_MUST_USE enum gh_reason gh_mirror_check(struct gh_request *r, const struct gh_rpc_message *message);
 /* rate.c */
 void gh_rate_go_on(struct gh_rate_waiter *waiter);
@@ -222,14 +222,18 @@ void gh_forward_body(struct gh_request *r, gh_str bytes, bool end);
 extern const struct gh_call_events gh_relay_events;
 void gh_relay_room(struct gh_request *r);
 void gh_relay_expired(struct gh_deadline *deadline);
-/* Bytes of an answer's body, on their way to the client; those that may leave as they are. */
+/* Bytes of an answer's body, on their way to the client; those that may leave as they are: false when the
+ * client has no room for more, and the upstream rests. */
 void gh_relay_pass(struct gh_request *r, gh_str bytes);
-void gh_relay_send(struct gh_request *r, gh_str bytes);
+bool gh_relay_send(struct gh_request *r, gh_str bytes);
 /* lists.c: of an answer: its head, which may change; its body and its end where r->list.mode is set; what is
  * held is let go. GH_LIST_UNREADABLE: it may hold a list in a way that is not read. */
 GH_MUST_USE enum gh_reason gh_lists_enter(struct gh_request *r, struct gh_response *to);
 void gh_lists_data(struct gh_request *r, gh_str bytes);
 void gh_lists_end(struct gh_request *r);
+/* What may be shown leaves as far as there is room; behind it r may be let go. False unless there is room for
+ * more. */
+bool gh_lists_leave(struct gh_request *r);
 void gh_lists_done(struct gh_request *r);
 /* events.c: GH_OK, or GH_STREAMS_MANY for an answer that would be one stream too many. */
 GH_MUST_USE enum gh_reason gh_events_enter(struct gh_request *r, const struct gh_headers *headers);

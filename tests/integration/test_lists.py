@@ -2,10 +2,14 @@
 import json
 import random
 import threading
+from dataclasses import replace
 
 import pytest
 
+from support import h2
 from support.http1 import Request
+from support.stateful import in_session
+from test_limits import over_h2
 
 RULES = {"get": "mcp:read", "put": "mcp:write"}
 
@@ -76,6 +80,77 @@ def test_what_is_no_list_passes_as_it_is(ruled):
     assert ruled.send(ruled.post(body=call("tools/list"))).body == b"gone"
 
 
+def session_of(site):
+    """A session at a server that answers as the script says that is set behind it."""
+    site.upstream.script = answering(b'{"jsonrpc":"2.0","id":1,"result":{}}', 200, ("Content-Type", "application/json"), ("Mcp-Session-Id", "s-1"))
+    return site.accepted(site.post(body=call("initialize")))[0]["mcp-session-id"]
+
+
+def events_of(body):
+    return stream(b"data: " + body + b"\n\n", forever(1 << 20))
+
+
+def test_in_a_session_every_answer_may_be_the_list(ruled):
+    """Servers find whom to answer by the id of the request, which the client chooses: also on the answer to another one."""
+    sealed = session_of(ruled)
+    other = replace(in_session(ruled.post(), sealed), body=call("tools/call", name="get"))
+    for script, read in ((answering(listing()), lambda body: body), (events_of(listing()), lambda body: data_of(body)[0])):
+        for request in (other, get(ruled, **{"Mcp-Session-Id": sealed})):
+            ruled.upstream.script = script
+            answer, _ = ruled.accepted(request)
+            assert names(read(answer.body)) == ["get"], request.method
+    result = b'{"jsonrpc":"2.0", "id":1,"result":{"content":[{"a":1,"A":[]}],"structuredContent":{"result":{"tools":[{"name":"drop"}]}}}}'
+    ruled.upstream.script = answering(result)
+    assert ruled.accepted(other)[0].body == result
+
+
+def test_in_a_session_what_is_no_message_passes(ruled):
+    other = replace(in_session(ruled.post(), session_of(ruled)), body=call("tools/call", name="get"))
+    for body, *fields in ((b"", ("Content-Type", "application/json")), (b"a page", ("Content-Type", "text/html")), (b"", ("X-Nothing", "x"))):
+        ruled.upstream.script = answering(body, 202, *fields)
+        answer = ruled.send(other)
+        assert (answer.status, answer.body, answer.audit["reason"]) == (202, body, "ok")
+    ruled.upstream.script = body_in_chunks(b"", iter(()))
+    assert ruled.accepted(other)[0].body == b""
+
+
+def test_a_notification_asks_for_no_list(ruled):
+    ruled.upstream.script = answering(b"Accepted", 202, ("Content-Type", "text/plain"))
+    assert ruled.send(ruled.post(body=b'{"jsonrpc":"2.0","method":"tools/list"}')).body == b"Accepted"
+
+
+def test_what_a_client_does_not_take_stays_in_the_pool(site, authority):
+    site.settings["workers"] = 1
+    site.route["tools"] = RULES
+    shown = ["get"] * 42000
+    one = listing("tools", shown + ["drop"])  # more than a mebibyte
+    connect = over_h2(site, authority, body_pool="4MiB")
+    sent = threading.Semaphore(0)
+
+    def then_told(script):
+        return lambda call: (script(call), sent.release())
+
+    for script, read in ((answering(one), lambda body: names(body)), (events_of(one), lambda body: names(data_of(body)[0]))):
+        site.upstream.script = then_told(script)
+        client = connect()
+        client.send(h2.settings((h2.INITIAL_WINDOW_SIZE, 0)))
+        answers = []
+        for _ in range(8):  # one after the other: none is under way when the next one comes
+            answers.append(client.streams[client.request(h2.fields_of(site, scheme="https"), call("tools/list"))])
+            assert sent.acquire(timeout=30)
+            client.until(lambda: answers[-1].status is not None or answers[-1].reset is not None)
+        client.until(lambda: any(answer.status == 503 or answer.reset is not None for answer in answers))
+        client.send(h2.settings((h2.INITIAL_WINDOW_SIZE, 1 << 24)))
+        client.until(lambda: all(answer.ended or answer.reset is not None for answer in answers))
+        taken = [answer for answer in answers if answer.status == 200 and answer.ended]
+        assert taken and all(read(answer.body) == shown for answer in taken)
+        reasons = [site.next_audit()["reason"] for _ in answers]
+        assert sorted(set(reasons)) == ["ok", "overloaded"] and reasons.count("ok") == len(taken), reasons
+        answer = client.answer(client.request(h2.fields_of(site, scheme="https"), call("tools/list")))  # nothing is left in it
+        assert read(answer.body) == shown and site.next_audit()["reason"] == "ok"
+        client.close()
+
+
 UNREADABLE = {
     "no json": (b"{", ("Content-Type", "application/json")),
     "nothing": (b" ", ("Content-Type", "application/json")),
@@ -86,7 +161,7 @@ UNREADABLE = {
     "a page": (listing(), ("Content-Type", "text/html")),
     "two types": (listing(), ("Content-Type", "application/json"), ("Content-Type", "text/event-stream")),
     "no type": (listing(), ("X-Nothing", "x")),
-    "too large": (b" " * (4 << 20) + listing(), ("Content-Type", "application/json")),
+    "too large": (b" " * (16 << 20) + listing(), ("Content-Type", "application/json")),
 }
 
 

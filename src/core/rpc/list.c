@@ -56,9 +56,10 @@ static bool read_value(struct filter *filter, enum place place, const struct kin
 
 bool gh_list_is_asked(gh_str method)
 {
-    return gh_str_eq(method, GH_STR("tools/list")) || gh_str_eq(method, GH_STR("prompts/list")) ||
-           gh_str_eq(method, GH_STR("resources/list")) ||
-           gh_str_eq(method, GH_STR("resources/templates/list"));
+    static const gh_str asking[] = { GH_STR_INIT("tools/list"), GH_STR_INIT("prompts/list"),
+                                     GH_STR_INIT("resources/list"), GH_STR_INIT("resources/templates/list"),
+                                     GH_STR_INIT("resources/directory/read") };
+    return gh_strs_has((struct gh_strs){ asking, GH_ARRAY_LEN(asking) }, method);
 }
 
 static bool fail(struct filter *filter, enum gh_reason why)
