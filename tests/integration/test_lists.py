@@ -119,6 +119,21 @@ def test_a_notification_asks_for_no_list(ruled):
     assert ruled.send(ruled.post(body=b'{"jsonrpc":"2.0","method":"tools/list"}')).body == b"Accepted"
 
 
+def test_a_list_that_is_larger_than_all_queues(ruled):
+    """It leaves piece by piece as there is room; what is pipelined behind it has its turn."""
+    shown = ["get"] * 400000
+    ruled.upstream.script = answering(listing("tools", shown + ["drop"]))
+    with ruled.connect() as connection:
+        connection.send(ruled.post(body=call("tools/list")).wire() * 2)
+        for _ in range(2):
+            assert names(connection.read().body) == shown and ruled.next_audit()["reason"] == "ok"
+    ruled.upstream.script = events_of(listing("tools", shown + ["drop"]))
+    with ruled.connect() as connection:
+        connection.send(ruled.post(body=call("tools/list")).wire() * 2)
+        for _ in range(2):
+            assert names(data_of(connection.read().body)[0]) == shown and ruled.next_audit()["reason"] == "ok"
+
+
 def test_what_a_client_does_not_take_stays_in_the_pool(site, authority):
     site.settings["workers"] = 1
     site.route["tools"] = RULES
