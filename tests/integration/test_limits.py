@@ -266,27 +266,22 @@ def test_a_body_that_takes_too_long_over_http2(site, authority):
 def test_a_body_that_drips(site, authority, version):
     """Never silent for long, and still too slow."""
     connect = over_h2(site, authority, body_idle="1s", body_min_rate=100000)
-    done, ends = threading.Event(), []
-
-    def drip(send):
-        while not done.wait(0.05):
-            try:
-                send()
-            except OSError:
-                return
-
     if version == "h1":
         client = site.connect(tls=authority.client("http/1.1"))
         client.send(site.post(body=b"x" * 100000).wire()[:-99999])
-        threading.Thread(target=drip, args=(lambda: client.send(b"x"),), daemon=True).start()
-        ends.append(client.read().status)
+        while not client.has_come(0.05):
+            client.send(b"x")
+        status = client.read().status
     else:
         client = connect()
         number = client.request(h2.fields_of(site, scheme="https"), b"x", end=False)
-        threading.Thread(target=drip, args=(lambda: client.send(h2.frame(h2.DATA, 0, number, b"x")),), daemon=True).start()
-        ends.append(client.answer(number).status)
-    done.set()
-    assert ends == [408]
+        stream = client.streams[number]
+        while not stream.ended:
+            client.send(h2.frame(h2.DATA, 0, number, b"x"))
+            while not stream.ended and client.has_come(0.05):
+                client.step()
+        status = stream.status
+    assert status == 408
     wait_reason(site, "http_timeout_body")
     check_h2(site, connect)
 

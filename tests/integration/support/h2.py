@@ -1,5 +1,4 @@
 """HTTP/2 by hand: raw frames out, frames and header lists in, over TLS with ALPN or with prior knowledge."""
-import select
 import ssl
 import struct
 
@@ -222,11 +221,8 @@ class Client(Connection):
 
     def hear(self):
         """Reads what has come, without waiting. Whoever only writes may never hear why the peer has ended."""
-        while self.goaway is None and (self.buffer or self.has_pending() or select.select([self.socket], [], [], 0)[0]):
+        while self.goaway is None and self.has_come():
             self.step()
-
-    def has_pending(self):
-        return isinstance(self.socket, ssl.SSLSocket) and self.socket.pending() > 0
 
     def read_to_end(self):
         """Reads until the peer closes; what it said last stands in goaway."""

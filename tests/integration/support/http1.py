@@ -1,4 +1,5 @@
 """A client that sends exactly the bytes it is told to, and reads answers strictly: no repair, no retry."""
+import select
 import socket
 import ssl
 from dataclasses import dataclass, field, replace
@@ -99,6 +100,11 @@ class Connection:
 
     def send(self, raw):
         self.socket.sendall(raw)
+
+    def has_come(self, seconds=0):
+        """Is there something to read, within so long?"""
+        has_pending = isinstance(self.socket, ssl.SSLSocket) and self.socket.pending() > 0
+        return bool(self.buffer or has_pending or select.select([self.socket], [], [], seconds)[0])
 
     def fill(self):
         """Reads more; False at the end of the stream."""
