@@ -105,9 +105,10 @@ export class HeadlessProvider {
     if (what === 'all' || what === 'client') this.#client = undefined;
     if (what === 'all' || what === 'discovery') this.#discovery = undefined;
   }
-  // Makes the access token one that no resource accepts, as if it had expired; the refresh token stays.
+  // Makes the access token one that no resource accepts, as if it had expired; the refresh token stays. Returns it.
   spoil() {
     this.#tokens = { ...this.#tokens, access_token: `${this.#tokens.access_token.slice(0, -8)}AAAAAAAA` };
+    return this.#tokens.access_token;
   }
 
   async redirectToAuthorization(url) {

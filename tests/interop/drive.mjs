@@ -94,5 +94,7 @@ export async function drive(opts, sdk) {
   console.log(JSON.stringify({ server: client.getServerVersion?.(), tools, results, refreshed }));
   if (transport.sessionId) await transport.terminateSession?.().catch((error) => say({ terminate: error.message }));
   await client.close();
-  process.exit(results.every(({ ok }) => ok) ? 0 : 1);
+  const anew = !opts.refresh || refreshed === opts.call.length - 1;
+  if (!anew) say({ refresh: `${refreshed} new access tokens for ${opts.call.length} calls` });
+  process.exit(anew && results.every(({ ok }) => ok) ? 0 : 1);
 }
