@@ -139,10 +139,12 @@ bool gh_number_read(gh_str text, double *ret_number)
     return true;
 }
 
-/* Some readers of paths leave out a slash at the end. */
-static gh_str without_slash(gh_str path)
+/* What some readers make of a path: a slash at its end is left out, and of file:///a they open /a. */
+static gh_str opened(gh_str path)
 {
-    return path.len > 1 && gh_str_ends(path, GH_STR("/")) ? gh_str_take(path, path.len - 1) : path;
+    gh_str prefix = GH_STR("file://");
+    gh_str text = gh_str_starts(path, prefix) ? gh_str_skip(path, prefix.len) : path;
+    return text.len > 1 && gh_str_ends(text, GH_STR("/")) ? gh_str_take(text, text.len - 1) : text;
 }
 
 /* Another spelling of a path may name the same. */
@@ -153,7 +155,7 @@ static enum gh_truth equals_text(gh_str wanted, gh_str value)
         return GH_TRUE;
     if (gh_str_find(wanted, '/') == wanted.len)
         return GH_FALSE;
-    bool may_equal = !gh_path_is_plain(value, &path) || gh_str_eq(without_slash(wanted), without_slash(path));
+    bool may_equal = !gh_path_is_plain(value, &path) || gh_str_eq(opened(wanted), opened(path));
     return may_equal ? GH_UNKNOWN : GH_FALSE;
 }
 
@@ -189,25 +191,32 @@ static bool matches_one(struct gh_strs patterns, gh_str text)
     return false;
 }
 
-/* With and without a slash at its end a path names the same to some, an address with and without a fragment.
- */
+/* "https://h.example" is "https://h.example/" to those who fetch it; other texts stay as they are. */
+static gh_str fetched(gh_str address, char room[GH_CALL_NAME_MAX])
+{
+    gh_str rest = gh_str_skip(address, gh_str_find(address, ':'));
+    if (!gh_str_starts(rest, GH_STR("://")) || gh_str_find(gh_str_skip(rest, 3), '/') < rest.len - 3)
+        return address;
+    memcpy(room, address.ptr, address.len);
+    room[address.len] = '/';
+    return gh_str_of(room, address.len + 1);
+}
+
+/* Unknown where not the text, but another spelling that names the same to some is meant. */
 static enum gh_truth matches(struct gh_strs patterns, const struct gh_rpc_value *value)
 {
-    char copy[GH_CALL_NAME_MAX];
+    char room[GH_CALL_NAME_MAX];
     gh_str path;
-    if (value->what != GH_RPC_STRING || value->text.len >= sizeof(copy) ||
+    if (value->what != GH_RPC_STRING || value->text.len >= sizeof(room) ||
         !gh_path_is_plain(value->text, &path))
         return GH_UNKNOWN;
-    gh_str bare = without_slash(path);
-    if (bare.len > 0)
-        memcpy(copy, bare.ptr, bare.len);
-    copy[bare.len] = '/';
-    const gh_str twins[] = { path, bare, gh_str_of(copy, bare.len + 1) };
-    bool found = matches_one(patterns, value->text);
+    const gh_str twins[] = { path, opened(path), fetched(path, room) };
+    if (matches_one(patterns, value->text))
+        return GH_TRUE;
     for (size_t i = 0; i < GH_ARRAY_LEN(twins); i++)
-        if (matches_one(patterns, twins[i]) != found)
+        if (matches_one(patterns, twins[i]))
             return GH_UNKNOWN;
-    return truth_of(found);
+    return GH_FALSE;
 }
 
 static enum gh_truth is_within(const struct gh_argument_test *test, const struct gh_rpc_value *value)

@@ -27,8 +27,11 @@ static bool are_plain_segments(gh_str path)
     return true;
 }
 
+/* Spaces around a text are left out by some. */
 static bool has_odd_bytes(gh_str text)
 {
+    if (gh_str_starts(text, GH_STR(" ")) || gh_str_ends(text, GH_STR(" ")))
+        return true;
     for (size_t i = 0; i < text.len; i++)
         if (text.ptr[i] == '\\' || (unsigned char)text.ptr[i] < 0x20 || text.ptr[i] == 0x7f)
             return true;

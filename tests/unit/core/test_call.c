@@ -133,7 +133,7 @@ static const char *const plain_paths[] = { "", "a", "/", "/a/b", "a/b/", "C:a", 
     "/a#b", "\xc3\xa9/b" };
 static const char *const odd_paths[] = { "..", "a/../b", "/./a", "a//b", "//a", "a/b//", "a\\b",
     "a\tb", "\x7f", "http:/h.example/", "http:h.example", " HTTP:h.example", "file:/a", "see x://A b",
-    "https://H.example/", "https://h.example?a", "file:///a/#" };
+    "https://H.example/", "https://h.example?a", "file:///a/#", " a", "/a " };
 /* clang-format on */
 
 static void test_plain_paths(void **state)
