@@ -198,7 +198,8 @@ static const struct gh_row route_rows[] = {
     { "prompts", GH_ROW_CALLS, AT(prompts), .unset = "all may be got",
       .doc = "The same of prompts, and of completions for them." },
     { "resources", GH_ROW_CALLS, AT(resources), .unset = "all may be read",
-      .doc = "The same of resources by their whole URI, which is compared byte for byte." },
+      .doc = "The same of resources by their whole URI, in its one normal form, which is compared byte for "
+             "byte: where there is more than `\"*\"`, other URIs are denied." },
     { "rules", GH_ROW_SECTIONS, AT(rules), .section = &gh_rule_section, .max = 4096, .unset = "none",
       .doc =
           "Further rules for calls, in order, before those of `tools`, `prompts` and `resources`: the first "

@@ -39,10 +39,11 @@ static const struct gh_section claim_section = {
 
 static const struct gh_row argument_rows[] = {
     { "equals", GH_ROW_VALUES, ARG(equals), .unset = "any",
-      .doc = "The value, or one of a list. In quotes it is a text: `\"5\"` is not `5`." },
+      .doc = "The value, or one of a list. In quotes it is a text: `\"5\"` is not `5`. With a `/` in it, "
+             "unknown where `pattern` would be." },
     { "pattern", GH_ROW_TEXTS, ARG(patterns), GH_ROW_ONE, .min = 1, .max = 256, .unset = "any",
-      .doc = "For texts: `*` stands for any run of bytes but `/`, `**` for any run. Unknown for texts with a "
-             "segment `.` or `..`, a backslash or a control character." },
+      .doc = "For texts: `*` stands for any run of bytes but `/`, `**` for any run. Unknown for paths and "
+             "addresses that are not in their one normal form, and where another spelling is meant." },
     { "min", GH_ROW_NUMBER, ARG(min), .unset = "any", .doc = "For numbers: at least so much." },
     { "max", GH_ROW_NUMBER, ARG(max), .unset = "any", .doc = "For numbers: at most so much." },
     { .key = NULL }
